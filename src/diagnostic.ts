@@ -1,0 +1,37 @@
+import type { Position, RejectReason, Resume } from './event.ts';
+
+/** All that a run tells about itself: one closed union feeds logs, metrics and tests. */
+export type Diagnostic =
+  | { readonly type: 'shard-started'; readonly shard: string; readonly resume: Resume }
+  | { readonly type: 'shard-ended'; readonly shard: string }
+  | { readonly type: 'shard-lag'; readonly shard: string; readonly behindMs: number; readonly readAtMs: number }
+  | {
+      readonly type: 'source-retry';
+      readonly shard: string;
+      readonly attempt: number;
+      readonly delayMs: number;
+      readonly error: unknown;
+    }
+  | {
+      readonly type: 'committed';
+      readonly sink: string;
+      readonly count: number;
+      readonly sizeBytes: number;
+      readonly ms: number;
+      readonly positions: readonly Position[];
+    }
+  | {
+      readonly type: 'sink-retry';
+      readonly sink: string;
+      readonly attempt: number;
+      readonly delayMs: number;
+      readonly error: unknown;
+    }
+  | { readonly type: 'sink-joined'; readonly sink: string; readonly shard: string; readonly resume: Resume }
+  | { readonly type: 'rejected'; readonly position: Position; readonly why: RejectReason }
+  | { readonly type: 'identities-forgotten'; readonly step: string; readonly count: number; readonly capacity: number }
+  | { readonly type: 'no-conditional-writes'; readonly store: string }
+  | { readonly type: 'stopping'; readonly why: string };
+
+/** Takes a diagnostic; must not throw. */
+export type Report = (diagnostic: Diagnostic) => void;

@@ -1,0 +1,231 @@
+import type { Delivery } from './ledger.ts';
+
+/** A record's place in its stream, totally ordered within one shard. */
+export interface Position {
+  readonly shard: string;
+  /** Decimal digits without leading zeros; up to 56 of them on Kinesis. */
+  readonly sequence: string;
+  /** The place inside an aggregated record; 0 for a record of its own. */
+  readonly subSequence: number;
+}
+
+/** Where reading of a shard begins: after a position, at an arrival time, or at the oldest record that is kept. */
+export type Resume = Position | Date | 'TRIM_HORIZON';
+
+/** Says which of two positions of one shard comes first: negative, zero or positive, as `Array.prototype.sort` wants it. */
+export function comparePositions(a: Position, b: Position): number {
+  const [x, y] = [a.sequence, b.sequence];
+  if (x === y) return a.subSequence - b.subSequence;
+  // Digits without leading zeros: the longer number is the greater one. No BigInt on the hot path.
+  return x.length === y.length ? (x < y ? -1 : 1) : x.length - y.length;
+}
+
+export function isPosition(resume: Resume): resume is Position {
+  return typeof resume === 'object' && 'sequence' in resume;
+}
+
+/** Writes a place to resume as stores keep it: `495…154:0`, `@2026-11-22T09:00:00.000Z` or `TRIM_HORIZON`. */
+export function formatResume(resume: Resume): string {
+  if (resume === 'TRIM_HORIZON') return resume;
+  return isPosition(resume) ? `${resume.sequence}:${resume.subSequence}` : `@${resume.toISOString()}`;
+}
+
+/**
+ * Reads what `formatResume` wrote.
+ *
+ * @throws {TypeError} when the text has none of the three forms.
+ */
+export function parseResume(shard: string, text: string): Resume {
+  if (text === 'TRIM_HORIZON') return text;
+  const [, sequence, subSequence] = /^(\d+):(\d+)$/.exec(text) ?? [];
+  if (sequence !== undefined) return { shard, sequence, subSequence: Number(subSequence) };
+  const at = new Date(text.slice(1));
+  if (text.startsWith('@') && !Number.isNaN(at.getTime())) return at;
+  throw new TypeError(
+    `position of ${shard}: expected <sequence>:<sub-sequence>, @<ISO time> or TRIM_HORIZON, got ${JSON.stringify(text)}`,
+  );
+}
+
+/** Where an event came from; shared by all that operators make of one record. */
+export class Origin {
+  readonly delivery: Delivery;
+  /** The record's place in its delivery, from 0. */
+  readonly index: number;
+  readonly position: Position;
+  /** When the stream received the record, in milliseconds since 1970. */
+  readonly arrivedAtMs: number;
+  /** The record's bytes as the source read them. */
+  readonly raw: Uint8Array;
+
+  constructor(delivery: Delivery, index: number, position: Position, arrivedAtMs: number, raw: Uint8Array) {
+    this.delivery = delivery;
+    this.index = index;
+    this.position = position;
+    this.arrivedAtMs = arrivedAtMs;
+    this.raw = raw;
+  }
+}
+
+/** What a sink takes: an event, a window of them, a reject. It knows its place in the shard and what it keeps in flight. */
+export interface Item {
+  readonly shard: string;
+  /** The position of its first record. */
+  readonly first: Position;
+  /** The position of its last record: what a shard's position becomes once the item is stored. */
+  readonly last: Position;
+  /** How many events it holds. */
+  readonly count: number;
+  /** How many bytes its events had at the source. */
+  readonly sizeBytes: number;
+  /** True once a delivery of its events is settled: whoever handed it on did not hold it. */
+  readonly isSettled: boolean;
+  /** The part of it behind a position; nothing when all of it lies at or before. */
+  after(position: Position): this | undefined;
+  /** Keeps its deliveries in flight until `release`. */
+  hold(): void;
+  release(): void;
+  /** Notes what became of its events. */
+  mark(outcome: number): void;
+}
+
+/** One record on its way: its data, and where it came from. */
+export class Event<out T> implements Item {
+  readonly data: T;
+  readonly origin: Origin;
+
+  constructor(data: T, origin: Origin) {
+    this.data = data;
+    this.origin = origin;
+  }
+
+  /** The same record with other data: what an operator emits. */
+  with<U>(data: U): Event<U> {
+    return new Event(data, this.origin);
+  }
+
+  get position(): Position {
+    return this.origin.position;
+  }
+
+  /** When the stream received the record, in milliseconds since 1970. */
+  get arrivedAtMs(): number {
+    return this.origin.arrivedAtMs;
+  }
+
+  get delivery(): Delivery {
+    return this.origin.delivery;
+  }
+
+  get shard(): string {
+    return this.origin.position.shard;
+  }
+
+  get first(): Position {
+    return this.origin.position;
+  }
+
+  get last(): Position {
+    return this.origin.position;
+  }
+
+  get count(): number {
+    return 1;
+  }
+
+  get sizeBytes(): number {
+    return this.origin.raw.length;
+  }
+
+  get isSettled(): boolean {
+    return this.origin.delivery.isSettled;
+  }
+
+  after(position: Position): this | undefined {
+    return comparePositions(this.origin.position, position) > 0 ? this : undefined;
+  }
+
+  hold(): void {
+    this.origin.delivery.hold();
+  }
+
+  release(): void {
+    this.origin.delivery.release();
+  }
+
+  mark(outcome: number): void {
+    this.origin.delivery.mark(this.origin.index, outcome);
+  }
+
+  /** Notes that the step of this name dropped the event on purpose; the caller then simply does not emit it. */
+  drop(step: string): void {
+    this.mark(this.delivery.ledger.dropCode(step));
+  }
+
+  /** Hands the event to the rejects, which hold it until it is stored; the caller then does not emit it. */
+  reject(why: RejectReason): void {
+    this.delivery.ledger.reject(new Reject(this, why));
+  }
+}
+
+/** Why an event cannot go on. */
+export interface RejectReason {
+  /** The step that refused it: `decode`, `validate`, `copyInto`. */
+  readonly step: string;
+  /** A short, stable word to group by: `column_count`, `invalid_type`, `22P02`. */
+  readonly code: string;
+  /** What was expected and what came, for a person. */
+  readonly reason: string;
+  /** Where in the event: a field, a path in its JSON. Empty when it is the whole event. */
+  readonly path?: string;
+}
+
+/** An event that cannot go on, with the reason. */
+export class Reject implements Item {
+  readonly event: Event<unknown>;
+  readonly why: RejectReason;
+
+  constructor(event: Event<unknown>, why: RejectReason) {
+    this.event = event;
+    this.why = why;
+  }
+
+  get shard(): string {
+    return this.event.shard;
+  }
+
+  get first(): Position {
+    return this.event.position;
+  }
+
+  get last(): Position {
+    return this.event.position;
+  }
+
+  get count(): number {
+    return 1;
+  }
+
+  get sizeBytes(): number {
+    return this.event.sizeBytes;
+  }
+
+  get isSettled(): boolean {
+    return this.event.isSettled;
+  }
+
+  after(position: Position): this | undefined {
+    return this.event.after(position) && this;
+  }
+
+  hold(): void {
+    this.event.hold();
+  }
+
+  release(): void {
+    this.event.release();
+  }
+
+  mark(outcome: number): void {
+    this.event.mark(outcome);
+  }
+}

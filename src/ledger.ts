@@ -1,0 +1,293 @@
+import type { Position, Reject } from './event.ts';
+
+/** What became of a record, kept as one byte a record; the greater one wins. Between them lie the steps that drop. */
+export const Outcome = { unnamed: 0, firstDrop: 1, lastDrop: 199, stored: 200, rejected: 201 } as const;
+
+/** What a record costs in memory beside its bytes: its objects and its byte in the delivery. */
+export const RECORD_OVERHEAD_BYTES = 512;
+
+/** Where records were dropped that no step of ours dropped: a plain `filter`, say. */
+export const UNNAMED_DROP = 'filter';
+
+export interface LedgerOptions {
+  /**
+   * How many bytes may be in flight, records and their overhead, reservations included.
+   *
+   * @default 268_435_456 (256 MiB)
+   */
+  readonly maxInFlightBytes?: number;
+}
+
+export interface DeliveryOptions {
+  readonly shard: string;
+  /** How many records it holds. */
+  readonly count: number;
+  /** Their bytes. */
+  readonly sizeBytes: number;
+  /** The position of its last record: the shard's checkpoint once this and all before it is settled. */
+  readonly last: Position;
+  /** The scheduler's clock when it was read, in milliseconds. */
+  readonly readAtMs: number;
+  /** What `reserve` set aside for it; given back here. */
+  readonly reservedBytes?: number;
+}
+
+/** At every moment: read = stored + all dropped + rejected + in flight. */
+export interface Counts {
+  readonly read: number;
+  readonly stored: number;
+  /** By the step that dropped them; `filter` for steps that have no name. */
+  readonly dropped: Readonly<Record<string, number>>;
+  readonly rejected: number;
+  readonly inFlight: number;
+}
+
+/**
+ * Knows which deliveries are in flight; gives sources their flow control and each shard its checkpoint.
+ *
+ * Sources call `reserve` and `open`; whoever keeps an event holds its delivery; what is left when nobody holds is settled.
+ */
+export class Ledger {
+  readonly maxInFlightBytes: number;
+  #inFlightBytes = 0;
+  #reservedBytes = 0;
+  #bytesAtSinks = 0;
+  #read = 0;
+  #inFlight = 0;
+  readonly #settledBy: number[] = Array.from({ length: 256 }, () => 0);
+  readonly #dropNames: string[] = [UNNAMED_DROP];
+  readonly #shards = new Map<string, Shard>();
+  readonly #waiting: { bytes: number; resolve: () => void }[] = [];
+  readonly #pressureListeners = new Set<() => void>();
+  readonly #journals = new Set<() => void>();
+  #rejects: Reject[] = [];
+  #takeReject: ((reject: Reject) => void) | undefined;
+
+  /** @throws {RangeError} when `maxInFlightBytes` is not above zero. */
+  constructor({ maxInFlightBytes = 256 * 1024 * 1024 }: LedgerOptions = {}) {
+    if (!(maxInFlightBytes > 0)) throw new RangeError(`Ledger: expected maxInFlightBytes above 0, got ${maxInFlightBytes}`);
+    this.maxInFlightBytes = maxInFlightBytes;
+  }
+
+  get inFlightBytes(): number {
+    return this.#inFlightBytes;
+  }
+
+  /** True while a source waits for room. */
+  get isFull(): boolean {
+    return this.#waiting.length > 0;
+  }
+
+  counts(): Counts {
+    const by = this.#settledBy;
+    const dropped: Record<string, number> = {};
+    this.#dropNames.forEach((name, code) => (dropped[name] = by[code]!));
+    return { read: this.#read, stored: by[Outcome.stored]!, dropped, rejected: by[Outcome.rejected]!, inFlight: this.#inFlight };
+  }
+
+  /** Up to where everything in a shard is settled; nothing before its first delivery is. */
+  checkpoint(shard: string): Position | undefined {
+    return this.#shards.get(shard)?.checkpoint;
+  }
+
+  /** Each shard's checkpoint. */
+  checkpoints(): Position[] {
+    return [...this.#shards.values()].flatMap(({ checkpoint }) => checkpoint ?? []);
+  }
+
+  /**
+   * Waits until this many bytes fit. What is more than the whole limit fits once nothing else is in flight.
+   * First come, first served; give the bytes back with `open` or `unreserve`.
+   */
+  async reserve(bytes: number): Promise<void> {
+    if (this.#waiting.length > 0 || !this.#fits(bytes)) {
+      await new Promise<void>((resolve) => {
+        this.#waiting.push({ bytes, resolve });
+        this.#relievePressure();
+      });
+    } else this.#reservedBytes += bytes;
+  }
+
+  unreserve(bytes: number): void {
+    this.#reservedBytes -= bytes;
+    this.#wake();
+  }
+
+  /** Takes in what was read. The delivery is held once; the source releases it after it emitted its events. */
+  open(options: DeliveryOptions): Delivery {
+    const { shard, count, sizeBytes, reservedBytes = 0 } = options;
+    const delivery = new Delivery(this, options);
+    this.#read += count;
+    this.#inFlight += count;
+    this.#inFlightBytes += sizeBytes + count * RECORD_OVERHEAD_BYTES;
+    let queue = this.#shards.get(shard);
+    if (!queue) this.#shards.set(shard, (queue = new Shard()));
+    queue.push(delivery);
+    if (reservedBytes > 0) this.unreserve(reservedBytes);
+    return delivery;
+  }
+
+  /** The outcome that stands for records which the step of this name dropped. */
+  dropCode(step: string): number {
+    const known = this.#dropNames.indexOf(step);
+    if (known >= 0) return known;
+    if (this.#dropNames.length > Outcome.lastDrop)
+      throw new RangeError(`Ledger: more than ${Outcome.lastDrop} steps drop events`);
+    return this.#dropNames.push(step) - 1;
+  }
+
+  /** Keeps a reject, held, until somebody takes it. */
+  reject(reject: Reject): void {
+    reject.hold();
+    if (this.#takeReject) this.#takeReject(reject);
+    else this.#rejects.push(reject);
+  }
+
+  /** Hands every reject, kept ones first, to the one who stores it, marks it and releases it. */
+  onReject(take: (reject: Reject) => void): void {
+    this.#takeReject = take;
+    for (const reject of this.#rejects) take(reject);
+    this.#rejects = [];
+  }
+
+  /** Calls `close` when a source waits for room and no sink has anything to make it with. Returns what ends that. */
+  onPressure(close: () => void): () => void {
+    this.#pressureListeners.add(close);
+    return () => this.#pressureListeners.delete(close);
+  }
+
+  /** Registers state that has to be durable before a sink commits a position that covers it. Returns what ends that. */
+  onBeforeCommit(flush: () => void): () => void {
+    this.#journals.add(flush);
+    return () => this.#journals.delete(flush);
+  }
+
+  /** Makes all registered state durable. */
+  flushState(): void {
+    for (const flush of this.#journals) flush();
+  }
+
+  /** Tells that sinks have taken on (or, negative, finished) this many bytes: as long as they have some, room will come. */
+  atSinks(bytes: number): void {
+    this.#bytesAtSinks += bytes;
+    if (this.#bytesAtSinks === 0) this.#relievePressure();
+  }
+
+  /** @internal A delivery's source let go of it, and something still holds it. */
+  letGo(): void {
+    this.#relievePressure();
+  }
+
+  /** @internal */
+  settle(delivery: Delivery, outcomes: Uint8Array): void {
+    for (let i = 0; i < outcomes.length; i++) this.#settledBy[outcomes[i]!]!++;
+    this.#inFlight -= delivery.count;
+    this.#inFlightBytes -= delivery.sizeBytes + delivery.count * RECORD_OVERHEAD_BYTES;
+    this.#shards.get(delivery.shard)!.shift();
+    this.#wake();
+  }
+
+  #fits(bytes: number): boolean {
+    const taken = this.#inFlightBytes + this.#reservedBytes;
+    return taken === 0 || taken + bytes <= this.maxInFlightBytes;
+  }
+
+  #wake(): void {
+    while (this.#waiting.length > 0 && this.#fits(this.#waiting[0]!.bytes)) {
+      const { bytes, resolve } = this.#waiting.shift()!;
+      this.#reservedBytes += bytes;
+      resolve();
+    }
+  }
+
+  // What the sinks have makes room by itself. Only when they have nothing do the windows have to close.
+  #relievePressure(): void {
+    if (this.#waiting.length > 0 && this.#bytesAtSinks === 0) for (const close of this.#pressureListeners) close();
+  }
+}
+
+/** What a source read in one go: the unit that gets settled. */
+export class Delivery {
+  readonly ledger: Ledger;
+  readonly shard: string;
+  readonly count: number;
+  readonly sizeBytes: number;
+  readonly last: Position;
+  readonly readAtMs: number;
+  readonly #outcomes: Uint8Array;
+  #holds = 1;
+  #then: (() => void)[] | undefined;
+
+  /** @internal Deliveries come from `Ledger.open`. */
+  constructor(ledger: Ledger, { shard, count, sizeBytes, last, readAtMs }: DeliveryOptions) {
+    this.ledger = ledger;
+    this.shard = shard;
+    this.count = count;
+    this.sizeBytes = sizeBytes;
+    this.last = last;
+    this.readAtMs = readAtMs;
+    this.#outcomes = new Uint8Array(count);
+  }
+
+  get isSettled(): boolean {
+    return this.#holds === 0;
+  }
+
+  /**
+   * Keeps the delivery in flight until `release`.
+   *
+   * @throws {Error} when it is settled already.
+   */
+  hold(): void {
+    if (this.#holds === 0)
+      throw new Error(
+        `Delivery: a hold on a settled delivery of ${this.shard}: its events were kept by a step that did not hold them`,
+      );
+    this.#holds++;
+  }
+
+  /** @throws {Error} when nobody holds it. */
+  release(): void {
+    if (this.#holds === 0) throw new Error(`Delivery: a release without a hold on a delivery of ${this.shard}`);
+    if (--this.#holds > 0) return;
+    this.ledger.settle(this, this.#outcomes);
+    for (const then of this.#then ?? []) then();
+  }
+
+  /** The source's own release, after it emitted the last event. */
+  letGo(): void {
+    this.release();
+    if (!this.isSettled) this.ledger.letGo();
+  }
+
+  /** Notes what became of a record. */
+  mark(index: number, outcome: number): void {
+    if (this.#outcomes[index]! < outcome) this.#outcomes[index] = outcome;
+  }
+
+  /** Keeps an earlier delivery of the shard in flight until this one is settled: for records that span both. */
+  holdUntilSettled(earlier: Delivery): void {
+    if (earlier === this) return;
+    earlier.hold();
+    (this.#then ??= []).push(() => earlier.release());
+  }
+}
+
+/** The deliveries of one shard in the order they were read, and how far from the front they are settled. */
+class Shard {
+  checkpoint: Position | undefined;
+  #deliveries: Delivery[] = [];
+  #head = 0;
+
+  push(delivery: Delivery): void {
+    this.#deliveries.push(delivery);
+  }
+
+  shift(): void {
+    while (this.#deliveries[this.#head]?.isSettled) this.checkpoint = this.#deliveries[this.#head++]!.last;
+    if (this.#head * 2 > this.#deliveries.length) {
+      this.#deliveries = this.#deliveries.slice(this.#head);
+      this.#head = 0;
+    }
+  }
+}

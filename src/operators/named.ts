@@ -1,0 +1,24 @@
+import type { OperatorFunction } from 'rxjs';
+
+const step = Symbol('millrace.step');
+
+/** What a pipeline knows about one of its steps. */
+export interface Step {
+  /** The operator's name as the pipeline file has it. */
+  readonly name: string;
+  /** Its settings in a few words, for the graph. */
+  readonly detail: string;
+}
+
+/**
+ * Gives an operator a name for graphs and errors, and vouches that it holds every event it keeps beyond a call.
+ * Operators without a name (plain RxJS) are watched by the run instead.
+ */
+export function named<A, B>(name: string, detail: string, operator: OperatorFunction<A, B>): OperatorFunction<A, B> {
+  return Object.assign(operator, { [step]: { name, detail } satisfies Step });
+}
+
+/** The name an operator was given; nothing for plain RxJS. */
+export function stepOf(operator: OperatorFunction<never, unknown>): Step | undefined {
+  return (operator as { [step]?: Step })[step];
+}

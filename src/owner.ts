@@ -1,0 +1,5 @@
+/** Whose positions these are: one sink of one pipeline. */
+export interface Owner {
+  readonly pipeline: string;
+  readonly sink: string;
+}

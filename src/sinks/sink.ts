@@ -1,0 +1,55 @@
+import type { Report } from '../diagnostic.ts';
+import type { Event, Item, RejectReason, Resume } from '../event.ts';
+
+export interface SinkContext {
+  readonly pipeline: string;
+  readonly report: Report;
+}
+
+/** Items of any number of shards, in order within each, with the position of each shard once they are stored. */
+export interface Batch<out T> {
+  readonly items: readonly T[];
+  /** By shard. May name shards without items: their position moves on because the rest was dropped. */
+  readonly positions: ReadonlyMap<string, Resume>;
+}
+
+/** An event that the store refused; the sink has stored it as a reject, in the same transaction. */
+export interface Refusal {
+  readonly event: Event<unknown>;
+  readonly why: RejectReason;
+}
+
+/**
+ * Where items go. A declaration: nothing runs before `open`.
+ *
+ * The contract is proven by `test/sinks/conformance.ts`.
+ */
+export interface Sink<in T extends Item> {
+  /** Unique within its pipeline; part of the key of its positions. */
+  readonly name: string;
+  /** One line for the graph and `--check`: what is stored where, without secrets. */
+  readonly describe: string;
+  /** Connects, and makes what is missing (tables, folders). Rejects when the store does not answer. */
+  open(context: SinkContext): Promise<OpenSink<T>>;
+}
+
+/** A sink at work. The run calls one method at a time, and repeats a `commit` that failed for a passing reason. */
+export interface OpenSink<in T extends Item> {
+  /** Takes a shard over: from now on the store refuses every older owner. Says where the sink stands in it. */
+  acquire(shard: string): Promise<Resume | undefined>;
+  /**
+   * Where the sink stands in shards it acquired, by the store's own word.
+   *
+   * @throws {FencedError} when a newer run has taken one of them over
+   */
+  positions(shards: Iterable<string>): Promise<ReadonlyMap<string, Resume>>;
+  /**
+   * Stores the items and moves the positions, all or nothing for each shard, durable when it resolves.
+   * A commit that fails may or may not have taken place; the run asks `positions` and repeats what is missing.
+   * Events that the store refuses are added to `refused` and stored as rejects; they are no failure.
+   *
+   * @throws {FencedError} when a newer run has taken one of the shards over
+   */
+  commit(batch: Batch<T>, refused: Refusal[]): Promise<void>;
+  close(): Promise<void>;
+}

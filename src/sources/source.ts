@@ -1,0 +1,40 @@
+import type { Observable, SchedulerLike } from 'rxjs';
+import type { Report } from '../diagnostic.ts';
+import type { Event, Resume } from '../event.ts';
+import type { Ledger } from '../ledger.ts';
+
+/** Where a run begins in shards of which no sink has a position. */
+export type Start = 'TRIM_HORIZON' | 'LATEST' | Date;
+
+/** What a run gives a source. */
+export interface SourceContext {
+  readonly pipeline: string;
+  readonly ledger: Ledger;
+  /** The clock: virtual in tests. */
+  readonly scheduler: SchedulerLike;
+  readonly report: Report;
+  /**
+   * Takes a shard over in every sink and says where to begin. Call it once a shard, just before its first read.
+   * `from` is where the shard begins when no sink knows it (LATEST already made a time).
+   */
+  readonly acquire: (shard: string, from: Resume) => Promise<Resume>;
+  readonly start: Start;
+  /** Aborted when the run is to stop: finish the delivery at hand, then complete. */
+  readonly stop: AbortSignal;
+}
+
+/**
+ * Where events come from. A declaration: nothing runs before `open`.
+ *
+ * The contract, proven by `test/sources/conformance.ts`: for each delivery it reserves room, opens the delivery, emits its
+ * events synchronously and in order, lets go of it; it never emits an event at or before the position it resumes after;
+ * it completes after `stop`, or when the stream has ended; a failure it cannot mend is an error of the observable.
+ */
+export interface Source<out T> {
+  readonly name: string;
+  /** One line for the graph and `--check`: what is read, without secrets. */
+  readonly describe: string;
+  /** Asks the stream whether it is there, without reading from it. Says what it found. */
+  check(): Promise<string>;
+  read(context: SourceContext): Observable<Event<T>>;
+}

@@ -1,0 +1,63 @@
+import type { Report } from '../diagnostic.ts';
+import type { Position, RejectReason, Resume } from '../event.ts';
+import type { Owner } from '../owner.ts';
+
+/** A column's type, as every database of ours can store it. */
+export type ColumnType =
+  | { readonly kind: 'text' | 'integer' | 'double' | 'timestamp' | 'boolean' | 'json' }
+  | { readonly kind: 'char' | 'varchar'; readonly length: number };
+
+export interface Column {
+  readonly name: string;
+  readonly type: ColumnType;
+  readonly required: boolean;
+}
+
+export interface Table {
+  /** `name` or `schema.name`, as the database spells it; quoted by the store. */
+  readonly name: string;
+  readonly columns: readonly Column[];
+}
+
+/** A reject as a database keeps it. */
+export interface RejectRow {
+  readonly position: Position;
+  readonly arrivedAtMs: number;
+  readonly why: RejectReason;
+  /** The record's bytes as the source read them. */
+  readonly raw: Uint8Array;
+}
+
+/** What one transaction stores. */
+export interface Load {
+  /** Lines in the order of the table's columns: tab between fields, empty is NULL, no escapes, no newline at the end. */
+  readonly rows?: { readonly table: Table; readonly lines: readonly Uint8Array[] };
+  /** Called for each line that the database refuses, before the transaction commits; its answer is stored as a reject. */
+  readonly refuse?: (index: number, why: RejectReason) => RejectRow;
+  readonly rejects?: readonly RejectRow[];
+  readonly positions: ReadonlyMap<string, Resume>;
+}
+
+/** A database, named by URL. A declaration: nothing runs before `open`. The contract: `test/stores/database.conformance.ts`. */
+export interface Database {
+  /** Its URL without secrets. */
+  readonly describe: string;
+  /** Connects and makes its own tables (positions, rejects) when they are absent. */
+  open(context: { readonly report: Report }): Promise<OpenDatabase>;
+}
+
+export interface OpenDatabase {
+  /** Makes the table when it is absent; checks that it has the columns when it is there. */
+  createTable(table: Table): Promise<void>;
+  /** Raises the shard's epoch to this run's own and says where the owner stands in it. */
+  acquire(owner: Owner, shard: string): Promise<Resume | undefined>;
+  /** @throws {FencedError} when a newer run has acquired one of the shards */
+  positions(owner: Owner, shards: Iterable<string>): Promise<ReadonlyMap<string, Resume>>;
+  /**
+   * Stores rows, rejects and positions in one transaction that commits only while this run's epoch is the newest.
+   *
+   * @throws {FencedError} when a newer run has acquired one of the shards
+   */
+  commit(owner: Owner, load: Load): Promise<void>;
+  close(): Promise<void>;
+}

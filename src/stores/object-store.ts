@@ -1,0 +1,46 @@
+import type { Report } from '../diagnostic.ts';
+
+/** What has to hold for a put to take place: no object of that key, or one of that version. */
+export type PutCondition = 'absent' | { readonly etag: string };
+
+export interface PutOptions {
+  readonly metadata?: Readonly<Record<string, string>>;
+  readonly contentType?: string;
+  /** Without one the put always takes place. */
+  readonly condition?: PutCondition;
+}
+
+export interface ObjectHead {
+  /** Names one version of the object. */
+  readonly etag: string;
+  readonly sizeBytes: number;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** The object was not as the put's condition wants it: somebody else has written it. */
+export class PreconditionFailedError extends Error {
+  override readonly name = 'PreconditionFailedError';
+}
+
+/** A store of objects, named by URL. A declaration: nothing runs before `open`. The contract: `test/stores/object-store.conformance.ts`. */
+export interface ObjectStore {
+  /** Its URL without secrets. */
+  readonly describe: string;
+  /** Connects; rejects when the bucket or folder does not answer. */
+  open(context: { readonly report: Report }): Promise<OpenObjectStore>;
+}
+
+/** Keys are relative to the store's URL, with `/` between their parts. */
+export interface OpenObjectStore {
+  head(key: string): Promise<ObjectHead | undefined>;
+  get(key: string): Promise<(ObjectHead & { readonly body: Uint8Array }) | undefined>;
+  /**
+   * Stores an object whole, durable when it resolves. Resolves with its etag.
+   *
+   * @throws {PreconditionFailedError} when the condition does not hold
+   */
+  put(key: string, body: Uint8Array, options?: PutOptions): Promise<string>;
+  /** The keys that begin with the prefix, in the order of their bytes. */
+  list(prefix: string): AsyncIterable<string>;
+  close(): Promise<void>;
+}
