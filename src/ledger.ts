@@ -1,3 +1,4 @@
+import type { Report } from './diagnostic.ts';
 import type { Position, Reject } from './event.ts';
 
 /** What became of a record, kept as one byte a record; the greater one wins. Between them lie the steps that drop. */
@@ -16,6 +17,8 @@ export interface LedgerOptions {
    * @default 268_435_456 (256 MiB)
    */
   readonly maxInFlightBytes?: number;
+  /** Takes what operators have to tell; the run's own. @default tells nobody */
+  readonly report?: Report;
 }
 
 export interface DeliveryOptions {
@@ -49,6 +52,8 @@ export interface Counts {
  */
 export class Ledger {
   readonly maxInFlightBytes: number;
+  /** For operators, which know no run: `event.delivery.ledger.report`. */
+  readonly report: Report;
   #inFlightBytes = 0;
   #reservedBytes = 0;
   #bytesAtSinks = 0;
@@ -64,9 +69,10 @@ export class Ledger {
   #takeReject: ((reject: Reject) => void) | undefined;
 
   /** @throws {RangeError} when `maxInFlightBytes` is not above zero. */
-  constructor({ maxInFlightBytes = 256 * 1024 * 1024 }: LedgerOptions = {}) {
+  constructor({ maxInFlightBytes = 256 * 1024 * 1024, report = () => {} }: LedgerOptions = {}) {
     if (!(maxInFlightBytes > 0)) throw new RangeError(`Ledger: expected maxInFlightBytes above 0, got ${maxInFlightBytes}`);
     this.maxInFlightBytes = maxInFlightBytes;
+    this.report = report;
   }
 
   get inFlightBytes(): number {
