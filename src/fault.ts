@@ -1,0 +1,67 @@
+import { FencedError, OrderBrokenError, SettledTooEarlyError } from './errors.ts';
+
+/** What a failure asks for: try again, give way to a newer run, or stop and call a person. */
+export type Fault = 'transient' | 'fenced' | 'permanent';
+
+/**
+ * Tells what an error of the AWS SDK, pg, Redis or the network asks for.
+ *
+ * What is not known is permanent: trying again what cannot work hides the cause, and nothing is lost by a stop.
+ */
+export function faultOf(error: unknown): Fault {
+  if (error instanceof FencedError) return 'fenced';
+  if (error instanceof OrderBrokenError || error instanceof SettledTooEarlyError) return 'permanent';
+  for (let cause: unknown = error, depth = 0; cause instanceof Error && depth < 5; cause = cause.cause, depth++) {
+    if (isTransient(cause)) return 'transient';
+    if (cause instanceof AggregateError && cause.errors.some((one) => faultOf(one) === 'transient')) return 'transient';
+  }
+  return 'permanent';
+}
+
+interface KnownFields {
+  readonly code?: unknown;
+  /** Set by the AWS SDK on what it would itself try again. */
+  readonly $retryable?: unknown;
+  readonly $metadata?: { readonly httpStatusCode?: number };
+  /** Ours, for a fault that a store knows to pass. */
+  readonly isTransient?: unknown;
+}
+
+function isTransient(error: Error & KnownFields): boolean {
+  if (error.isTransient === true || error.$retryable) return true;
+  if (error.$metadata && isTransientAws(error.name, error.$metadata.httpStatusCode)) return true;
+  if (typeof error.code === 'string' && (NETWORK_CODES.has(error.code) || isTransientSqlState(error.code))) return true;
+  return REDIS_REPLY.test(error.message) || LOST_CONNECTION.test(error.message) || TIMEOUT_NAMES.has(error.name);
+}
+
+/** https://nodejs.org/api/errors.html#common-system-errors */
+const NETWORK_CODES = new Set(
+  'ECONNRESET ECONNREFUSED ECONNABORTED EPIPE ETIMEDOUT EHOSTUNREACH ENETUNREACH ENETDOWN EAI_AGAIN ERR_STREAM_PREMATURE_CLOSE ERR_HTTP2_STREAM_CANCEL'.split(
+    ' ',
+  ),
+);
+
+const TIMEOUT_NAMES = new Set(['TimeoutError', 'RequestTimeout']);
+
+/** https://docs.aws.amazon.com/kinesis/latest/APIReference/API_GetRecords.html#API_GetRecords_Errors and the S3 list of error codes. */
+const AWS_NAMES =
+  /Throttl|ProvisionedThroughputExceeded|LimitExceeded|TooManyRequests|SlowDown|ServiceUnavailable|Internal(Failure|Error|ServerError)|RequestTime(out|dOut)|OperationAborted|ConditionalRequestConflict|ExpiredIterator/;
+
+function isTransientAws(name: string, status = 0): boolean {
+  return status >= 500 || status === 429 || status === 408 || AWS_NAMES.test(name);
+}
+
+/**
+ * Connection lost (08), not enough resources (53), told to go away (57P), serialization and deadlock (40), lock not to be had (55P03),
+ * a session that idled in a transaction (25P03). https://www.postgresql.org/docs/current/errcodes-appendix.html
+ */
+function isTransientSqlState(code: string): boolean {
+  return /^(08...|53...|57P0[1-5]|40001|40P01|40003|55P03|25P0[34])$/.test(code);
+}
+
+/** A server that is starting, full, failing over or busy. https://redis.io/docs/latest/develop/reference/protocol-spec/#simple-errors */
+const REDIS_REPLY = /^(READONLY|LOADING|BUSY|OOM|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|MOVED|ASK|NOREPLICAS)\b/;
+
+/** How pg and ioredis word a connection that ended under a query. */
+const LOST_CONNECTION =
+  /^(Connection terminated|Connection is closed|Client has encountered a connection error|The client was disconnected|Connection ended|timeout expired|Query read timeout|Reached the max retries per request limit|Command timed out)/i;
