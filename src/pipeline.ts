@@ -1,0 +1,95 @@
+import type { OperatorFunction } from 'rxjs';
+import type { Event, Item, Reject } from './event.ts';
+import type { Sink } from './sinks/sink.ts';
+import type { Source } from './sources/source.ts';
+
+/** A whole pipeline, declared. Nothing of it runs: it can be checked, drawn and tested without any of its stores. */
+export interface Pipeline {
+  readonly name: string;
+  readonly source: Source<unknown>;
+  readonly operators: readonly OperatorFunction<never, unknown>[];
+  readonly sinks: readonly Sink<never>[];
+  readonly rejectsSink: Sink<Reject> | undefined;
+  /** The same pipeline with a place for its rejects. Without one, the first reject stops the run. */
+  rejects(sink: Sink<Reject>): Pipeline;
+}
+
+/** A pipeline on its way to be declared; `Out` is what its last operator emits. */
+export interface Stage<Out> {
+  pipe<A>(a: OperatorFunction<Out, A>): Stage<A>;
+  pipe<A, B>(a: OperatorFunction<Out, A>, b: OperatorFunction<A, B>): Stage<B>;
+  pipe<A, B, C>(a: OperatorFunction<Out, A>, b: OperatorFunction<A, B>, c: OperatorFunction<B, C>): Stage<C>;
+  pipe<A, B, C, D>(
+    a: OperatorFunction<Out, A>,
+    b: OperatorFunction<A, B>,
+    c: OperatorFunction<B, C>,
+    d: OperatorFunction<C, D>,
+  ): Stage<D>;
+  pipe<A, B, C, D, E>(
+    a: OperatorFunction<Out, A>,
+    b: OperatorFunction<A, B>,
+    c: OperatorFunction<B, C>,
+    d: OperatorFunction<C, D>,
+    e: OperatorFunction<D, E>,
+  ): Stage<E>;
+  pipe<A, B, C, D, E, F>(
+    a: OperatorFunction<Out, A>,
+    b: OperatorFunction<A, B>,
+    c: OperatorFunction<B, C>,
+    d: OperatorFunction<C, D>,
+    e: OperatorFunction<D, E>,
+    f: OperatorFunction<E, F>,
+  ): Stage<F>;
+  pipe<A, B, C, D, E, F, G>(
+    a: OperatorFunction<Out, A>,
+    b: OperatorFunction<A, B>,
+    c: OperatorFunction<B, C>,
+    d: OperatorFunction<C, D>,
+    e: OperatorFunction<D, E>,
+    f: OperatorFunction<E, F>,
+    g: OperatorFunction<F, G>,
+  ): Stage<G>;
+  /**
+   * Ends the declaration. Every sink gets every item.
+   *
+   * @throws {TypeError} when there is no sink, or two have the same name
+   */
+  to(...sinks: Out extends Item ? readonly [Sink<Out>, ...Sink<Out>[]] : never): Pipeline;
+}
+
+/**
+ * Declares a pipeline: where events come from, what happens to them, where they go.
+ *
+ *     pipeline('warehouse').from(kinesis({ stream })).pipe(decode(enriched), minuteWindow()).to(copyInto(database, { table }))
+ *
+ * @param name part of the key of every position that the pipeline stores: another name begins anew
+ * @throws {TypeError} when the name is not made of lower-case letters, digits, `-` and `_`
+ */
+export function pipeline(name: string): { from<T>(source: Source<T>): Stage<Event<T>> } {
+  if (!/^[a-z][a-z0-9_-]*$/.test(name)) {
+    throw new TypeError(
+      `pipeline: expected a name of lower-case letters, digits, - and _, beginning with a letter; got ${JSON.stringify(name)}`,
+    );
+  }
+  return { from: (source) => stage(name, source, []) };
+}
+
+function stage<Out>(name: string, source: Source<unknown>, operators: readonly OperatorFunction<never, unknown>[]): Stage<Out> {
+  return {
+    pipe: (...more: OperatorFunction<never, unknown>[]) => stage<never>(name, source, [...operators, ...more]),
+    to: (...sinks: readonly Sink<never>[]) => declared({ name, source, operators, sinks, rejectsSink: undefined }),
+  } as Stage<Out>;
+}
+
+function declared(parts: Omit<Pipeline, 'rejects'>): Pipeline {
+  const { name, sinks, rejectsSink } = parts;
+  if (sinks.length === 0) throw new TypeError(`pipeline ${name}: expected at least one sink, got none`);
+  const names = [...sinks, ...(rejectsSink ? [rejectsSink] : [])].map((sink) => sink.name);
+  const twice = names.find((sink, i) => names.indexOf(sink) < i);
+  if (twice !== undefined) {
+    throw new TypeError(
+      `pipeline ${name}: two sinks are named ${twice}, and positions are kept by name; give one another { name }`,
+    );
+  }
+  return { ...parts, rejects: (sink) => declared({ ...parts, rejectsSink: sink }) };
+}

@@ -1,0 +1,72 @@
+import { type OperatorFunction, NEVER, map } from 'rxjs';
+import { describe, expect, expectTypeOf, it } from 'vitest';
+import type { Event, Reject } from '../src/event.ts';
+import { named } from '../src/operators/named.ts';
+import { type Stage, pipeline } from '../src/pipeline.ts';
+import { graphOf } from '../src/run/graph.ts';
+import type { Sink } from '../src/sinks/sink.ts';
+import type { Source } from '../src/sources/source.ts';
+import { memorySink } from '../src/testing/memory-sink.ts';
+
+const source: Source<string> = { name: 'none', describe: 'a source of "nothing"', check: async () => 'ok', read: () => NEVER };
+const length = map((event: Event<string>) => event.with(event.data.length));
+
+describe('pipeline', () => {
+  it('is inert: declaring it opens nothing', () => {
+    const sink: Sink<Event<number>> = { ...memorySink<Event<number>>(), open: () => expect.fail('opened') };
+    const declared = pipeline('shop')
+      .from<string>({ ...source, read: () => expect.fail('read') })
+      .pipe(length)
+      .to(sink);
+    expect(declared).toMatchObject({ name: 'shop', operators: { length: 1 }, sinks: { length: 1 } });
+  });
+
+  it('is typed from the source to its sinks', () => {
+    const stage = pipeline('shop').from(source);
+    expectTypeOf(stage).toEqualTypeOf<Stage<Event<string>>>();
+    expectTypeOf(stage.pipe(length)).toEqualTypeOf<Stage<Event<number>>>();
+    // @ts-expect-error a sink of strings does not take numbers
+    stage.pipe(length).to(memorySink<Event<string>>());
+    // @ts-expect-error an operator on numbers does not take strings
+    stage.pipe(map((event: Event<number>) => event));
+    // @ts-expect-error a pipeline ends somewhere
+    expect(() => stage.to()).toThrow(/at least one sink/);
+  });
+
+  it('leaves the stages it was made from as they were', () => {
+    const stage = pipeline('shop').from(source).pipe(length);
+    stage.pipe(map((event) => event));
+    expect(stage.to(memorySink()).operators).toHaveLength(1);
+  });
+
+  it('refuses names that would not do as part of a key', () => {
+    for (const name of ['', 'Shop', '1shop', 'a/b', 'a b'])
+      expect(() => pipeline(name), name).toThrow(/pipeline: expected a name of/);
+  });
+
+  it('refuses two sinks of one name, the rejects among them', () => {
+    expect(() => pipeline('shop').from(source).to(memorySink('a'), memorySink('a'))).toThrow(/two sinks are named a/);
+    expect(() => pipeline('shop').from(source).to(memorySink('a')).rejects(memorySink<Reject>('a'))).toThrow(
+      /two sinks are named a/,
+    );
+  });
+
+  it('draws itself', () => {
+    const own: OperatorFunction<Event<string>, Event<string>> = named('upper', 'every "letter"', (events) => events);
+    const declared = pipeline('shop')
+      .from(source)
+      .pipe(own, length)
+      .to(memorySink('a'), memorySink('b'))
+      .rejects(memorySink<Reject>('bad'));
+    expect(graphOf(declared)).toMatchInlineSnapshot(`
+      "flowchart LR
+        source(["a source of #quot;nothing#quot;"])
+        source --> step1["upper<br>every #quot;letter#quot;"]
+        step1 --> step2["an operator of RxJS"]
+        step2 --> sink1[("a: in memory")]
+        step2 --> sink2[("b: in memory")]
+        step2 -.->|rejects| rejects[("bad: in memory")]
+      "
+    `);
+  });
+});
