@@ -18,7 +18,7 @@ export type Diagnostic =
       readonly count: number;
       readonly sizeBytes: number;
       readonly ms: number;
-      readonly positions: readonly Position[];
+      readonly positions: ReadonlyMap<string, Resume>;
     }
   | {
       readonly type: 'sink-retry';

@@ -1,0 +1,32 @@
+import type { Diagnostic } from '../diagnostic.ts';
+import { formatResume } from '../event.ts';
+
+/** A diagnostic as one line for a person; nothing for those that only feed numbers. */
+export function logLine(diagnostic: Diagnostic): string | undefined {
+  switch (diagnostic.type) {
+    case 'shard-started':
+      return `${diagnostic.shard}: reading on from ${formatResume(diagnostic.resume)}`;
+    case 'shard-ended':
+      return `${diagnostic.shard}: read to its end`;
+    case 'source-retry':
+      return `${diagnostic.shard}: try ${diagnostic.attempt} failed, again in ${Math.round(diagnostic.delayMs)} ms: ${messageOf(diagnostic.error)}`;
+    case 'sink-retry':
+      return `${diagnostic.sink}: try ${diagnostic.attempt} failed, again in ${Math.round(diagnostic.delayMs)} ms: ${messageOf(diagnostic.error)}`;
+    case 'sink-joined':
+      return `${diagnostic.sink}: new to ${diagnostic.shard}, begins at ${formatResume(diagnostic.resume)}`;
+    case 'identities-forgotten':
+      return `${diagnostic.step}: full, ${diagnostic.count} of the oldest of ${diagnostic.capacity} identities forgotten before their time`;
+    case 'no-conditional-writes':
+      return `${diagnostic.store}: has no conditional writes; a run that was taken over is found out by reading, not by the store`;
+    case 'stopping':
+      return `stopping: ${diagnostic.why}`;
+    case 'shard-lag':
+    case 'committed':
+    case 'rejected':
+      return undefined;
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+}

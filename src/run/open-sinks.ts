@@ -1,0 +1,136 @@
+import type { Report } from '../diagnostic.ts';
+import { type Item, type Reject, type Resume, comparePositions, isPosition } from '../event.ts';
+import { type Ledger, Outcome } from '../ledger.ts';
+import type { Pipeline } from '../pipeline.ts';
+import type { Sink } from '../sinks/sink.ts';
+import type { RetryOptions } from './retry.ts';
+import { SinkDriver } from './sink-driver.ts';
+
+/** How long a reject waits for others, in milliseconds, unless something has to be committed behind it. */
+const REJECTS_LINGER_MS = 1000;
+
+/** The sinks of a run, opened, with the rejects' one among them: take-over, positions, drain. */
+export class OpenSinks {
+  readonly drivers: SinkDriver<Item>[] = [];
+  readonly #pipeline: Pipeline;
+  readonly #retry: RetryOptions;
+  readonly #ledger: Ledger;
+  readonly #report: Report;
+  readonly #fail: (error: unknown) => void;
+  readonly #over: AbortSignal;
+  #rejects: SinkDriver<Reject> | undefined;
+
+  /** @param over aborted when the run has failed */
+  constructor(
+    pipeline: Pipeline,
+    { retry = {} }: { readonly retry?: RetryOptions },
+    ledger: Ledger,
+    report: Report,
+    fail: (error: unknown) => void,
+    over: AbortSignal,
+  ) {
+    this.#pipeline = pipeline;
+    this.#retry = retry;
+    this.#ledger = ledger;
+    this.#report = report;
+    this.#fail = fail;
+    this.#over = over;
+  }
+
+  async open(): Promise<void> {
+    const { sinks, rejectsSink } = this.#pipeline;
+    if (rejectsSink) this.#rejects = await this.#drive(rejectsSink, async () => {}, REJECTS_LINGER_MS);
+    // A sink's position may pass a reject only when that is stored, and a repeat only when its identity is remembered.
+    const beforeCommit = async (): Promise<void> => {
+      this.#ledger.flushState();
+      await this.#rejects?.idle();
+    };
+    for (const sink of sinks) this.drivers.push(await this.#drive(sink as Sink<Item>, beforeCommit));
+    this.#ledger.onReject((reject) => this.#takeReject(reject));
+  }
+
+  /** Takes a shard over in every sink and says where the least of them stands. */
+  async acquire(shard: string, from: Resume): Promise<Resume> {
+    await this.#rejects?.acquire(shard);
+    const stands: (Resume | undefined)[] = [];
+    for (const driver of this.drivers) stands.push(await driver.acquire(shard));
+    const known = stands.filter((stand) => stand !== undefined);
+    // A sink added later begins where the others stand, unless it can have everything.
+    const first = from === 'TRIM_HORIZON' || known.length === 0 ? from : least(known);
+    for (const [i, driver] of this.drivers.entries()) {
+      if (stands[i]) continue;
+      if (known.length > 0) this.#report({ type: 'sink-joined', sink: this.#pipeline.sinks[i]!.name, shard, resume: first });
+      // Written down before the first read: a start at LATEST must not move when the run begins again.
+      driver.advance([[shard, first]]);
+      await Promise.race([driver.idle(), aborted(this.#over)]);
+    }
+    const resume = least(stands.map((stand) => stand ?? first));
+    this.#report({ type: 'shard-started', shard, resume });
+    return resume;
+  }
+
+  /** Moves positions on to where everything is settled. */
+  advance(): void {
+    const checkpoints = this.#ledger.checkpoints().map((position) => [position.shard, position] as const);
+    for (const driver of this.drivers) driver.advance(checkpoints);
+  }
+
+  /** Waits until all is stored, then writes the last positions. */
+  async drain(): Promise<void> {
+    await this.#rejects?.idle();
+    for (const driver of this.drivers) await driver.idle();
+    this.advance();
+    for (const driver of this.drivers) await driver.idle();
+  }
+
+  async close(): Promise<void> {
+    await Promise.allSettled([...this.drivers, ...(this.#rejects ? [this.#rejects] : [])].map((driver) => driver.close()));
+  }
+
+  async #drive<T extends Item>(sink: Sink<T>, beforeCommit: () => Promise<void>, lingerMs = 0): Promise<SinkDriver<T>> {
+    return new SinkDriver({
+      name: sink.name,
+      sink: await sink.open({ pipeline: this.#pipeline.name, report: this.#report }),
+      retry: this.#retry,
+      report: this.#report,
+      signal: this.#over,
+      fail: this.#fail,
+      beforeCommit,
+      lingerMs,
+    });
+  }
+
+  #takeReject(reject: Reject): void {
+    const rejects = this.#rejects;
+    const { why, event } = reject;
+    if (!rejects) {
+      const { name } = this.#pipeline;
+      return this.#fail(
+        new Error(
+          `pipeline ${name}: ${why.step} rejected an event (${why.code}: ${why.reason}) and there is no place for rejects; add .rejects(…)`,
+        ),
+      );
+    }
+    this.#report({ type: 'rejected', position: event.position, why });
+    this.#ledger.atSinks(reject.sizeBytes);
+    rejects.push(reject, () => {
+      reject.mark(Outcome.rejected);
+      reject.release();
+      this.#ledger.atSinks(-reject.sizeBytes);
+    });
+  }
+}
+
+/** The earliest of some places to resume. A time is only stored where a run began, so it lies before every position. */
+function least(resumes: readonly Resume[]): Resume {
+  return resumes.reduce((a, b) => {
+    if (a === 'TRIM_HORIZON' || b === 'TRIM_HORIZON') return 'TRIM_HORIZON';
+    if (isPosition(a) && isPosition(b)) return comparePositions(a, b) <= 0 ? a : b;
+    if (isPosition(a)) return b;
+    return isPosition(b) || a <= b ? a : b;
+  });
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+}

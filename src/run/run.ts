@@ -1,0 +1,183 @@
+import type { Duration } from 'date-fns';
+import { type Observable, type OperatorFunction, type SchedulerLike, asyncScheduler, tap } from 'rxjs';
+import type { Report } from '../diagnostic.ts';
+import { durationMs } from '../duration.ts';
+import { OrderBrokenError, SettledTooEarlyError } from '../errors.ts';
+import { type Item, type Position, comparePositions } from '../event.ts';
+import { type Counts, Ledger, type LedgerOptions, Outcome } from '../ledger.ts';
+import { stepOf } from '../operators/named.ts';
+import type { Pipeline } from '../pipeline.ts';
+import type { Start } from '../sources/source.ts';
+import type { RetryOptions } from './retry.ts';
+import { OpenSinks } from './open-sinks.ts';
+import type { SinkDriver } from './sink-driver.ts';
+
+export interface RunOptions extends LedgerOptions {
+  /** Where to begin in shards that no sink knows. @default 'TRIM_HORIZON' */
+  readonly start?: Start;
+  /** Stops the run when aborted: reading ends, what was read is stored, positions are written. */
+  readonly stop?: AbortSignal;
+  /** How long a stop may take before it becomes an error. @default { seconds: 30 } */
+  readonly drainWithin?: Duration;
+  readonly retry?: RetryOptions;
+  /** How often positions move on in shards whose events were all dropped. @default { seconds: 10 } */
+  readonly checkpointEvery?: Duration;
+  readonly report?: Report;
+  /** The clock of sources. @default asyncScheduler */
+  readonly scheduler?: SchedulerLike;
+}
+
+/** A run at work. */
+export interface Running {
+  readonly ledger: Ledger;
+  /** Resolves when the source has ended or the run was stopped and everything is stored; rejects with what ended it otherwise. */
+  readonly finished: Promise<Counts>;
+}
+
+/** The drain after a stop took longer than it may; what was not stored will be read again. */
+export class DrainDeadlineError extends Error {
+  override readonly name = 'DrainDeadlineError';
+}
+
+/**
+ * Gives a pipeline life: opens its sinks, resumes each shard where the least of them stands, and brings events from source to sinks
+ * until the source ends, `stop` is aborted, or something fails that trying again does not mend.
+ *
+ * @throws {FencedError} when a newer run has taken over
+ * @throws {OrderBrokenError | SettledTooEarlyError} when an operator breaks the order, or keeps events without holding them
+ * @throws {DrainDeadlineError} when a stop took longer than `drainWithin`
+ */
+export async function run(pipeline: Pipeline, options: RunOptions = {}): Promise<Counts> {
+  return startRun(pipeline, options).finished;
+}
+
+/** Like `run`, and hands out the ledger of the run at work, for who wants to watch it. */
+export function startRun(pipeline: Pipeline, options: RunOptions = {}): Running {
+  const report = options.report ?? (() => {});
+  const ledger = new Ledger({ ...options, report });
+  return { ledger, finished: perform(pipeline, options, ledger, report) };
+}
+
+async function perform(pipeline: Pipeline, options: RunOptions, ledger: Ledger, report: Report): Promise<Counts> {
+  const { stop = new AbortController().signal, scheduler = asyncScheduler, start = 'TRIM_HORIZON' } = options;
+  const failure = Promise.withResolvers<never>();
+  // It may come while nobody waits for it yet.
+  failure.promise.catch(() => {});
+  const over = new AbortController();
+  const fail = (error: unknown): void => {
+    over.abort();
+    failure.reject(error);
+  };
+  const sinks = new OpenSinks(pipeline, options, ledger, report, fail, over.signal);
+  const deadline = startDeadline(stop, options.drainWithin ?? { seconds: 30 }, report, fail);
+  try {
+    await Promise.race([sinks.open(), failure.promise]);
+    const events = pipeline.source.read({
+      pipeline: pipeline.name,
+      ledger,
+      scheduler,
+      report,
+      start,
+      stop,
+      acquire: (shard, from) => sinks.acquire(shard, from),
+    });
+    const accept = acceptor(ledger, sinks.drivers);
+    const completed = Promise.withResolvers<void>();
+    const subscription = guarded(events, pipeline).subscribe({
+      next(item) {
+        try {
+          accept(item);
+        } catch (error) {
+          fail(error);
+        }
+      },
+      error: fail,
+      complete: completed.resolve,
+    });
+    // A failure ends the reading at once: what is not stored stays unsettled, and will be read again.
+    over.signal.addEventListener('abort', () => subscription.unsubscribe());
+    if (over.signal.aborted) subscription.unsubscribe();
+    const ticks = setInterval(() => sinks.advance(), durationMs(options.checkpointEvery ?? { seconds: 10 }));
+    try {
+      await Promise.race([completed.promise, failure.promise]);
+      await Promise.race([sinks.drain(), failure.promise]);
+    } finally {
+      clearInterval(ticks);
+    }
+    return ledger.counts();
+  } finally {
+    deadline.clear();
+    over.abort();
+    await sinks.close();
+  }
+}
+
+/** Puts a watch behind each step that is not ours: nobody vouches that it holds what it keeps. */
+function guarded(events: Observable<unknown>, { operators }: Pipeline): Observable<unknown> {
+  return (operators as readonly OperatorFunction<unknown, unknown>[]).reduce((stream, operator, i) => {
+    const result = operator(stream);
+    if (stepOf(operator)) return result;
+    return result.pipe(
+      tap((item) => {
+        if (isItem(item) && item.isSettled) throw new SettledTooEarlyError(whichStep(operators, i), item.shard);
+      }),
+    );
+  }, events);
+}
+
+/** Names a step as a person finds it in the pipeline file: plain RxJS operators have no names of their own. */
+function whichStep(operators: Pipeline['operators'], i: number): string {
+  const before = operators[i - 1] && stepOf(operators[i - 1]!)?.name;
+  const after = operators[i + 1] && stepOf(operators[i + 1]!)?.name;
+  const where = [before && `after ${before}`, after && `before ${after}`].filter(Boolean).join(', ');
+  return `step ${i + 1} of ${operators.length}${where && ` (${where})`}`;
+}
+
+/** Hands each item to every sink, holds it until all have stored it, and sees that it comes in order and unsettled. */
+function acceptor(ledger: Ledger, drivers: readonly SinkDriver<Item>[]): (item: unknown) => void {
+  const latest = new Map<string, Position>();
+  return (item) => {
+    if (!isItem(item))
+      throw new TypeError(`run: expected events or windows at the sinks, got ${item === null ? 'null' : typeof item}`);
+    if (item.isSettled) throw new SettledTooEarlyError('a step', item.shard);
+    const before = latest.get(item.shard);
+    if (before && comparePositions(item.first, before) < 0) throw new OrderBrokenError('run', before, item.first);
+    latest.set(item.shard, item.last);
+
+    item.hold();
+    ledger.atSinks(item.sizeBytes);
+    let missing = drivers.length;
+    const done = (): void => {
+      if (--missing > 0) return;
+      item.mark(Outcome.stored);
+      item.release();
+      ledger.atSinks(-item.sizeBytes);
+    };
+    for (const driver of drivers) driver.push(item, done);
+  };
+}
+
+function isItem(value: unknown): value is Item {
+  return typeof value === 'object' && value !== null && 'isSettled' in value;
+}
+
+/** From the stop on the run has so long to store what it read. */
+function startDeadline(stop: AbortSignal, within: Duration, report: Report, fail: (error: unknown) => void): { clear(): void } {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const begin = (): void => {
+    const ms = durationMs(within);
+    report({ type: 'stopping', why: String(stop.reason) });
+    timer = setTimeout(
+      () => fail(new DrainDeadlineError(`run: expected to have stored everything ${ms} ms after the stop, and had not`)),
+      ms,
+    );
+  };
+  if (stop.aborted) begin();
+  else stop.addEventListener('abort', begin, { once: true });
+  return {
+    clear() {
+      clearTimeout(timer);
+      stop.removeEventListener('abort', begin);
+    },
+  };
+}

@@ -1,0 +1,138 @@
+import { parseArgs } from 'node:util';
+import type { Duration } from 'date-fns';
+import { z } from 'zod';
+import type { Start } from '../sources/source.ts';
+
+/** Settings by the names they have in the environment: `KINESIS_STREAM` there is `--kinesis-stream` on the command line. */
+export type SettingsShape = Readonly<Record<string, z.ZodType>>;
+
+/** What every pipeline file understands beside its own settings. */
+const COMMON = {
+  from: {
+    argument: '<start>',
+    help: 'where to begin in shards no sink knows: TRIM_HORIZON, LATEST or an ISO time (TRIM_HORIZON)',
+  },
+  for: { argument: '<duration>', help: 'stop after so long: 500ms, 40s, 10m, 2h' },
+  'drain-within': { argument: '<duration>', help: 'how long a stop may take before it is an error (30s)' },
+  'max-in-flight': { argument: '<MiB>', help: 'the most that may be in memory at a time (256)' },
+  check: { help: 'check the settings, the types, and that the stream and every store answer; then end' },
+  graph: { help: 'print the pipeline as a Mermaid chart; then end' },
+  help: { help: 'print this; then end' },
+} as const;
+
+/** Text to where a run begins. */
+export const start = z.string().transform((text, context): Start => {
+  if (text === 'TRIM_HORIZON' || text === 'LATEST') return text;
+  const time = /^\d{4}-\d\d-\d\d(T|$)/.test(text) ? new Date(text) : new Date(Number.NaN);
+  if (!Number.isNaN(time.getTime())) return time;
+  return refuse(context, 'TRIM_HORIZON, LATEST or an ISO time such as 2026-11-22T09:00:00Z', text);
+});
+
+/** Text to a length of time: `500ms`, `40s`, `10m`, `2h`. */
+export const duration = z.string().transform((text, context): Duration => {
+  const [, number, unit] = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text) ?? [];
+  if (number === undefined || Number(number) === 0) return refuse(context, 'a duration such as 500ms, 40s, 10m or 2h', text);
+  const value = Number(number);
+  if (unit === 'ms') return { seconds: value / 1000 };
+  return unit === 's' ? { seconds: value } : unit === 'm' ? { minutes: value } : { hours: value };
+});
+
+const common = z.object({
+  from: start.optional(),
+  for: duration.optional(),
+  'drain-within': duration.optional(),
+  'max-in-flight': z.coerce.number('a number of MiB above 0').positive('a number of MiB above 0').optional(),
+  check: z.boolean().default(false),
+  graph: z.boolean().default(false),
+  help: z.boolean().default(false),
+});
+
+export type CommonSettings = z.infer<typeof common>;
+
+/** All that is wrong with the settings, one line each. */
+export class SettingsError extends Error {
+  override readonly name = 'SettingsError';
+}
+
+/** Adds a problem to a zod check in our form, without showing secrets that a URL may hold. */
+export function refuse(context: { addIssue(issue: string): void }, expected: string, came: string): never {
+  context.addIssue(`expected ${expected}, got ${JSON.stringify(withoutSecrets(came))}`);
+  return z.NEVER;
+}
+
+/** A text without the user and password, and without the query, of a URL in it. */
+export function withoutSecrets(text: string): string {
+  return text.replace(/:\/\/[^/\s@]*@/g, '://***@').replace(/\?.*$/s, '?***');
+}
+
+/**
+ * Reads settings from flags and the environment, flags first, and checks all of them before anything starts.
+ *
+ * @throws {SettingsError} naming every missing, wrong or unknown setting, with what was expected
+ */
+export function readSettings<S extends SettingsShape>(
+  shape: S,
+  args: readonly string[],
+  environment: NodeJS.ProcessEnv,
+): { settings: z.infer<z.ZodObject<S>>; common: CommonSettings } {
+  const problems: string[] = [];
+  const flags = parseFlags(shape, args, problems);
+  const own: Record<string, string> = {};
+  for (const name of Object.keys(shape)) {
+    const flag = flags[flagOf(name)];
+    // An empty variable is one that is not set.
+    const value = typeof flag === 'string' ? flag : environment[name] || undefined;
+    if (value !== undefined) own[name] = value;
+  }
+  const settings = z.object(shape).safeParse(own);
+  const shared = common.safeParse(
+    Object.fromEntries(Object.keys(COMMON).flatMap((name) => (name in flags ? [[name, flags[name]]] : []))),
+  );
+  for (const issue of settings.error?.issues ?? []) problems.push(`${nameOf(String(issue.path[0]))}: ${messageOf(issue, own)}`);
+  for (const issue of shared.error?.issues ?? []) problems.push(`--${String(issue.path[0])}: ${issue.message}`);
+  if (flags['help'] === true) return { settings: settings.data as never, common: { help: true, check: false, graph: false } };
+  if (problems.length > 0) throw new SettingsError(`${problems.join('\n')}\n(--help lists all settings)`);
+  return { settings: settings.data as z.infer<z.ZodObject<S>>, common: shared.data! };
+}
+
+/** The text of `--help`: every setting with its flag, its default and what it means. */
+export function helpOf(file: string, summary: string, shape: SettingsShape): string {
+  const rows = Object.entries(shape).map(([name, type]) => {
+    const fallback =
+      type instanceof z.ZodDefault ? ` (${String(type.def.defaultValue)})` : type instanceof z.ZodOptional ? '' : ' (required)';
+    return [`${name}, --${flagOf(name)}`, `${type.description ?? ''}${fallback}`] as const;
+  });
+  const shared = Object.entries(COMMON).map(
+    ([name, entry]) => [`--${name}${'argument' in entry ? ` ${entry.argument}` : ''}`, entry.help] as const,
+  );
+  const width = Math.max(...[...rows, ...shared].map(([left]) => left.length)) + 2;
+  const table = (lines: readonly (readonly [string, string])[]): string =>
+    lines.map(([l, r]) => `  ${l.padEnd(width)}${r}`).join('\n');
+  return `${summary}\n\nnode ${file} [flags]\n\nSettings, from the environment or as flags (flags win):\n${table(rows)}\n\nFlags:\n${table(shared)}\n`;
+}
+
+function parseFlags(shape: SettingsShape, args: readonly string[], problems: string[]): Record<string, unknown> {
+  const options: Record<string, { type: 'string' | 'boolean' }> = {};
+  for (const name of Object.keys(shape)) options[flagOf(name)] = { type: 'string' };
+  for (const [name, entry] of Object.entries(COMMON)) options[name] = { type: 'argument' in entry ? 'string' : 'boolean' };
+  try {
+    return parseArgs({ args: [...args], options, strict: true, allowPositionals: false }).values;
+  } catch (error) {
+    problems.push(withoutSecrets((error as Error).message.split('. ')[0]!));
+    return parseArgs({ args: [...args], options, strict: false }).values;
+  }
+}
+
+function messageOf(issue: z.core.$ZodIssue, values: Readonly<Record<string, string>>): string {
+  const value = values[String(issue.path[0])];
+  if (value === undefined) return 'expected a value, got none';
+  return issue.code === 'custom' ? issue.message : `${issue.message}, got ${JSON.stringify(withoutSecrets(value))}`;
+}
+
+function flagOf(name: string): string {
+  return name.toLowerCase().replaceAll('_', '-');
+}
+
+function nameOf(name: string): string {
+  return `${name} (--${flagOf(name)})`;
+}

@@ -1,0 +1,189 @@
+import type { Report } from '../diagnostic.ts';
+import { type Item, type Resume, comparePositions, isPosition } from '../event.ts';
+import { Outcome } from '../ledger.ts';
+import type { Batch, OpenSink, Refusal } from '../sinks/sink.ts';
+import { type RetryOptions, retrying, waitFor } from './retry.ts';
+
+export interface SinkDriverOptions<T extends Item> {
+  readonly name: string;
+  readonly sink: OpenSink<T>;
+  readonly retry: RetryOptions;
+  readonly report: Report;
+  /** Ends waits between tries when the run has failed. */
+  readonly signal: AbortSignal;
+  /** Makes durable what has to be before this sink's positions may cover it. */
+  readonly beforeCommit: () => Promise<void>;
+  /** Called once, with what ended the sink's work. */
+  readonly fail: (error: unknown) => void;
+  /** How long items may wait for company, in milliseconds. */
+  readonly lingerMs?: number;
+}
+
+/** The most bytes that one commit takes on, when more items than one are waiting. */
+const MAX_BATCH_BYTES = 64 * 1024 * 1024;
+
+/** How long a commit under way is waited for when a run has failed. */
+const CLOSE_WITHIN_MS = 5000;
+
+interface Entry<T> {
+  readonly item: T;
+  readonly done: () => void;
+}
+
+/**
+ * Brings items to one sink, one commit at a time, in order, again and again while it fails for passing reasons.
+ * What comes in while a commit is under way makes up the next one.
+ */
+export class SinkDriver<T extends Item> {
+  readonly #options: SinkDriverOptions<T>;
+  /** Where the sink stood when the run took over: what it has already, it is not given again. */
+  readonly #resumedAt = new Map<string, Resume>();
+  /** Where the sink stands now. */
+  readonly #stands = new Map<string, Resume>();
+  readonly #queue: Entry<T>[] = [];
+  readonly #advances = new Map<string, Resume>();
+  #working: Promise<void> | undefined;
+  #hasEnded = false;
+  #linger: ReturnType<typeof setTimeout> | undefined;
+  #waiting: (() => void)[] = [];
+
+  constructor(options: SinkDriverOptions<T>) {
+    this.#options = options;
+  }
+
+  /** Takes a shard over and learns where the sink stands in it. */
+  async acquire(shard: string): Promise<Resume | undefined> {
+    const stands = await this.#retrying(() => this.#options.sink.acquire(shard));
+    if (stands) {
+      this.#resumedAt.set(shard, stands);
+      this.#stands.set(shard, stands);
+    }
+    return stands;
+  }
+
+  /** Takes an item on; `done` is called when it is durable. Items that the sink already has are done at once. */
+  push(item: T, done: () => void): void {
+    const rest = behind(item, this.#resumedAt.get(item.shard));
+    if (!rest) return done();
+    this.#queue.push({ item: rest, done });
+    this.#wake(this.#options.lingerMs);
+  }
+
+  /** Moves positions on to where all before is settled; shards in which the sink stands there or beyond are left alone. */
+  advance(to: Iterable<readonly [shard: string, resume: Resume]>): void {
+    for (const [shard, resume] of to) if (isBeyond(resume, this.#stands.get(shard))) this.#advances.set(shard, resume);
+    if (this.#advances.size > 0) this.#wake();
+  }
+
+  /** Resolves when all that was pushed so far is durable, without lingering; never after a failure. */
+  async idle(): Promise<void> {
+    while (this.#working || this.#hasEnded || this.#queue.length > 0 || this.#advances.size > 0) {
+      this.#wake();
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    }
+  }
+
+  /** Takes nothing on any more, gives a commit under way a moment to end, and closes the sink. */
+  async close(): Promise<void> {
+    clearTimeout(this.#linger);
+    this.#hasEnded = true;
+    if (this.#working) await Promise.race([this.#working, waitFor(CLOSE_WITHIN_MS, new AbortController().signal)]);
+    await this.#options.sink.close();
+  }
+
+  // A microtask later all events of the delivery at hand have arrived, and share a commit.
+  #wake(lingerMs?: number): void {
+    if (this.#working || this.#hasEnded) return;
+    if (lingerMs) {
+      this.#linger ??= setTimeout(() => this.#wake(), lingerMs);
+      return;
+    }
+    clearTimeout(this.#linger);
+    this.#linger = undefined;
+    this.#working = this.#work();
+  }
+
+  async #work(): Promise<void> {
+    await Promise.resolve();
+    try {
+      while (!this.#hasEnded && (this.#queue.length > 0 || this.#advances.size > 0)) await this.#commit(this.#take());
+      this.#working = undefined;
+      const waiting = this.#waiting;
+      this.#waiting = [];
+      for (const resolve of waiting) resolve();
+    } catch (error) {
+      this.#hasEnded = true;
+      this.#options.fail(error);
+    }
+  }
+
+  #take(): Entry<T>[] {
+    let bytes = 0;
+    let count = 0;
+    for (const { item } of this.#queue) {
+      // Events that a step made of one record have one position, and must not be parted by a commit.
+      const isTwin = count > 0 && comparePositions(item.first, this.#queue[count - 1]!.item.last) === 0;
+      if (count > 0 && !isTwin && bytes + item.sizeBytes > MAX_BATCH_BYTES) break;
+      bytes += item.sizeBytes;
+      count++;
+    }
+    return this.#queue.splice(0, count);
+  }
+
+  async #commit(entries: readonly Entry<T>[]): Promise<void> {
+    const { sink, name, report, beforeCommit } = this.#options;
+    const all = entries.map(({ item }) => item);
+    const positions = new Map<string, Resume>(this.#advances);
+    this.#advances.clear();
+    for (const { shard, last } of all) positions.set(shard, last);
+    const refused: Refusal[] = [];
+    const startedAt = performance.now();
+    await this.#retrying(async (attempt) => {
+      // Whether a commit that failed took place after all, only the store can tell.
+      const batch = { items: all, positions };
+      const rest = attempt === 1 ? batch : missing(batch, this.#stands, await sink.positions(positions.keys()));
+      if (rest.positions.size === 0) return;
+      await beforeCommit();
+      await sink.commit(rest, refused);
+    });
+    for (const [shard, resume] of positions) this.#stands.set(shard, resume);
+    for (const { event, why } of refused) {
+      event.mark(Outcome.rejected);
+      report({ type: 'rejected', position: event.position, why });
+    }
+    for (const { done } of entries) done();
+    const [count, sizeBytes] = [total(all, 'count'), total(all, 'sizeBytes')];
+    report({ type: 'committed', sink: name, count, sizeBytes, ms: performance.now() - startedAt, positions });
+  }
+
+  #retrying<R>(work: (attempt: number) => Promise<R>): Promise<R> {
+    const { retry, signal, report, name } = this.#options;
+    return retrying(work, retry, { signal, onRetry: (failure) => report({ type: 'sink-retry', sink: name, ...failure }) });
+  }
+}
+
+/** What of a batch a sink that stood at `before` lacks, now that it says it stands at `now`. */
+function missing<T extends Item>(
+  batch: Batch<T>,
+  before: ReadonlyMap<string, Resume>,
+  now: ReadonlyMap<string, Resume>,
+): Batch<T> {
+  const hasMoved = (shard: string): boolean => isBeyond(now.get(shard), before.get(shard));
+  return {
+    items: batch.items.flatMap((item) => (hasMoved(item.shard) ? behind(item, now.get(item.shard)) : item) ?? []),
+    positions: new Map([...batch.positions].filter(([shard, to]) => isBeyond(to, now.get(shard)))),
+  };
+}
+
+function behind<T extends Item>(item: T, stands: Resume | undefined): T | undefined {
+  return stands && isPosition(stands) ? item.after(stands) : item;
+}
+
+function isBeyond(to: Resume | undefined, stands: Resume | undefined): boolean {
+  if (!to || !stands) return to !== undefined;
+  return isPosition(to) && (!isPosition(stands) || comparePositions(to, stands) > 0);
+}
+
+function total(items: readonly Item[], of: 'count' | 'sizeBytes'): number {
+  return items.reduce((sum, item) => sum + item[of], 0);
+}

@@ -1,0 +1,52 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { Ledger } from '../../src/ledger.ts';
+import { Screen } from '../../src/observe/screen.ts';
+import { Status } from '../../src/observe/status.ts';
+import { deliver } from '../../src/testing/deliver.ts';
+
+const recorder = (isTTY: boolean) => {
+  const written: string[] = [];
+  return { written, isTTY, columns: 12, write: (text: string) => written.push(text) > 0 };
+};
+
+describe('status', () => {
+  it('says in one line how a run stands', () => {
+    const ledger = new Ledger();
+    const status = new Status(ledger);
+    const { events } = deliver(['stored', 'repeat'], ledger);
+    events[1]!.drop('dedupe');
+    status.report({ type: 'shard-lag', shard: 'a', behindMs: 1500, readAtMs: 0 });
+    status.report({ type: 'shard-lag', shard: 'b', behindMs: 20, readAtMs: 0 });
+    expect(status.line(50_000)).toBe(
+      'read 2  stored 0  repeats 0  rejected 0  in flight 2 (0.0 MiB)  behind 1.5 s  next minute in 10 s',
+    );
+    status.report({ type: 'shard-ended', shard: 'a' });
+    expect(status.line(60_000)).toContain('behind 20 ms  next minute in 60 s');
+  });
+});
+
+describe('screen', () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+
+  it('keeps one line at the foot of a terminal, cut at its edge, with messages above it', () => {
+    const output = recorder(true);
+    const screen = new Screen(output, () => 'a line that is too long');
+    vi.advanceTimersByTime(250);
+    screen.print('hello');
+    screen.close();
+    expect(output.written.join('').replaceAll('\r\u001B[2K', '<clear>')).toBe(
+      '<clear>a line that<clear>hello\n<clear>a line that<clear>',
+    );
+  });
+
+  it('prints plain lines where there is no terminal', () => {
+    const output = recorder(false);
+    const screen = new Screen(output, () => 'a line that is too long');
+    screen.print('hello');
+    vi.advanceTimersByTime(10_000);
+    screen.close();
+    vi.advanceTimersByTime(60_000);
+    expect(output.written.join('')).toBe('hello\na line that is too long\n');
+  });
+});

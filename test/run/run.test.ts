@@ -1,0 +1,346 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Observable, type OperatorFunction, delay, filter, map, mergeMap } from 'rxjs';
+import { describe, expect, it } from 'vitest';
+import type { Diagnostic } from '../../src/diagnostic.ts';
+import { DrainDeadlineError } from '../../src/run/run.ts';
+import { FencedError, OrderBrokenError, SettledTooEarlyError } from '../../src/errors.ts';
+import type { Event, Reject } from '../../src/event.ts';
+import { mapAccum } from '../../src/operators/map-accum.ts';
+import { named } from '../../src/operators/named.ts';
+import { pipeline } from '../../src/pipeline.ts';
+import { type RunOptions, startRun } from '../../src/run/run.ts';
+import { type MemorySink, memorySink } from '../../src/testing/memory-sink.ts';
+import { pushSource } from '../support/push-source.ts';
+
+type Text = Event<Uint8Array>;
+const textOf = (event: Event<unknown>): string => Buffer.from(event.data as Uint8Array).toString();
+const texts = (sink: MemorySink<Text>): string[] => sink.stored.map(textOf);
+const at = (sequence: number, shard = 'shard-1') => ({ shard, sequence: String(sequence), subSequence: 0 });
+const reset = Object.assign(new Error('reset'), { code: 'ECONNRESET' });
+
+/** Starts a pipeline on a source fed by hand, and waits until it reads. */
+async function begin({
+  source = pushSource(),
+  sinks = [memorySink<Text>()],
+  rejects = memorySink<Reject>('rejects'),
+  steps = [],
+  ...options
+}: {
+  source?: ReturnType<typeof pushSource>;
+  sinks?: MemorySink<Text>[];
+  rejects?: MemorySink<Reject>;
+  steps?: OperatorFunction<Text, Text>[];
+} & RunOptions = {}) {
+  const told: Diagnostic[] = [];
+  const piped = steps.reduce((stage, step) => stage.pipe(step), pipeline('test').from(source));
+  const declared = piped.to(...(sinks as [MemorySink<Text>])).rejects(rejects);
+  const { ledger, finished } = startRun(declared, {
+    retry: { firstDelayMs: 1 },
+    report: (diagnostic) => told.push(diagnostic),
+    ...options,
+  });
+  finished.catch(() => {});
+  await Promise.race([source.started(), finished]);
+  return { source, sink: sinks[0]!, sinks, rejects, ledger, finished, told };
+}
+
+const rejectBad = named('refuse', '', (events: Observable<Text>) =>
+  events.pipe(
+    mergeMap((event) => {
+      if (!textOf(event).startsWith('bad')) return [event];
+      event.reject({ step: 'refuse', code: 'bad', reason: 'expected good, got bad' });
+      return [];
+    }),
+  ),
+);
+
+describe('run', () => {
+  it('stores every event in every sink, and the last position with it', async () => {
+    const { source, sinks, finished } = await begin({ sinks: [memorySink('a'), memorySink('b')] });
+    source.push('one', 'two');
+    source.end();
+    expect(await finished).toMatchObject({ read: 2, stored: 2, inFlight: 0 });
+    for (const sink of sinks) {
+      expect(texts(sink)).toEqual(['one', 'two']);
+      expect(sink.positions.get('shard-1')).toEqual(at(2));
+    }
+  });
+
+  it('stops when told to, with everything stored', async () => {
+    const stop = new AbortController();
+    const { source, sink, finished } = await begin({ stop: stop.signal });
+    source.push('one');
+    stop.abort('enough');
+    expect(await finished).toMatchObject({ read: 1, stored: 1, inFlight: 0 });
+    expect(texts(sink)).toEqual(['one']);
+  });
+
+  it('resumes each shard where the least of its sinks stands, and gives no sink an event twice', async () => {
+    const [ahead, behind] = [memorySink<Text>('ahead'), memorySink<Text>('behind')];
+    ahead.positions.set('shard-1', at(2));
+    behind.positions.set('shard-1', at(1));
+    const { source, finished } = await begin({ sinks: [ahead, behind] });
+    expect(source.resumed.get('shard-1')).toEqual(at(1));
+    source.push('one', 'two', 'three');
+    source.end();
+    await finished;
+    expect(texts(ahead)).toEqual(['three']);
+    expect(texts(behind)).toEqual(['two', 'three']);
+  });
+
+  it('gives a sink that was added later everything there is, and the others nothing twice', async () => {
+    const [old, added] = [memorySink<Text>('old'), memorySink<Text>('added')];
+    old.positions.set('shard-1', at(2));
+    const { source, finished, told } = await begin({ sinks: [old, added] });
+    expect(source.resumed.get('shard-1')).toBe('TRIM_HORIZON');
+    expect(told).toContainEqual({ type: 'sink-joined', sink: 'added', shard: 'shard-1', resume: 'TRIM_HORIZON' });
+    source.push('one', 'two', 'three');
+    source.end();
+    await finished;
+    expect(texts(old)).toEqual(['three']);
+    expect(texts(added)).toEqual(['one', 'two', 'three']);
+  });
+
+  it('begins a sink that was added later where the others stand, when it was to begin at the end', async () => {
+    const [old, added] = [memorySink<Text>('old'), memorySink<Text>('added')];
+    old.positions.set('shard-1', at(2));
+    const { source, finished } = await begin({ sinks: [old, added], start: 'LATEST' });
+    expect(source.resumed.get('shard-1')).toEqual(at(2));
+    source.end();
+    await finished;
+    expect(added.positions.get('shard-1')).toEqual(at(2));
+  });
+
+  it('writes down where a run at LATEST began before it reads, so that a crash loses nothing', async () => {
+    const { source, sink, finished } = await begin({ start: 'LATEST' });
+    const began = source.resumed.get('shard-1');
+    expect(began).toBeInstanceOf(Date);
+    expect(sink.positions.get('shard-1')).toEqual(began);
+    source.end();
+    await finished;
+    const again = await begin({ start: 'LATEST', sinks: [sink] });
+    expect(again.source.resumed.get('shard-1')).toEqual(began);
+    again.source.end();
+    await again.finished;
+  });
+
+  it('moves the position past events that were dropped', async () => {
+    const { source, sink, finished, ledger } = await begin({ steps: [filter((event) => textOf(event) !== 'drop')] });
+    source.push('keep', 'drop');
+    source.push({ raw: 'drop', sequence: 3 });
+    source.end();
+    await finished;
+    expect(sink.positions.get('shard-1')).toEqual(at(3));
+    expect(ledger.counts()).toEqual({ read: 3, stored: 1, dropped: { filter: 2 }, rejected: 0, inFlight: 0 });
+  });
+
+  it('never passes a reject that is not stored', async () => {
+    const rejects = memorySink<Reject>('rejects');
+    const gate = Promise.withResolvers<void>();
+    rejects.beforeCommit = () => gate.promise;
+    const { source, sink, finished, ledger } = await begin({ rejects, steps: [rejectBad] });
+    source.push('bad', 'good');
+    source.end();
+    await sleep(20);
+    expect(sink.stored).toEqual([]);
+    gate.resolve();
+    await finished;
+    expect(texts(sink)).toEqual(['good']);
+    expect(rejects.stored.map(({ why }) => why.code)).toEqual(['bad']);
+    expect(ledger.counts()).toMatchObject({ read: 2, stored: 1, rejected: 1, inFlight: 0 });
+  });
+
+  it('stores a reject once, however often its event is read', async () => {
+    const rejects = memorySink<Reject>('rejects');
+    const sink = memorySink<Text>();
+    sink.beforeCommit = () => {
+      throw new Error('disk on fire');
+    };
+    const first = await begin({ rejects, sinks: [sink], steps: [rejectBad] });
+    first.source.push('bad', 'good');
+    await expect(first.finished).rejects.toThrow('disk on fire');
+    sink.beforeCommit = () => {};
+    const second = await begin({ rejects, sinks: [sink], steps: [rejectBad] });
+    second.source.push('bad', 'good');
+    second.source.end();
+    await second.finished;
+    expect(rejects.stored).toHaveLength(1);
+    expect(texts(sink)).toEqual(['good']);
+  });
+
+  it('stops at the first reject when there is no place for it', async () => {
+    const source = pushSource();
+    const { finished } = startRun(pipeline('test').from(source).pipe(rejectBad).to(memorySink<Text>()));
+    await source.started();
+    source.push('bad');
+    await expect(finished).rejects.toThrow(/refuse rejected an event \(bad: expected good, got bad\).*add \.rejects/);
+  });
+
+  it('makes operators’ state durable before a sink commits what it covers', async () => {
+    const order: string[] = [];
+    const sink = memorySink<Text>();
+    sink.beforeCommit = ({ items }) => void (items.length > 0 && order.push('commit'));
+    const { source, finished, ledger } = await begin({ sinks: [sink] });
+    ledger.onBeforeCommit(() => order.push('flush'));
+    source.push('one');
+    source.end();
+    await finished;
+    expect(order.slice(0, 2)).toEqual(['flush', 'commit']);
+  });
+
+  it('tries a sink again after a passing fault', async () => {
+    const sink = memorySink<Text>();
+    let failures = 3;
+    sink.beforeCommit = ({ items }) => {
+      if (items.length > 0 && failures-- > 0) throw reset;
+    };
+    const { source, finished, told } = await begin({ sinks: [sink] });
+    source.push('one');
+    source.end();
+    expect(await finished).toMatchObject({ stored: 1 });
+    expect(texts(sink)).toEqual(['one']);
+    expect(told.filter(({ type }) => type === 'sink-retry')).toHaveLength(3);
+  });
+
+  it('asks the store whether a commit of unknown outcome took place, and does not repeat it', async () => {
+    const sink = memorySink<Text>();
+    let failures = 1;
+    sink.afterCommit = ({ items }) => {
+      if (items.length > 0 && failures-- > 0) throw reset;
+    };
+    const { source, finished } = await begin({ sinks: [sink] });
+    source.push('one');
+    source.end();
+    expect(await finished).toMatchObject({ stored: 1 });
+    expect(texts(sink)).toEqual(['one']);
+  });
+
+  it.each([
+    ['a fault that does not pass', new Error('no such table')],
+    ['a newer run', new FencedError('memory', 'shard-1', 1)],
+  ])('ends with %s, and leaves the position where it was', async (_, fault) => {
+    const sink = memorySink<Text>();
+    const { source, finished, ledger } = await begin({ sinks: [sink] });
+    sink.beforeCommit = () => {
+      throw fault;
+    };
+    const before = sink.positions.get('shard-1');
+    source.push('one');
+    await expect(finished).rejects.toBe(fault);
+    expect(sink.positions.get('shard-1')).toEqual(before);
+    expect(ledger.counts()).toMatchObject({ stored: 0, inFlight: 1 });
+  });
+
+  it('is fenced when a second run takes over', async () => {
+    const sink = memorySink<Text>();
+    const first = await begin({ sinks: [sink] });
+    const second = await begin({ sinks: [sink] });
+    first.source.push('one');
+    await expect(first.finished).rejects.toBeInstanceOf(FencedError);
+    second.source.push('one');
+    second.source.end();
+    await second.finished;
+    expect(texts(sink)).toEqual(['one']);
+  });
+
+  it('ends with an error of the source', async () => {
+    const { source, finished } = await begin();
+    source.fail(new Error('no such stream'));
+    await expect(finished).rejects.toThrow('no such stream');
+  });
+
+  it('ends with an error of an operator', async () => {
+    const { source, finished } = await begin({
+      steps: [
+        map(() => {
+          throw new TypeError('a bug');
+        }),
+      ],
+    });
+    source.push('one');
+    await expect(finished).rejects.toThrow('a bug');
+  });
+
+  it('names the step that kept an event without holding it', async () => {
+    const pass = named(
+      'pass',
+      '',
+      map((event: Text) => event),
+    );
+    const { source, finished } = await begin({
+      steps: [
+        pass,
+        delay(1),
+        named(
+          'window',
+          '',
+          map((event: Text) => event),
+        ),
+      ],
+    });
+    source.push('one');
+    await expect(finished).rejects.toThrow(/step 2 of 3 \(after pass, before window\).*mapAsync or lookup/);
+    await expect(finished).rejects.toBeInstanceOf(SettledTooEarlyError);
+  });
+
+  it('stops when an operator breaks the order of a shard', async () => {
+    const swap = named(
+      'swap',
+      '',
+      mapAccum<Text[], Text, Text>({
+        seed: () => [],
+        step: (kept, event) => void kept.unshift(event),
+        flush: (kept, emit) => kept.forEach(emit),
+      }),
+    );
+    const { source, finished } = await begin({ steps: [map((event) => (event.hold(), event)), swap] });
+    source.push('one', 'two');
+    source.end();
+    await expect(finished).rejects.toBeInstanceOf(OrderBrokenError);
+  });
+
+  it('keeps events together that a step made of one record', async () => {
+    const { source, sink, finished } = await begin({ steps: [mergeMap((event) => [event, event.with(Buffer.from('twin'))])] });
+    source.push('one', 'two');
+    source.end();
+    expect(await finished).toMatchObject({ read: 2, stored: 2 });
+    expect(texts(sink)).toEqual(['one', 'twin', 'two', 'twin']);
+  });
+
+  it('makes a stop an error that takes longer than it may, with the position where it was', async () => {
+    const sink = memorySink<Text>();
+    const stop = new AbortController();
+    const { source, finished } = await begin({ sinks: [sink], stop: stop.signal, drainWithin: { seconds: 0.05 } });
+    sink.beforeCommit = () => sleep(300);
+    source.push('one');
+    stop.abort('enough');
+    await expect(finished).rejects.toBeInstanceOf(DrainDeadlineError);
+  });
+
+  it('ends when a sink cannot be opened', async () => {
+    const sink = { ...memorySink<Text>(), open: () => Promise.reject(new Error('no such database')) };
+    await expect(startRun(pipeline('test').from(pushSource()).to(sink)).finished).rejects.toThrow('no such database');
+  });
+
+  it('counts add up at every moment', async () => {
+    const sink = memorySink<Text>();
+    const sums: number[] = [];
+    const { source, finished, ledger } = await begin({
+      sinks: [sink],
+      steps: [filter((event) => textOf(event) !== 'drop'), rejectBad],
+    });
+    const difference = (): number => {
+      const { read, stored, dropped, rejected, inFlight } = ledger.counts();
+      return read - stored - rejected - inFlight - Object.values(dropped).reduce((sum, n) => sum + n, 0);
+    };
+    sink.afterCommit = () => void sums.push(difference());
+    for (let i = 0; i < 50; i++) {
+      source.push({ raw: 'good', sequence: i * 3 + 1 }, 'drop', 'bad');
+      await sleep(i % 10 === 0 ? 1 : 0);
+      sums.push(difference());
+    }
+    source.end();
+    expect(await finished).toEqual({ read: 150, stored: 50, dropped: { filter: 50 }, rejected: 50, inFlight: 0 });
+    expect(new Set(sums)).toEqual(new Set([0]));
+  });
+});

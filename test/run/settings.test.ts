@@ -1,0 +1,84 @@
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { SettingsError, duration, helpOf, readSettings, start, withoutSecrets } from '../../src/run/settings.ts';
+
+const shape = {
+  KINESIS_STREAM: z.string().describe('the stream to read'),
+  KINESIS_ENDPOINT: z.url({ error: 'expected a URL' }).optional().describe('its endpoint'),
+  TABLE: z.string().default('events').describe('the table'),
+};
+
+function problemsOf(args: string[], environment: NodeJS.ProcessEnv = {}): string {
+  try {
+    readSettings(shape, args, environment);
+  } catch (error) {
+    expect(error).toBeInstanceOf(SettingsError);
+    return (error as Error).message;
+  }
+  throw new Error('expected settings to be refused');
+}
+
+describe('settings', () => {
+  it('come from the environment, with defaults', () => {
+    const { settings, common } = readSettings(shape, [], { KINESIS_STREAM: 'shop' });
+    expect(settings).toEqual({ KINESIS_STREAM: 'shop', TABLE: 'events' });
+    expect(common).toEqual({ check: false, graph: false, help: false });
+  });
+
+  it('come from flags first', () => {
+    const { settings } = readSettings(shape, ['--kinesis-stream', 'other', '--table=t'], { KINESIS_STREAM: 'shop' });
+    expect(settings).toEqual({ KINESIS_STREAM: 'other', TABLE: 't' });
+  });
+
+  it('take an empty variable for one that is not set', () => {
+    expect(problemsOf([], { KINESIS_STREAM: '' })).toContain('KINESIS_STREAM (--kinesis-stream): expected a value, got none');
+  });
+
+  it('name everything that is missing, wrong or unknown in one message', () => {
+    const problems = problemsOf(['--for', 'soon', '--from', 'yesterday', '--tabel', 'x'], { KINESIS_ENDPOINT: 'not a url' });
+    expect(problems).toContain("Unknown option '--tabel'");
+    expect(problems).toContain('KINESIS_STREAM (--kinesis-stream): expected a value, got none');
+    expect(problems).toContain('KINESIS_ENDPOINT (--kinesis-endpoint): expected a URL, got "not a url"');
+    expect(problems).toContain('--for: expected a duration such as 500ms, 40s, 10m or 2h, got "soon"');
+    expect(problems).toContain(
+      '--from: expected TRIM_HORIZON, LATEST or an ISO time such as 2026-11-22T09:00:00Z, got "yesterday"',
+    );
+  });
+
+  it('never show a secret in a message', () => {
+    const problems = problemsOf(['--from', 'postgres://shop:secret@db/x?password=secret'], {
+      KINESIS_ENDPOINT: 'x://shop:secret@y z?password=secret',
+    });
+    expect(problems).not.toContain('secret');
+  });
+
+  it('print help without being complete', () => {
+    expect(readSettings(shape, ['--help'], {}).common.help).toBe(true);
+    const help = helpOf('pipelines/shop.ts', 'Counts the shop.', shape);
+    expect(help).toMatch(/KINESIS_STREAM, --kinesis-stream +the stream to read \(required\)/);
+    expect(help).toMatch(/TABLE, --table +the table \(events\)/);
+    expect(help).toMatch(/--from <start> /);
+  });
+
+  it('understand durations', () => {
+    expect(['500ms', '40s', '10m', '2h', '1.5s'].map((text) => duration.parse(text))).toEqual([
+      { seconds: 0.5 },
+      { seconds: 40 },
+      { minutes: 10 },
+      { hours: 2 },
+      { seconds: 1.5 },
+    ]);
+    for (const wrong of ['', '0s', '-1s', '10', '10 d', '1e3s']) expect(duration.safeParse(wrong).success, wrong).toBe(false);
+  });
+
+  it('understand where to begin', () => {
+    expect(start.parse('LATEST')).toBe('LATEST');
+    expect(start.parse('2026-11-22T09:00:00Z')).toEqual(new Date(Date.UTC(2026, 10, 22, 9)));
+    for (const wrong of ['latest', '12', '2026-13-01']) expect(start.safeParse(wrong).success, wrong).toBe(false);
+  });
+
+  it('take the user, the password and the query out of a URL', () => {
+    expect(withoutSecrets('postgres://me:pw@db:5432/shop?sslkey=pw')).toBe('postgres://***@db:5432/shop?***');
+    expect(withoutSecrets('plain text')).toBe('plain text');
+  });
+});
