@@ -33,7 +33,7 @@ export class SettledTooEarlyError extends Error {
   constructor(step: string, shard: string) {
     super(
       `${step} passed on an event of ${shard} whose delivery was settled already: it kept the event beyond the call ` +
-        `without holding it. Use an operator that holds, mapAsync or lookup, instead of delay or mergeMap of promises`,
+        `without holding it. Use an operator that holds its events, such as mapAsync, instead of delay or mergeMap of promises`,
     );
   }
 }

@@ -1,0 +1,92 @@
+import { Observable, type OperatorFunction } from 'rxjs';
+import type { Event } from '../event.ts';
+import { named } from './named.ts';
+
+export interface MapAsyncOptions {
+  /** How many calls may be under way at a time. @default 16 */
+  readonly concurrency?: number;
+}
+
+/**
+ * Puts what a promise brings in the place of an event's data, in the order in which the events came.
+ *
+ *     source  -a--b--c-|
+ *     result  ---A----(BC|)    b takes longer than c, which waits for it
+ *
+ * What a call throws or rejects with makes the event a reject, not the end of the stream. Holds every event until it is emitted; how many
+ * that can be is bounded by the bytes in flight. One promise an event: for thousands of events a second, batch instead.
+ *
+ * @throws {RangeError} when `concurrency` is not a whole number above zero
+ */
+export function mapAsync<A, B>(
+  call: (data: A) => Promise<B>,
+  { concurrency = 16 }: MapAsyncOptions = {},
+): OperatorFunction<Event<A>, Event<B>> {
+  if (!Number.isInteger(concurrency) || concurrency < 1) {
+    throw new RangeError(`mapAsync: expected a concurrency of 1 or more, got ${concurrency}`);
+  }
+  return named(
+    'mapAsync',
+    `${concurrency} at a time`,
+    (source) =>
+      new Observable((subscriber) => {
+        /** In the order of arrival; the first ones are under way or done, the others wait for a call. */
+        const queue: Entry<A>[] = [];
+        let underWay = 0;
+        let next = 0;
+        let hasCompleted = false;
+
+        const fill = (): void => {
+          while (underWay < concurrency && next < queue.length && !subscriber.closed) start(queue[next++]!);
+        };
+        const start = (entry: Entry<A>): void => {
+          underWay++;
+          // In a chain of its own, so that what is thrown before the first promise is a reject as well.
+          void Promise.resolve(entry.event.data)
+            .then(call)
+            .then(
+              (data) => (entry.settle = () => subscriber.next(entry.event.with(data))),
+              (error: unknown) => (entry.settle = () => entry.event.reject(reasonOf(error))),
+            )
+            .then(() => {
+              underWay--;
+              emit();
+              fill();
+            });
+        };
+        const emit = (): void => {
+          // After the end, what is left stays held: it was not stored, and will be read again.
+          while (queue[0]?.settle && !subscriber.closed) {
+            const { event, settle } = queue.shift()!;
+            next--;
+            settle!();
+            event.release();
+          }
+          if (hasCompleted && queue.length === 0) subscriber.complete();
+        };
+        return source.subscribe({
+          next(event) {
+            event.hold();
+            queue.push({ event, settle: undefined });
+            fill();
+          },
+          error: (error) => subscriber.error(error),
+          complete() {
+            hasCompleted = true;
+            emit();
+          },
+        });
+      }),
+  );
+}
+
+interface Entry<A> {
+  readonly event: Event<A>;
+  /** Emits or rejects the event, once its call has ended. */
+  settle: (() => void) | undefined;
+}
+
+function reasonOf(error: unknown) {
+  const { name, message } = error instanceof Error ? error : new Error(String(error));
+  return { step: 'mapAsync', code: name, reason: message };
+}

@@ -1,0 +1,133 @@
+import { EMPTY, NEVER, Subject, from, throwError } from 'rxjs';
+import { describe, expect, it } from 'vitest';
+import type { Event } from '../../src/event.ts';
+import { mapAsync } from '../../src/operators/map-async.ts';
+import { deliver } from '../../src/testing/deliver.ts';
+
+const textOf = (data: Uint8Array): string => Buffer.from(data).toString();
+const turn = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
+
+/** Calls that a test answers by hand. */
+function calls(concurrency?: number) {
+  const open = new Map<string, PromiseWithResolvers<string>>();
+  let most = 0;
+  const operator = mapAsync(
+    (data: Uint8Array) => {
+      const call = Promise.withResolvers<string>();
+      open.set(textOf(data), call);
+      most = Math.max(most, open.size);
+      return call.promise.finally(() => open.delete(textOf(data)));
+    },
+    concurrency === undefined ? {} : { concurrency },
+  );
+  return { open, operator, most: () => most };
+}
+
+describe('mapAsync', () => {
+  it('emits in the order in which events came, whichever call ends first', async () => {
+    const { open, operator } = calls();
+    const { events, delivery } = deliver(['a', 'b', 'c']);
+    const seen: string[] = [];
+    from(events)
+      .pipe(operator)
+      .subscribe((event) => seen.push(event.data));
+    delivery.letGo();
+    await turn();
+    open.get('c')!.resolve('C');
+    open.get('a')!.resolve('A');
+    await turn();
+    expect(seen).toEqual(['A']);
+    open.get('b')!.resolve('B');
+    await turn();
+    expect(seen).toEqual(['A', 'B', 'C']);
+  });
+
+  it('holds an event until it is emitted, and not longer', async () => {
+    const { open, operator } = calls();
+    const { events, delivery } = deliver(['a']);
+    from(events).pipe(operator).subscribe();
+    delivery.letGo();
+    await turn();
+    expect(delivery.isSettled).toBe(false);
+    open.get('a')!.resolve('A');
+    await turn();
+    expect(delivery.isSettled).toBe(true);
+  });
+
+  it('has no more calls under way than it may', async () => {
+    const { open, operator, most } = calls(2);
+    const { events } = deliver(['a', 'b', 'c', 'd', 'e']);
+    const seen: string[] = [];
+    from(events)
+      .pipe(operator)
+      .subscribe((event) => seen.push(event.data));
+    while (seen.length < 5) {
+      await turn();
+      for (const [name, call] of open) call.resolve(name);
+    }
+    expect(most()).toBe(2);
+    expect(seen).toEqual(['a', 'b', 'c', 'd', 'e']);
+  });
+
+  it('makes what a call throws a reject, and goes on', async () => {
+    const { events, delivery } = deliver(['a', 'bad', 'worse', 'd']);
+    const seen: string[] = [];
+    const shout = (data: Uint8Array): Promise<string> => {
+      if (textOf(data) === 'bad') throw new TypeError('thrown at once');
+      return textOf(data) === 'worse' ? Promise.reject(new RangeError('rejected')) : Promise.resolve(textOf(data));
+    };
+    const reasons: string[] = [];
+    delivery.ledger.onReject(({ why }) => reasons.push(`${why.step} ${why.code}: ${why.reason}`));
+    from(events)
+      .pipe(mapAsync(shout))
+      .subscribe((event) => seen.push(event.data));
+    await turn();
+    expect(seen).toEqual(['a', 'd']);
+    expect(reasons).toEqual(['mapAsync TypeError: thrown at once', 'mapAsync RangeError: rejected']);
+  });
+
+  it('completes after its last call, and at once when there is none', async () => {
+    const { open, operator } = calls();
+    let completed = 0;
+    const count = { complete: () => void completed++ };
+    EMPTY.pipe(operator).subscribe(count);
+    expect(completed).toBe(1);
+    from(deliver(['a']).events)
+      .pipe(operator)
+      .subscribe(count);
+    await turn();
+    expect(completed).toBe(1);
+    open.get('a')!.resolve('A');
+    await turn();
+    expect(completed).toBe(2);
+    NEVER.pipe(operator).subscribe(count).unsubscribe();
+    expect(completed).toBe(2);
+  });
+
+  it('keeps its events unsettled on an error and on unsubscribe', async () => {
+    const failing = deliver(['a']);
+    const source = new Subject<Event<Uint8Array>>();
+    let caught: unknown;
+    const { open, operator } = calls();
+    source.pipe(operator).subscribe({ error: (error) => (caught = error) });
+    source.next(failing.events[0]!);
+    source.error('broken');
+    failing.delivery.letGo();
+    const left = deliver(['b']);
+    from(left.events).pipe(operator).subscribe().unsubscribe();
+    left.delivery.letGo();
+    await turn();
+    for (const call of open.values()) call.resolve('late');
+    await turn();
+    expect(caught).toBe('broken');
+    expect([failing.delivery.isSettled, left.delivery.isSettled]).toEqual([false, false]);
+    throwError(() => 'at once')
+      .pipe(operator)
+      .subscribe({ error: (error) => expect(error).toBe('at once') });
+  });
+
+  it('refuses a concurrency that is none', () => {
+    for (const concurrency of [0, -1, 1.5, Number.NaN])
+      expect(() => mapAsync(async (x) => x, { concurrency })).toThrow(/mapAsync: expected/);
+  });
+});
