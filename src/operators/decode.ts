@@ -1,0 +1,55 @@
+import type { OperatorFunction } from 'rxjs';
+import type { Event } from '../event.ts';
+import { mapAccum } from './map-accum.ts';
+import { named } from './named.ts';
+
+/** What the bytes of a record mean. */
+export interface Format<out T> {
+  /** Its name, for the graph. */
+  readonly name: string;
+  /** Reads one record. Bytes that it cannot read are a value, not an exception. */
+  parse(bytes: Uint8Array): T | Malformed;
+}
+
+/** Why bytes are not of a format. */
+export class Malformed {
+  readonly code: string;
+  readonly reason: string;
+  readonly path: string | undefined;
+
+  /**
+   * @param code a short, stable word to group by
+   * @param reason what was expected and what came, for a person
+   * @param path where in the record; left out when it is the whole
+   */
+  constructor(code: string, reason: string, path?: string) {
+    this.code = code;
+    this.reason = reason;
+    this.path = path;
+  }
+}
+
+/**
+ * Reads each record's bytes as a format has them.
+ *
+ *     source  -a-b-c-|
+ *     result  -A---C-|     b is malformed: a reject
+ *
+ * It keeps nothing. What is malformed is a reject of the step `decode`; what the format throws is an error of the stream.
+ */
+export function decode<T>(format: Format<T>): OperatorFunction<Event<Uint8Array>, Event<T>> {
+  return named(
+    'decode',
+    format.name,
+    mapAccum<undefined, Event<Uint8Array>, Event<T>>({
+      seed: () => undefined,
+      step(_, event, emit) {
+        const data = format.parse(event.data);
+        if (data instanceof Malformed) {
+          const { code, reason, path } = data;
+          event.reject({ step: 'decode', code, reason, ...(path !== undefined && { path }) });
+        } else emit(event.with(data));
+      },
+    }),
+  );
+}

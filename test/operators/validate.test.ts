@@ -1,0 +1,69 @@
+import { NEVER, Subject, from, throwError } from 'rxjs';
+import { describe, expect, it } from 'vitest';
+import type { Event, Reject } from '../../src/event.ts';
+import { Ledger } from '../../src/ledger.ts';
+import { stepOf } from '../../src/operators/named.ts';
+import { type Check, validate } from '../../src/operators/validate.ts';
+import { deliver } from '../../src/testing/deliver.ts';
+
+const isShort: Check<Uint8Array> = function isShort({ length }) {
+  if (length === 0) throw new Error('a bug in the check');
+  return length > 3 ? { code: 'too_long', reason: `expected 3 bytes at most, got ${length}`, path: 'data' } : undefined;
+};
+
+function run(...raw: string[]): { out: Event<Uint8Array>[]; events: Event<Uint8Array>[]; rejects: Reject[]; error: unknown } {
+  const ledger = new Ledger();
+  const { events } = deliver(raw, ledger);
+  const result = { out: [] as Event<Uint8Array>[], events, rejects: [] as Reject[], error: undefined as unknown };
+  ledger.onReject((reject) => result.rejects.push(reject));
+  from(events)
+    .pipe(validate(isShort))
+    .subscribe({ next: (event) => result.out.push(event), error: (error: unknown) => (result.error = error) });
+  return result;
+}
+
+describe('validate', () => {
+  it('hands on the very same events', () => {
+    const { out, events } = run('a', 'b');
+    expect(out[0]).toBe(events[0]);
+    expect(out[1]).toBe(events[1]);
+  });
+
+  it('makes a reject of an event with an issue, and goes on', () => {
+    const { out, events, rejects } = run('a', 'long', 'c');
+    expect(out).toEqual([events[0], events[2]]);
+    expect(rejects.map(({ why, event }) => [event, why])).toEqual([
+      [events[1], { step: 'validate', code: 'too_long', reason: 'expected 3 bytes at most, got 4', path: 'data' }],
+    ]);
+  });
+
+  it('ends the stream with an error when the check throws', () => {
+    const { out, error } = run('a', '', 'c');
+    expect(out).toHaveLength(1);
+    expect(error).toMatchObject({ message: 'a bug in the check' });
+  });
+
+  it('is never, or an error, when its source is', () => {
+    const seen: unknown[] = [];
+    NEVER.pipe(validate(isShort)).subscribe({ next: () => seen.push('next'), complete: () => seen.push('complete') });
+    throwError(() => 'the source failed')
+      .pipe(validate(isShort))
+      .subscribe({ error: (error: unknown) => seen.push(error) });
+    expect(seen).toEqual(['the source failed']);
+  });
+
+  it('completes with its source, and lets go of it when nobody listens any more', () => {
+    const source = new Subject<Event<Uint8Array>>();
+    let completed = false;
+    source.pipe(validate(isShort)).subscribe({ complete: () => (completed = true) });
+    const early = source.pipe(validate(isShort)).subscribe();
+    early.unsubscribe();
+    source.complete();
+    expect(completed).toBe(true);
+    expect(source.observed).toBe(false);
+  });
+
+  it('has a name, and the check for its detail', () => {
+    expect(stepOf(validate(isShort))).toEqual({ name: 'validate', detail: 'isShort' });
+  });
+});
