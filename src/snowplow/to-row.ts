@@ -1,0 +1,25 @@
+import type { EnrichedEvent } from './enriched-event.ts';
+import { readEpochMs } from './epoch-ms.ts';
+import { fieldNumber } from './field-number.ts';
+import { formatTimestamp } from './timestamp.ts';
+
+const ETL_TSTAMP = fieldNumber('etl_tstamp');
+const TAB = 9;
+
+/** Arranges an event's line in the 131 columns of today. */
+export function toRow(event: EnrichedEvent): Uint8Array {
+  const { columns, columnOf } = event.layout;
+  if (columns === columnOf.length) return event.bytes;
+  const { bytes, ends, length } = event.tabs();
+  const row = Buffer.alloc(length + columnOf.length + 'YYYY-MM-DD hh:mm:ss.SSS'.length, TAB);
+  let at = 0;
+  for (let field = 0; field < columnOf.length; field++, at++) {
+    const column = columnOf[field]!;
+    if (column < 0) continue;
+    const start = column === 0 ? 0 : ends[column - 1]! + 1;
+    const end = ends[column]!;
+    const epochMs = field === ETL_TSTAMP ? readEpochMs(bytes, start, end) : NaN;
+    at += Number.isNaN(epochMs) ? bytes.copy(row, at, start, end) : row.write(formatTimestamp(epochMs), at, 'latin1');
+  }
+  return row.subarray(0, at - 1);
+}
