@@ -1,0 +1,34 @@
+import { type Identity, hash128 } from '../operators/identity.ts';
+import type { EnrichedEvent } from './enriched-event.ts';
+import { fieldNumber } from './field-number.ts';
+import { readUuid } from './uuid.ts';
+
+const EVENT_ID = fieldNumber('event_id');
+const FINGERPRINT = fieldNumber('event_fingerprint');
+
+const fingerprint = new Uint32Array(4);
+
+/** Takes events of one event_id for the same event: its 128 bits, read from the line without a string. */
+export const eventId: Identity<EnrichedEvent> = { name: 'event_id', hash: readEventId };
+
+/**
+ * Takes events of one event_id and one event_fingerprint for the same event, so that events of different visitors whose
+ * trackers made up the same event_id are kept apart. Without a fingerprint (before r71 there is none) it goes by the event_id.
+ */
+export const eventIdAndFingerprint: Identity<EnrichedEvent> = {
+  name: 'event_id and event_fingerprint',
+  hash(event, into) {
+    readEventId(event, into);
+    const column = event.layout.columnOf[FINGERPRINT]!;
+    if (column < 0) return;
+    const tabs = event.tabs();
+    hash128(tabs.bytes, tabs.start(column), tabs.ends[column]!, fingerprint);
+    for (let word = 0; word < 4; word++) into[word]! ^= fingerprint[word]!;
+  },
+};
+
+function readEventId(event: EnrichedEvent, into: Uint32Array): void {
+  const tabs = event.tabs();
+  const column = event.layout.columnOf[EVENT_ID]!;
+  readUuid(tabs.bytes, tabs.start(column), tabs.ends[column]!, into);
+}

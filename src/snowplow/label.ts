@@ -1,0 +1,109 @@
+import type { ZodType } from 'zod';
+import type { Check, Issue } from '../operators/validate.ts';
+import type { EnrichedEvent } from './enriched-event.ts';
+import { fieldNumber } from './field-number.ts';
+import { isSelfDescribing } from './self-describing.ts';
+
+/**
+ * Schemas of labels, by the event's `'category/action'`, by `'category/*'`, or by the name in a self-describing label:
+ * `'iglu:vendor/name/jsonschema/1-0-0'` for one version, `'vendor/name'` for all.
+ */
+export type LabelSchemas = Readonly<Record<string, ZodType>>;
+
+export interface LabelOptions {
+  /**
+   * What becomes of an event with a label of which no schema is known.
+   *
+   * @default 'pass'
+   */
+  readonly unknown?: 'pass' | 'reject';
+}
+
+const LABEL = fieldNumber('se_label');
+const CATEGORY = fieldNumber('se_category');
+const ACTION = fieldNumber('se_action');
+
+const OPENING_BRACE = 0x7b;
+
+/**
+ * Checks the JSON that a structured event carries in its label, for `validate`. Events without a label pass.
+ *
+ * A self-describing label is checked by its name first: its `data` against the schema. Every other one is checked as a whole
+ * by category and action, then by category alone. Issues: `invalid_json` for a label that is no JSON though it has a schema or
+ * begins with a brace, `unknown_label`, and zod's own codes, with the path in the label: `se_label.sku`.
+ * Schemas must be synchronous.
+ *
+ * @throws {TypeError} when a key has no slash.
+ */
+export function label(schemas: LabelSchemas, { unknown = 'pass' }: LabelOptions = {}): Check<EnrichedEvent> {
+  const named = new Map<string, ZodType>();
+  // Category and action are neighbours in every layout: one string is cut for both, with the tab that stands between them.
+  const byAction = new Map<string, ZodType>();
+  const byCategory = new Map<string, ZodType>();
+  for (const [key, schema] of Object.entries(schemas)) {
+    const slash = key.indexOf('/');
+    if (slash < 0) throw new TypeError(`label: expected keys 'category/action' or 'vendor/name', got ${JSON.stringify(key)}`);
+    named.set(key, schema);
+    if (key.endsWith('/*')) byCategory.set(key.slice(0, -2), schema);
+    else byAction.set(`${key.slice(0, slash)}\t${key.slice(slash + 1)}`, schema);
+  }
+
+  return function label(event) {
+    const { bytes, ends } = event.tabs();
+    const { columnOf } = event.layout;
+    const start = ends[columnOf[LABEL]! - 1]! + 1;
+    const end = ends[columnOf[LABEL]!]!;
+    if (start === end) return undefined;
+    const kind = bytes.toString('utf8', ends[columnOf[CATEGORY]! - 1]! + 1, ends[columnOf[ACTION]!]);
+    const schema = byAction.get(kind) ?? byCategory.get(kind.slice(0, kind.indexOf('\t')));
+
+    // Plain text, say a button's name, is no broken JSON where nobody asked for JSON.
+    if (!schema && bytes[start] !== OPENING_BRACE) return unknown === 'pass' ? undefined : unknownLabel(kind);
+    const text = bytes.toString('utf8', start, end);
+    let value: unknown;
+    try {
+      value = JSON.parse(text);
+    } catch (error) {
+      return { code: 'invalid_json', reason: brokenJson(text, error), path: 'se_label' };
+    }
+    if (isSelfDescribing(value)) {
+      const byName = named.get(value.schema) ?? named.get(withoutVersion(value.schema));
+      if (byName) return issueOf(byName, value.data, 'se_label.data');
+    }
+    if (schema) return issueOf(schema, value, 'se_label');
+    return unknown === 'pass' ? undefined : unknownLabel(isSelfDescribing(value) ? value.schema : kind);
+  };
+}
+
+function issueOf(schema: ZodType, value: unknown, at: string): Issue | undefined {
+  const result = schema.safeParse(value);
+  if (result.success) return undefined;
+  const [first, ...others] = result.error.issues;
+  if (!first) return { code: 'custom', reason: result.error.message, path: at };
+  return {
+    code: first.code,
+    reason: others.length === 0 ? first.message : `${first.message} (and ${others.length} more issues)`,
+    path: [at, ...first.path].join('.'),
+  };
+}
+
+function unknownLabel(kind: string): Issue {
+  return {
+    code: 'unknown_label',
+    reason: `expected a label with a schema, got one of ${kind.replace('\t', '/')}`,
+    path: 'se_label',
+  };
+}
+
+/** Enrich cut labels to 255 characters from 0.9.0 until r73 (2015-11). https://github.com/snowplow/snowplow/commit/f110472c8 */
+const CUT_LENGTH = 255;
+
+function brokenJson(text: string, error: unknown): string {
+  const why = `expected JSON, got ${JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text)}: ${String(error)}`;
+  return text.length === CUT_LENGTH ? `${why}. It has exactly 255 characters, to which enrich cut labels before r73` : why;
+}
+
+/** `iglu:com.example/sign_up/jsonschema/1-0-0` is `com.example/sign_up`. */
+function withoutVersion(schema: string): string {
+  return /^iglu:([^/]+\/[^/]+)\//.exec(schema)?.[1] ?? '';
+}
