@@ -16,6 +16,11 @@ export interface WindowBounds {
   readonly closedBy: ClosedBy;
 }
 
+interface Gathered {
+  readonly sizeBytes: number;
+  readonly deliveries: readonly Delivery[];
+}
+
 /** The events of one shard in one half-open interval [start, end), closed, in order, never empty. */
 export class Window<out T> implements Item {
   readonly events: readonly Event<T>[];
@@ -23,20 +28,16 @@ export class Window<out T> implements Item {
   readonly sizeBytes: number;
   readonly #deliveries: readonly Delivery[];
 
-  /** @throws {RangeError} when there are no events. */
-  constructor(bounds: WindowBounds, events: readonly Event<T>[]) {
+  /**
+   * @param gathered the sum of the events' bytes and each of their deliveries once, when the caller has them already
+   * @throws {RangeError} when there are no events.
+   */
+  constructor(bounds: WindowBounds, events: readonly Event<T>[], gathered: Gathered = gather(events)) {
     if (events.length === 0) throw new RangeError(`Window: expected at least one event of ${bounds.shard}, got none`);
     this.bounds = bounds;
     this.events = events;
-    const deliveries: Delivery[] = [];
-    let sizeBytes = 0;
-    for (const event of events) {
-      sizeBytes += event.sizeBytes;
-      // A shard's events come delivery by delivery, so looking at the last one finds each once.
-      if (deliveries.at(-1) !== event.delivery) deliveries.push(event.delivery);
-    }
-    this.sizeBytes = sizeBytes;
-    this.#deliveries = deliveries;
+    this.sizeBytes = gathered.sizeBytes;
+    this.#deliveries = gathered.deliveries;
   }
 
   get shard(): string {
@@ -77,4 +78,15 @@ export class Window<out T> implements Item {
   mark(outcome: number): void {
     for (const event of this.events) event.mark(outcome);
   }
+}
+
+function gather(events: readonly Event<unknown>[]): Gathered {
+  const deliveries: Delivery[] = [];
+  let sizeBytes = 0;
+  for (const event of events) {
+    sizeBytes += event.sizeBytes;
+    // A shard's events come delivery by delivery, so looking at the last one finds each once.
+    if (deliveries.at(-1) !== event.delivery) deliveries.push(event.delivery);
+  }
+  return { sizeBytes, deliveries };
 }

@@ -1,0 +1,129 @@
+import { type Duration, formatDuration } from 'date-fns';
+import { Observable, type OperatorFunction, type SchedulerLike, type Subscription, asyncScheduler } from 'rxjs';
+import { durationMs } from '../duration.ts';
+import type { Event } from '../event.ts';
+import { named } from './named.ts';
+import { windowSteps } from './window-steps.ts';
+import type { Window } from './window.ts';
+
+export interface MinuteWindowOptions {
+  /**
+   * The length of a window; each begins at a multiple of it since 1970.
+   *
+   * @default { minutes: 1 }
+   */
+  readonly every?: Duration;
+  /**
+   * How long a window stays open after its end, for events that are still on their way; may be zero.
+   *
+   * @default { seconds: 5 }
+   */
+  readonly grace?: Duration;
+  /**
+   * A window closes before it would hold more events.
+   *
+   * @default 50_000
+   */
+  readonly maxEvents?: number;
+  /**
+   * A window closes before its records would have more bytes at the source. A greater record is a window of its own.
+   *
+   * @default 33_554_432 (32 MiB)
+   */
+  readonly maxBytes?: number;
+  /**
+   * The clock that closes a window after its grace; the same one that tells the source when it reads.
+   *
+   * @default asyncScheduler
+   */
+  readonly scheduler?: SchedulerLike;
+}
+
+/** A longer wait fires at once in Node and browsers. https://nodejs.org/api/timers.html#settimeoutcallback-delay-args */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/**
+ * Gathers the events of each shard minute by minute, by arrival time.
+ *
+ *     minutes 0-----1-----2--
+ *     source  -a--b--c-----|
+ *     result  -------x-----(y|)     x = [a, b], y = [c]
+ *
+ * A window of [start, end) closes at its shard's first event of a later interval; or once the clock is `grace` past its end
+ * and past the reading of its last event, so that old minutes, read at once, are not cut by the clock; or early, by count,
+ * by bytes, or when a source waits for room: the next event of the interval then opens its next part. No window is empty.
+ *
+ * The intervals of a shard never go back. An event that arrived before the open window goes into it; when none is open, it
+ * goes into a next part of an interval that closed early, else into the interval after the last one closed.
+ *
+ * It holds the events of the open windows: at most `maxEvents` and `maxBytes` a shard, the events of one record being kept
+ * together. When the source completes it closes all windows, in the order of the shards' first events. On error and
+ * unsubscribe it gives out nothing more, and what it holds stays in flight, to be read again by the next run.
+ *
+ * @throws {RangeError} when an option is out of its bounds.
+ */
+export function minuteWindow<T>({
+  every = { minutes: 1 },
+  grace = { seconds: 5 },
+  maxEvents = 50_000,
+  maxBytes = 32 * 1024 * 1024,
+  scheduler = asyncScheduler,
+}: MinuteWindowOptions = {}): OperatorFunction<Event<T>, Window<T>> {
+  const who = 'minuteWindow';
+  const everyMs = durationMs(every, { who, name: 'every' });
+  const graceMs = durationMs(grace, { who, name: 'grace', orZero: true });
+  for (const [name, limit] of Object.entries({ maxEvents, maxBytes }))
+    if (!Number.isInteger(limit) || limit < 1) throw new RangeError(`${who}: expected ${name} of 1 or more, got ${limit}`);
+  const steps = windowSteps<T>({ everyMs, graceMs, maxEvents, maxBytes });
+
+  // An Observable of its own, not mapAccum: three things close a window, and only one of them is an event.
+  return named(who, `${formatDuration(every)}, grace ${graceMs / 1000} s`, (source) => {
+    return new Observable((subscriber) => {
+      const state = steps.seed();
+      let timer: Subscription | undefined;
+      let timerMs = Number.POSITIVE_INFINITY;
+      let watchesPressure = false;
+
+      // Whoever keeps the window has held it when `next` returns. After an error downstream, or an unsubscribe, nobody may
+      // have: then it stays held.
+      const emit = (window: Window<T>): void => {
+        if (subscriber.closed) return;
+        subscriber.next(window);
+        if (!subscriber.closed) window.release();
+      };
+      const arm = (): void => {
+        timer?.unsubscribe();
+        timerMs = state.dueMs;
+        timer = subscriber.closed
+          ? undefined
+          : scheduler.schedule(tick, Math.min(Math.max(0, timerMs - scheduler.now()), MAX_TIMER_MS));
+      };
+      // One timer for all shards. Windows come due later than they were when it was set; then it is set again.
+      const tick = (): void => {
+        steps.tick(state, scheduler.now(), emit);
+        timerMs = Number.POSITIVE_INFINITY;
+        if (state.dueMs < timerMs) arm();
+      };
+      const watchPressure = ({ delivery }: Event<T>): void => {
+        watchesPressure = true;
+        subscriber.add(delivery.ledger.onPressure(() => steps.closeAll(state, 'pressure', emit)));
+      };
+      subscriber.add(() => timer?.unsubscribe());
+      subscriber.add(
+        source.subscribe({
+          next(event) {
+            if (subscriber.closed) return; // a source that pushes as it is subscribed to has not heard of it yet
+            if (!watchesPressure) watchPressure(event);
+            steps.event(state, event, emit);
+            if (state.dueMs < timerMs) arm();
+          },
+          error: (error) => subscriber.error(error),
+          complete() {
+            steps.closeAll(state, 'complete', emit);
+            subscriber.complete();
+          },
+        }),
+      );
+    });
+  });
+}

@@ -1,0 +1,373 @@
+import fc from 'fast-check';
+import { NEVER, Observable, Subject, VirtualTimeScheduler, concat, from, map, of, take, throwError } from 'rxjs';
+import { TestScheduler } from 'rxjs/testing';
+import { describe, expect, it } from 'vitest';
+import { Event, Origin } from '../../src/event.ts';
+import { Ledger } from '../../src/ledger.ts';
+import { type MinuteWindowOptions, minuteWindow } from '../../src/operators/minute-window.ts';
+import { windowSteps } from '../../src/operators/window-steps.ts';
+import type { Window } from '../../src/operators/window.ts';
+import { type Sample, deliver } from '../../src/testing/deliver.ts';
+
+const MINUTE = 60_000;
+
+describe('minuteWindow', () => {
+  it('gives nothing for a source that never gives anything, and for one that completes at once', () => {
+    expect(see(NEVER)).toMatchObject({ windows: [], ended: undefined });
+    expect(see(of())).toMatchObject({ windows: [], ended: 'complete' });
+  });
+
+  it('gives one event as one window when the source completes', () => {
+    const { windows } = see(from(deliver([{ raw: 'a', arrivedAtMs: 5 }]).events));
+    expect(windows).toHaveLength(1);
+    expect(windows[0]!.bounds).toEqual({ shard: 'shard-1', startMs: 0, endMs: MINUTE, part: 0, closedBy: 'complete' });
+  });
+
+  it('aligns windows to multiples of every since 1970', () => {
+    const { events } = deliver([{ raw: 'a', arrivedAtMs: Date.UTC(2026, 10, 22, 9, 44, 59) }]);
+    const { windows } = see(from(events), { every: { minutes: 15 } });
+    expect(windows[0]!.bounds).toMatchObject({
+      startMs: Date.UTC(2026, 10, 22, 9, 30),
+      endMs: Date.UTC(2026, 10, 22, 9, 45),
+    });
+  });
+
+  it('closes the windows in the order of the shards’ first events when the source completes', () => {
+    const ledger = new Ledger();
+    const events = ['two', 'one', 'three', 'one'].flatMap((shard) => deliver([{ shard, raw: shard }], ledger).events);
+    expect(see(from(events)).windows.map(({ shard }) => shard)).toEqual(['two', 'one', 'three']);
+  });
+
+  it('holds a delivery once a window, and lets go of it when the window was taken', () => {
+    const { delivery, events } = deliver([at(1), at(2), at(MINUTE)]);
+    const source = new Subject<Event<Uint8Array>>();
+    const kept: Window<unknown>[] = [];
+    source.pipe(minuteWindow()).subscribe((window) => {
+      window.hold();
+      kept.push(window);
+    });
+    for (const event of events) source.next(event);
+    delivery.letGo();
+    source.complete();
+    expect(kept).toHaveLength(2);
+    kept[0]!.release();
+    expect(delivery.isSettled).toBe(false);
+    kept[1]!.release();
+    expect(delivery.isSettled).toBe(true);
+  });
+
+  it('passes an error on and keeps its events in flight', () => {
+    const { delivery, events } = deliver([at(1), at(2)]);
+    const { windows, ended } = see(
+      concat(
+        events,
+        throwError(() => new Error('gone')),
+      ),
+    );
+    delivery.letGo();
+    expect(windows).toEqual([]);
+    expect(ended).toEqual(new Error('gone'));
+    expect(delivery.isSettled).toBe(false);
+  });
+
+  it('keeps its events in flight when it is unsubscribed, also while it gives out a window', () => {
+    const first = deliver([at(1)]);
+    const second = deliver([{ ...at(MINUTE), sequence: 2 }], first.delivery.ledger);
+    const windows: Window<unknown>[] = [];
+    concat(first.events, second.events)
+      .pipe(minuteWindow(), take(1))
+      .subscribe((window) => windows.push(window));
+    first.delivery.letGo();
+    second.delivery.letGo();
+    expect(windows).toHaveLength(1);
+    expect(second.delivery.isSettled).toBe(false);
+  });
+
+  it('keeps a window in flight whose taker failed', () => {
+    const { delivery, events } = deliver([at(1)]);
+    let error: unknown;
+    const fail = map((): void => {
+      throw new Error('full');
+    });
+    from(events)
+      .pipe(minuteWindow(), fail)
+      .subscribe({ error: (came: unknown) => (error = came) });
+    delivery.letGo();
+    expect(error).toEqual(new Error('full'));
+    expect(delivery.isSettled).toBe(false);
+  });
+
+  it('keeps together what operators made of one record', () => {
+    const { events } = deliver([at(1), at(2), at(3)]);
+    const parts = events.flatMap((event) => [event.with('first'), event.with('second')]);
+    const { windows } = see(from(parts), { maxEvents: 3 });
+    expect(windows.map(({ count }) => count)).toEqual([4, 2]);
+  });
+
+  it('gives a record of more than maxBytes a window of its own', () => {
+    const { events } = deliver(['aa', 'bbbbbbbbbb', 'c', 'dd'].map((raw) => ({ raw })));
+    const { windows } = see(from(events), { maxBytes: 4 });
+    expect(windows.map(({ sizeBytes, bounds }) => [sizeBytes, bounds.part])).toEqual([
+      [2, 0],
+      [10, 1],
+      [3, 2],
+    ]);
+  });
+
+  it('closes every shard’s window when a source waits for room', () => {
+    const ledger = new Ledger();
+    const source = new Subject<Event<Uint8Array>>();
+    const windows: Window<unknown>[] = [];
+    const subscription = source.pipe(minuteWindow()).subscribe((window) => windows.push(window));
+    for (const shard of ['one', 'two']) for (const event of deliver([{ shard, raw: 'a' }], ledger).events) source.next(event);
+    void ledger.reserve(ledger.maxInFlightBytes);
+    expect(windows.map(({ bounds }) => [bounds.shard, bounds.closedBy])).toEqual([
+      ['one', 'pressure'],
+      ['two', 'pressure'],
+    ]);
+    for (const event of deliver([{ shard: 'one', raw: 'b', sequence: 2 }], ledger).events) source.next(event);
+    subscription.unsubscribe();
+    void ledger.reserve(1);
+    expect(windows).toHaveLength(2);
+  });
+
+  it('sets one timer, however many events and shards there are', () => {
+    let timers = 0;
+    class CountingScheduler extends VirtualTimeScheduler {
+      override schedule: VirtualTimeScheduler['schedule'] = (work, delay, state) => {
+        timers++;
+        return super.schedule(work, delay, state);
+      };
+    }
+    const scheduler = new CountingScheduler();
+    const ledger = new Ledger();
+    const events = ['one', 'two'].flatMap(
+      (shard) =>
+        deliver(
+          Array.from({ length: 100 }, (_, i) => ({ ...at(i), shard })),
+          ledger,
+        ).events,
+    );
+    const windows: Window<unknown>[] = [];
+    concat(events, NEVER)
+      .pipe(minuteWindow({ scheduler }))
+      .subscribe((window) => windows.push(window));
+    expect(timers).toBe(1);
+    scheduler.flush();
+    expect(windows.map(({ bounds }) => bounds.closedBy)).toEqual(['grace', 'grace']);
+    expect(scheduler.now()).toBe(65_000);
+    expect(timers).toBe(1);
+  });
+
+  it('follows the scheduler’s clock in virtual time without being given it', () => {
+    const closedAt: number[] = [];
+    new TestScheduler(() => undefined).run(({ cold }) => {
+      const { events } = deliver([at(0)]);
+      cold('-a')
+        .pipe(
+          map(() => events[0]!),
+          minuteWindow({ grace: { seconds: 2 } }),
+        )
+        .subscribe(({ bounds }) => closedAt.push(bounds.endMs));
+    });
+    expect(closedAt).toEqual([MINUTE]);
+  });
+
+  it.each<[MinuteWindowOptions, string]>([
+    [{ every: { months: 1 } }, 'minuteWindow: expected every longer than zero, in weeks to seconds, got {"months":1}'],
+    [{ every: { minutes: 0 } }, 'minuteWindow: expected every longer than zero, in weeks to seconds, got {"minutes":0}'],
+    [{ grace: { seconds: -1 } }, 'minuteWindow: expected grace of zero or longer, in weeks to seconds, got {"seconds":-1}'],
+    [{ maxEvents: 0 }, 'minuteWindow: expected maxEvents of 1 or more, got 0'],
+    [{ maxBytes: 1.5 }, 'minuteWindow: expected maxBytes of 1 or more, got 1.5'],
+  ])('refuses %j', (options, message) => {
+    expect(() => minuteWindow(options)).toThrow(new RangeError(message));
+  });
+});
+
+describe('windowSteps', () => {
+  const { seed, event, tick } = windowSteps<Uint8Array>({ everyMs: MINUTE, graceMs: 5_000, maxEvents: 10, maxBytes: 1_000 });
+
+  it('closes a window at a tick once the clock is grace past its end and past the reading of its last event', () => {
+    const state = seed();
+    const windows: Window<unknown>[] = [];
+    const add = (sample: Sample & { readAtMs: number }): void =>
+      event(state, read(new Ledger(), [sample], sample.readAtMs)[0]!, (w) => windows.push(w));
+    add({ ...at(1), readAtMs: 600_000 });
+    expect(state.dueMs).toBe(605_000);
+    add({ ...at(2), readAtMs: 603_000 });
+    tick(state, 605_000, (w) => windows.push(w));
+    expect(windows).toEqual([]);
+    expect(state.dueMs).toBe(608_000);
+    tick(state, 608_000, (w) => windows.push(w));
+    expect(windows.map(({ count }) => count)).toEqual([2]);
+    expect(state.dueMs).toBe(Number.POSITIVE_INFINITY);
+  });
+
+  it('opens the interval after the one that closed for a late arrival', () => {
+    const state = seed();
+    const windows: Window<unknown>[] = [];
+    const [first, late] = read(new Ledger(), [at(1), at(2)], 0);
+    event(state, first!, (w) => windows.push(w));
+    tick(state, 65_000, (w) => windows.push(w));
+    event(state, late!, (w) => windows.push(w));
+    tick(state, 125_000, (w) => windows.push(w));
+    expect(windows.map(({ bounds }) => bounds.startMs)).toEqual([0, MINUTE]);
+  });
+});
+
+describe('minuteWindow, whatever comes', () => {
+  const samples = fc.array(
+    fc.record({
+      shard: fc.constantFrom('one', 'two', 'three'),
+      // Mostly forward, now and then back: late arrivals.
+      stepMs: fc.oneof(
+        { weight: 5, arbitrary: fc.integer({ min: 0, max: 40_000 }) },
+        { weight: 1, arbitrary: fc.integer({ min: -90_000, max: 0 }) },
+      ),
+      sizeBytes: fc.integer({ min: 1, max: 50 }),
+    }),
+    { maxLength: 200 },
+  );
+  const limits = fc.record({ maxEvents: fc.integer({ min: 1, max: 20 }), maxBytes: fc.integer({ min: 1, max: 200 }) });
+  const cuts = fc.infiniteStream(fc.integer({ min: 1, max: 10 }));
+
+  it('loses nothing, splits nothing, gives nothing twice, keeps the order of each shard', () => {
+    fc.assert(
+      fc.property(samples, limits, cuts, (given, options, sizes) => {
+        const { events, windows, ledger } = pass(given, sizes, options);
+        for (const shard of ['one', 'two', 'three']) {
+          const out = windows.filter((window) => window.shard === shard).flatMap((window) => window.events);
+          expect(out).toEqual(events.filter((event) => event.shard === shard));
+        }
+        expect(ledger.counts().inFlight).toBe(0);
+      }),
+    );
+  });
+
+  it('gives no empty window, and keeps its limits', () => {
+    fc.assert(
+      fc.property(samples, limits, cuts, (given, options, sizes) => {
+        for (const { count, sizeBytes } of pass(given, sizes, options).windows) {
+          expect(count).toBeGreaterThan(0);
+          expect(count).toBeLessThanOrEqual(options.maxEvents);
+          if (count > 1) expect(sizeBytes).toBeLessThanOrEqual(options.maxBytes);
+        }
+      }),
+    );
+  });
+
+  it('gives an event to the interval in which it arrived, or a later one when it was late', () => {
+    fc.assert(
+      fc.property(samples, limits, cuts, (given, options, sizes) => {
+        const { windows } = pass(given, sizes, options);
+        const newest = new Map<string, number>();
+        for (const { events, bounds } of windows)
+          for (const { arrivedAtMs, shard } of events) {
+            expect(arrivedAtMs).toBeLessThan(bounds.endMs);
+            const isLate = arrivedAtMs < Math.floor((newest.get(shard) ?? 0) / MINUTE) * MINUTE;
+            if (!isLate) expect(arrivedAtMs).toBeGreaterThanOrEqual(bounds.startMs);
+            newest.set(shard, Math.max(newest.get(shard) ?? 0, arrivedAtMs));
+          }
+      }),
+    );
+  });
+
+  it('numbers the parts of an interval from 0 and never goes back', () => {
+    fc.assert(
+      fc.property(samples, limits, cuts, (given, options, sizes) => {
+        const last = new Map<string, Window<unknown>['bounds']>();
+        for (const { bounds } of pass(given, sizes, options).windows) {
+          const before = last.get(bounds.shard);
+          if (before?.startMs === bounds.startMs) expect(bounds.part).toBe(before.part + 1);
+          else expect(bounds).toMatchObject({ part: 0, startMs: expect.toSatisfy((ms: number) => ms > (before?.startMs ?? -1)) });
+          last.set(bounds.shard, bounds);
+        }
+      }),
+    );
+  });
+
+  it('gives the same windows whatever the sizes of the deliveries', () => {
+    fc.assert(
+      fc.property(samples, limits, cuts, cuts, (given, options, sizes, otherSizes) => {
+        const [some, others] = [sizes, otherSizes].map((each) =>
+          pass(given, each, options).windows.map(({ bounds, events }) => ({
+            bounds,
+            positions: events.map(({ position }) => position),
+          })),
+        );
+        const byShard = (shard: string) => (window: { bounds: { shard: string } }) => window.bounds.shard === shard;
+        for (const shard of ['one', 'two', 'three']) expect(some!.filter(byShard(shard))).toEqual(others!.filter(byShard(shard)));
+      }),
+    );
+  });
+});
+
+function at(arrivedAtMs: number): Sample {
+  return { raw: 'x', arrivedAtMs };
+}
+
+function see(source: Observable<Event<unknown>>, options?: MinuteWindowOptions) {
+  const windows: Window<unknown>[] = [];
+  let ended: unknown;
+  const subscription = source.pipe(minuteWindow(options)).subscribe({
+    next: (window) => windows.push(window),
+    error: (error: unknown) => (ended = error),
+    complete: () => (ended = 'complete'),
+  });
+  subscription.unsubscribe();
+  return { windows, ended };
+}
+
+/** One delivery, read when the clock says so. */
+function read(ledger: Ledger, samples: readonly Sample[], readAtMs: number): Event<Uint8Array>[] {
+  const { shard = 'shard-1' } = samples[0]!;
+  const raws = samples.map(({ raw }) => Buffer.from(raw));
+  const positions = samples.map(({ sequence = 1 }, index) => ({ shard, sequence: String(sequence + index), subSequence: 0 }));
+  const delivery = ledger.open({
+    shard,
+    count: samples.length,
+    sizeBytes: raws.reduce((sum, raw) => sum + raw.length, 0),
+    last: positions.at(-1)!,
+    readAtMs,
+  });
+  return samples.map(
+    ({ arrivedAtMs = 0 }, index) =>
+      new Event(raws[index]!, new Origin(delivery, index, positions[index]!, arrivedAtMs, raws[index]!)),
+  );
+}
+
+interface Given {
+  readonly shard: string;
+  readonly stepMs: number;
+  readonly sizeBytes: number;
+}
+
+/** Cuts each shard's records into deliveries of these sizes, and passes them through, as a source and a sink would. */
+function pass(given: readonly Given[], sizes: fc.Stream<number>, limits: MinuteWindowOptions) {
+  const ledger = new Ledger();
+  const windows: Window<unknown>[] = [];
+  const events: Event<Uint8Array>[] = [];
+  const source = new Subject<Event<Uint8Array>>();
+  source.pipe(minuteWindow(limits)).subscribe((window) => windows.push(window));
+  const shards = ['one', 'two', 'three'].map((shard) => {
+    let arrivedAtMs = 100_000;
+    return given
+      .filter((each) => each.shard === shard)
+      .map(({ stepMs, sizeBytes }, index): Sample => ({
+        shard,
+        sequence: index + 1,
+        arrivedAtMs: (arrivedAtMs = Math.max(0, arrivedAtMs + stepMs)),
+        raw: Buffer.alloc(sizeBytes),
+      }));
+  });
+  while (shards.some((left) => left.length > 0))
+    for (const left of shards.filter(({ length }) => length > 0)) {
+      const [size] = sizes.take(1);
+      const { delivery, events: delivered } = deliver(left.splice(0, size), ledger);
+      events.push(...delivered);
+      for (const event of delivered) source.next(event);
+      delivery.letGo();
+    }
+  source.complete();
+  return { events, windows, ledger };
+}
