@@ -1,0 +1,16 @@
+import type { Ledger } from '../ledger.ts';
+
+/** Waits for room in the ledger. Resolves with false, nothing reserved, when it is aborted before there is some. */
+export function reserveRoom(ledger: Ledger, bytes: number, signal: AbortSignal): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const giveUp = (): void => resolve(false);
+    signal.addEventListener('abort', giveUp, { once: true });
+    ledger.reserve(bytes).then(() => {
+      signal.removeEventListener('abort', giveUp);
+      if (!signal.aborted) return resolve(true);
+      // It came too late: the wait cannot be taken back from the ledger, but the bytes can.
+      ledger.unreserve(bytes);
+      resolve(false);
+    }, reject);
+  });
+}

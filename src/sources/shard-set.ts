@@ -1,0 +1,66 @@
+import type { Resume } from '../event.ts';
+
+/** A shard as its stream lists it. */
+export interface Shard {
+  readonly id: string;
+  /** The shards it was split or merged from; those that the stream no longer keeps may be missing from the list. */
+  readonly parents: readonly string[];
+}
+
+/**
+ * Knows in which order shards may be read: a child only after its parents, so that the records of one key stay in order
+ * through splits and merges. A parent that is not listed is past retention, and nobody waits for it.
+ *
+ * It may be told of shards, the same ones again or new ones, at any time: that is how a stream that reshards while it is read is followed.
+ */
+export class ShardSet {
+  readonly #shards = new Map<string, Entry>();
+
+  /** Takes in what the stream listed; shards it knows already stay as they are. */
+  add(shards: Iterable<Shard>): void {
+    for (const shard of shards)
+      if (!this.#shards.has(shard.id)) this.#shards.set(shard.id, { shard, state: 'waiting', resume: undefined });
+  }
+
+  /** The shards whose turn has come, each handed out once. */
+  takeReady(): Shard[] {
+    const ready: Shard[] = [];
+    for (const entry of this.#shards.values()) {
+      if (entry.state !== 'waiting' || this.#parents(entry).some(({ state }) => state !== 'ended')) continue;
+      entry.state = 'reading';
+      ready.push(entry.shard);
+    }
+    return ready;
+  }
+
+  /**
+   * Where a shard begins that no sink knows. A child begins with its oldest record: all of them come after the parent's.
+   * But when its parents' reading began at a time, which may be after they were closed, then it begins at that time too.
+   */
+  beginningOf(id: string, start: Resume): Resume {
+    const parents = this.#parents(this.#shards.get(id)!);
+    if (parents.length === 0) return start;
+    const times = parents.flatMap(({ resume }) => (resume instanceof Date ? [resume.getTime()] : []));
+    return times.length === parents.length ? new Date(Math.min(...times)) : 'TRIM_HORIZON';
+  }
+
+  /** Notes where reading of a shard began. */
+  began(id: string, resume: Resume): void {
+    this.#shards.get(id)!.resume = resume;
+  }
+
+  /** Notes that a shard was read to its end. */
+  end(id: string): void {
+    this.#shards.get(id)!.state = 'ended';
+  }
+
+  #parents({ shard }: Entry): Entry[] {
+    return shard.parents.flatMap((id) => this.#shards.get(id) ?? []);
+  }
+}
+
+interface Entry {
+  readonly shard: Shard;
+  state: 'waiting' | 'reading' | 'ended';
+  resume: Resume | undefined;
+}
