@@ -1,0 +1,108 @@
+import type { KinesisClient } from '@aws-sdk/client-kinesis';
+import type { Duration } from 'date-fns';
+import { Observable } from 'rxjs';
+import { durationMs } from '../duration.ts';
+import { BackOff } from './kinesis/back-off.ts';
+import { Calls } from './kinesis/calls.ts';
+import { kinesisClient } from './kinesis/client.ts';
+import { explain } from './kinesis/failure.ts';
+import { readShard } from './kinesis/read-shard.ts';
+import { readShards } from './read-shards.ts';
+import type { Shard } from './shard-set.ts';
+import type { Source, SourceContext } from './source.ts';
+
+export interface KinesisOptions {
+  /** The stream's name or its ARN. */
+  readonly stream: string;
+  /** Where the Kinesis API is, when it is not AWS's own: `http://127.0.0.1:4567`. */
+  readonly endpoint?: string | undefined;
+  /** @default as the AWS SDK finds it: AWS_REGION, the profile */
+  readonly region?: string | undefined;
+  /**
+   * How long after one read of a shard the next begins, once all is read. 5 reads a second a shard are allowed, to all readers together.
+   *
+   * @default 200
+   */
+  readonly pollEveryMs?: number;
+  /**
+   * The most records of one read, 1 to 10,000.
+   *
+   * @default 10_000
+   */
+  readonly maxRecords?: number;
+  /**
+   * How long a call may take before it is tried again.
+   *
+   * @default { seconds: 30 }
+   */
+  readonly requestTimeout?: Duration;
+  /** A client of your own, used instead of `endpoint` and `region`; it is not destroyed. */
+  readonly client?: KinesisClient;
+}
+
+/**
+ * Reads all shards of a Kinesis stream in this process, by GetRecords.
+ *
+ * Each shard is read on from its position; a shard that was split or merged is read to its end before its children. Reads
+ * wait for room in the ledger, and follow each other at once while there is more to read. Throttling, server errors and lost
+ * connections are tried again for as long as they last, reported as `source-retry`; what repeating will not mend is an error of the stream.
+ * Holds at most one answer a shard, 10 MiB.
+ *
+ * @throws {RangeError} when a setting is out of its bounds
+ */
+export function kinesis(options: KinesisOptions): Source<Uint8Array> {
+  const { stream, endpoint, region, pollEveryMs = 200, maxRecords = 10_000, requestTimeout = { seconds: 30 } } = options;
+  const timeoutMs = durationMs(requestTimeout, { who: 'kinesis', name: 'requestTimeout' });
+  if (stream === '') throw new RangeError("kinesis: expected the stream's name, got none");
+  if (!(maxRecords >= 1 && maxRecords <= 10_000 && Number.isInteger(maxRecords)))
+    throw new RangeError(`kinesis: expected maxRecords from 1 to 10,000, got ${maxRecords}`);
+  if (!(pollEveryMs >= 0)) throw new RangeError(`kinesis: expected pollEveryMs of 0 or more, got ${pollEveryMs}`);
+  const name = `kinesis ${stream}`;
+  const where = endpoint === undefined ? region && ` in ${region}` : ` at ${new URL(endpoint).host}`;
+
+  /** Works with a client, which is ours to destroy unless it was given. */
+  const withClient = (): { calls: Calls; close: () => void } => {
+    const client = options.client ?? kinesisClient({ endpoint, region });
+    return { calls: new Calls(client, stream, timeoutMs), close: () => client === options.client || client.destroy() };
+  };
+
+  return {
+    name: 'kinesis',
+    describe: `stream ${stream}${where ?? ''}`,
+    async check() {
+      const { calls, close } = withClient();
+      try {
+        const { OpenShardCount = 0, RetentionPeriodHours, StreamStatus } = await calls.describe();
+        const shards = `${OpenShardCount} open ${OpenShardCount === 1 ? 'shard' : 'shards'}`;
+        const status = StreamStatus === 'ACTIVE' ? '' : `, ${StreamStatus?.toLowerCase()}`;
+        return `stream ${stream}: ${shards}, retention ${RetentionPeriodHours} h${status}`;
+      } catch (error) {
+        throw explain(error, name);
+      } finally {
+        close();
+      }
+    },
+    read: (context) =>
+      new Observable((subscriber) => {
+        const { calls, close } = withClient();
+        subscriber.add(close);
+        const polling = { calls, maxRecords, pollEveryMs, name };
+        readShards(context, {
+          list: (signal) => listShards(calls, context, name, signal),
+          readShard: (reading) => readShard(reading, polling),
+        }).subscribe(subscriber);
+      }),
+  };
+}
+
+async function listShards(calls: Calls, context: SourceContext, name: string, signal: AbortSignal): Promise<Shard[]> {
+  const backOff = new BackOff(context, name, 'all shards', signal);
+  while (!signal.aborted) {
+    try {
+      return await calls.listShards(signal);
+    } catch (error) {
+      await backOff.after(error);
+    }
+  }
+  return [];
+}

@@ -1,0 +1,109 @@
+import {
+  type _Record,
+  DescribeStreamSummaryCommand,
+  GetRecordsCommand,
+  GetShardIteratorCommand,
+  type GetShardIteratorCommandInput,
+  type KinesisClient,
+  ListShardsCommand,
+  type StreamDescriptionSummary,
+} from '@aws-sdk/client-kinesis';
+import { type Resume, isPosition } from '../../event.ts';
+import type { Shard } from '../shard-set.ts';
+
+/** An answer of GetRecords. */
+export interface Answer {
+  readonly records: readonly _Record[];
+  /** Nothing when the shard has been read to its end. */
+  readonly nextIterator: string | undefined;
+  readonly behindMs: number;
+  /** Shards that this one was split or merged into; only with the last answer. */
+  readonly children: readonly Shard[];
+}
+
+/** The calls of one stream that the source needs, each with a time limit. They try once and throw what the SDK throws. */
+export class Calls {
+  readonly #client: KinesisClient;
+  readonly #stream: { readonly StreamName: string } | { readonly StreamARN: string };
+  readonly #timeoutMs: number;
+
+  /** @param stream its name or its ARN */
+  constructor(client: KinesisClient, stream: string, timeoutMs: number) {
+    this.#client = client;
+    this.#stream = stream.startsWith('arn:') ? { StreamARN: stream } : { StreamName: stream };
+    this.#timeoutMs = timeoutMs;
+  }
+
+  /** Every shard that the stream keeps, closed ones too, from all pages. */
+  async listShards(signal: AbortSignal): Promise<Shard[]> {
+    const shards: Shard[] = [];
+    let page: string | undefined;
+    do {
+      const answer = await this.#limited(signal, 'ListShards', (abortSignal) =>
+        // The token names the stream; AWS refuses both at once.
+        this.#client.send(new ListShardsCommand(page === undefined ? this.#stream : { NextToken: page }), { abortSignal }),
+      );
+      for (const { ShardId, ParentShardId, AdjacentParentShardId } of answer.Shards ?? [])
+        shards.push({ id: ShardId!, parents: [ParentShardId, AdjacentParentShardId].filter((id) => id !== undefined) });
+      page = answer.NextToken;
+    } while (page !== undefined);
+    return shards;
+  }
+
+  /** @throws {Error} when the stream does not know the position, or the time has not come yet */
+  async iterator(shard: string, from: Resume, signal: AbortSignal): Promise<string> {
+    const input = { ...this.#stream, ShardId: shard, ...iteratorAt(from) } as GetShardIteratorCommandInput;
+    const answer = await this.#limited(signal, 'GetShardIterator', (abortSignal) =>
+      this.#client.send(new GetShardIteratorCommand(input), { abortSignal }),
+    );
+    return answer.ShardIterator!;
+  }
+
+  async records(iterator: string, maxRecords: number, signal: AbortSignal): Promise<Answer> {
+    const input = { ShardIterator: iterator, Limit: maxRecords, ...('StreamARN' in this.#stream ? this.#stream : {}) };
+    const answer = await this.#limited(signal, 'GetRecords', (abortSignal) =>
+      this.#client.send(new GetRecordsCommand(input), { abortSignal }),
+    );
+    return {
+      records: answer.Records ?? [],
+      nextIterator: answer.NextShardIterator,
+      behindMs: answer.MillisBehindLatest ?? 0,
+      children: (answer.ChildShards ?? []).map(({ ShardId, ParentShards }) => ({ id: ShardId!, parents: ParentShards ?? [] })),
+    };
+  }
+
+  async describe(): Promise<StreamDescriptionSummary> {
+    const answer = await this.#limited(new AbortController().signal, 'DescribeStreamSummary', (abortSignal) =>
+      this.#client.send(new DescribeStreamSummaryCommand(this.#stream), { abortSignal }),
+    );
+    return answer.StreamDescriptionSummary!;
+  }
+
+  /** The SDK's own limit ends with an answer's first byte; this one covers its body too. */
+  async #limited<T>(signal: AbortSignal, call: string, send: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const limit = new AbortController();
+    const abort = (): void => limit.abort();
+    const timer = setTimeout(abort, this.#timeoutMs);
+    signal.addEventListener('abort', abort, { once: true });
+    try {
+      if (signal.aborted) abort();
+      return await send(limit.signal);
+    } catch (error) {
+      if (!limit.signal.aborted || signal.aborted) throw error;
+      throw Object.assign(new Error(`${call} took longer than ${this.#timeoutMs} ms`, { cause: error }), {
+        name: 'TimeoutError',
+      });
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', abort);
+    }
+  }
+}
+
+function iteratorAt(from: Resume): Partial<GetShardIteratorCommandInput> {
+  if (from === 'TRIM_HORIZON') return { ShardIteratorType: from };
+  if (!isPosition(from)) return { ShardIteratorType: 'AT_TIMESTAMP', Timestamp: from };
+  // Inside an aggregate, the rest of it is still to come: its record is read again, and what lies before is skipped.
+  const ShardIteratorType = from.subSequence > 0 ? 'AT_SEQUENCE_NUMBER' : 'AFTER_SEQUENCE_NUMBER';
+  return { ShardIteratorType, StartingSequenceNumber: from.sequence };
+}
