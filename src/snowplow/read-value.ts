@@ -3,7 +3,7 @@ import { type SelfDescribing, isSelfDescribing } from './self-describing.ts';
 import { readTimestamp } from './timestamp.ts';
 
 /** Reads the value of a field from its bytes, which are not none. @throws {FieldError} when they hold no such value. */
-export type ReadValue<T> = (bytes: Buffer, start: number, end: number, field: string) => T;
+type ReadValue<T> = (bytes: Buffer, start: number, end: number, field: string) => T;
 
 /** How to read a value of each type. */
 export const readValue: {
