@@ -13,7 +13,7 @@ export interface WindowLimits {
 }
 
 /** The open windows of one subscription. */
-export interface WindowState<T> {
+interface WindowState<T> {
   /** No open window closes by the clock before this; infinite when none is open. */
   dueMs: number;
   /** In the order of the shards' first events. */

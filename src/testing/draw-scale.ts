@@ -4,7 +4,7 @@ import { dataOf } from './marble-record.ts';
 import { type MarblePicture, sourcesOf } from './marble-spec.ts';
 import { parseMarbles } from './marble-text.ts';
 
-export const COLUMN = 44;
+const COLUMN = 44;
 export const RADIUS = 15;
 
 /** Where and in which colour a picture has its things. */

@@ -1,6 +1,7 @@
 import { durationMs } from '../duration.ts';
-import { type Row, clock, drawRejects, drawResult, drawSource, escapeXml, marbleAt, n, text } from './draw-line.ts';
+import { type Row, drawRejects, drawResult, drawSource } from './draw-line.ts';
 import { RADIUS, scaleOf } from './draw-scale.ts';
+import { clock, escapeXml, marbleAt, n, text } from './draw-shapes.ts';
 import { drawStyle } from './draw-style.ts';
 import { type MarblePicture, sourcesOf } from './marble-spec.ts';
 import { parseMarbles } from './marble-text.ts';

@@ -9,7 +9,7 @@ import { type MarbleSpec, widthOf } from './marble-spec.ts';
 import { parseMarbles } from './marble-text.ts';
 
 /** Something that came out, and at which column. */
-export interface Seen {
+interface Seen {
   readonly column: number;
   readonly what: { readonly item: unknown } | { readonly error: unknown } | 'complete';
 }

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { NEVER, Observable, Subject, VirtualTimeScheduler, concat, from, map, of, take, throwError } from 'rxjs';
 import { TestScheduler } from 'rxjs/testing';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, expectTypeOf, it } from 'vitest';
 import { Event, Origin } from '../../src/event.ts';
 import { Ledger } from '../../src/ledger.ts';
 import { type MinuteWindowOptions, minuteWindow } from '../../src/operators/minute-window.ts';
@@ -171,6 +171,11 @@ describe('minuteWindow', () => {
         .subscribe(({ bounds }) => closedAt.push(bounds.endMs));
     });
     expect(closedAt).toEqual([MINUTE]);
+  });
+
+  it('gives windows of the events it takes', () => {
+    const { events } = deliver(['a']);
+    expectTypeOf(from(events).pipe(minuteWindow())).toEqualTypeOf<Observable<Window<Uint8Array>>>();
   });
 
   it.each<[MinuteWindowOptions, string]>([
