@@ -220,6 +220,52 @@ describe('windowSteps', () => {
   });
 });
 
+describe('windowSteps, whenever the clock ticks', () => {
+  it('loses nothing, keeps the order, never goes back, and lets go of what it gave out', () => {
+    const acts = fc.array(
+      fc.oneof(
+        { weight: 6, arbitrary: fc.record({ act: fc.constant('read'), ms: fc.integer({ min: 0, max: 90_000 }) }) },
+        { weight: 2, arbitrary: fc.record({ act: fc.constant('wait'), ms: fc.integer({ min: 0, max: 90_000 }) }) },
+        { weight: 1, arbitrary: fc.record({ act: fc.constant('pressure'), ms: fc.constant(0) }) },
+      ),
+      { maxLength: 100 },
+    );
+    fc.assert(
+      fc.property(acts, (given) => {
+        const ledger = new Ledger();
+        const steps = windowSteps<Uint8Array>({ everyMs: MINUTE, graceMs: 5_000, maxEvents: 10, maxBytes: 1_000 });
+        const state = steps.seed();
+        const events: Event<Uint8Array>[] = [];
+        const windows: Window<Uint8Array>[] = [];
+        const emit = (window: Window<Uint8Array>): void => {
+          windows.push(window);
+          window.release();
+        };
+        let nowMs = 1_000_000;
+        for (const { act, ms } of given) {
+          if (act === 'wait') steps.tick(state, (nowMs += ms), emit);
+          if (act === 'pressure') steps.closeAll(state, 'pressure', emit);
+          if (act !== 'read') continue;
+          // What arrived `ms` ago is read now.
+          const [event] = read(ledger, [{ ...at(nowMs - ms), sequence: events.length + 1 }], nowMs);
+          events.push(event!);
+          steps.event(state, event!, emit);
+          event!.delivery.letGo();
+        }
+        const closed = windows.length;
+        steps.tick(state, state.dueMs - 1, emit);
+        expect(windows.length).toBe(closed);
+        steps.tick(state, nowMs + 200_000, emit);
+        expect(state.dueMs).toBe(Number.POSITIVE_INFINITY);
+        expect(windows.flatMap((window) => window.events)).toEqual(events);
+        const starts = windows.map(({ bounds }) => bounds.startMs);
+        expect(starts).toEqual(starts.toSorted((a, b) => a - b));
+        expect(ledger.counts().inFlight).toBe(0);
+      }),
+    );
+  });
+});
+
 describe('minuteWindow, whatever comes', () => {
   const samples = fc.array(
     fc.record({
