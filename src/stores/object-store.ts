@@ -4,6 +4,7 @@ import type { Report } from '../diagnostic.ts';
 export type PutCondition = 'absent' | { readonly etag: string };
 
 export interface PutOptions {
+  /** Names in lower case, values in ASCII, 2 kB in all. https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html */
   readonly metadata?: Readonly<Record<string, string>>;
   readonly contentType?: string;
   /** Without one the put always takes place. */
@@ -11,15 +12,29 @@ export interface PutOptions {
 }
 
 export interface ObjectHead {
-  /** Names one version of the object. */
+  /**
+   * Names one version of the object. S3 derives it from the bytes, so equal bytes have equal etags: who must be able to tell
+   * two writers apart writes bytes that differ.
+   */
   readonly etag: string;
   readonly sizeBytes: number;
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** The object was not as the put's condition wants it: somebody else has written it. */
+/**
+ * The object was not as the put's condition wants it, or somebody was writing it at that moment: look at it again.
+ * It may also be one's own write, repeated below the store because its answer was lost.
+ */
 export class PreconditionFailedError extends Error {
   override readonly name = 'PreconditionFailedError';
+  readonly key: string;
+  /** Who looked again and again, and met another writer each time, may try once more later. */
+  readonly isTransient = true;
+
+  constructor(where: string, key: string, options?: ErrorOptions) {
+    super(`${where}: ${key} is not as the put's condition wants it: somebody else has written it`, options);
+    this.key = key;
+  }
 }
 
 /** A store of objects, named by URL. A declaration: nothing runs before `open`. The contract: `test/stores/object-store.conformance.ts`. */
@@ -30,7 +45,10 @@ export interface ObjectStore {
   open(context: { readonly report: Report }): Promise<OpenObjectStore>;
 }
 
-/** Keys are relative to the store's URL, with `/` between their parts. */
+/**
+ * Keys are relative to the store's URL, with `/` between their parts, none of which is empty, `.` or `..`; no key is a folder
+ * of another.
+ */
 export interface OpenObjectStore {
   head(key: string): Promise<ObjectHead | undefined>;
   get(key: string): Promise<(ObjectHead & { readonly body: Uint8Array }) | undefined>;

@@ -1,0 +1,105 @@
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { setTimeout } from 'node:timers/promises';
+
+/** How long one attempt to enter the critical section may block the thread, in milliseconds. */
+const BLOCK_MS = 20;
+const RETRY_MS = 10;
+const GIVE_UP_MS = 15_000;
+/** In the lower byte; the upper ones say why. https://www.sqlite.org/rescode.html */
+const SQLITE_BUSY = 5;
+
+/** One version of an object: what the file itself cannot tell. */
+export interface Version {
+  readonly etag: string;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/**
+ * Remembers the etag and metadata of each file of a directory, and lets one process at a time change them.
+ *
+ * A row names the file it was written for by a fingerprint. When a process dies between its rename and its commit, row and
+ * file do not fit, and the file counts as a version that nobody described.
+ */
+export class DirectoryCatalog {
+  readonly #path: string;
+  readonly #database: DatabaseSync;
+  readonly #find: StatementSync;
+  readonly #record: StatementSync;
+
+  private constructor(path: string, database: DatabaseSync) {
+    this.#path = path;
+    this.#database = database;
+    database.exec('PRAGMA synchronous = FULL');
+    this.#find = database.prepare('SELECT etag, metadata FROM objects WHERE key = ? AND fingerprint = ?');
+    this.#record = database.prepare('INSERT OR REPLACE INTO objects (key, fingerprint, etag, metadata) VALUES (?, ?, ?, ?)');
+  }
+
+  /** Opens the catalog, and makes it when it is absent. */
+  static async open(path: string): Promise<DirectoryCatalog> {
+    const database = new DatabaseSync(path, { timeout: BLOCK_MS });
+    try {
+      // WAL: a commit is one fsync, and readers never wait.
+      await untilFree(path, () => {
+        database.exec('PRAGMA journal_mode = WAL');
+        database.exec(
+          'CREATE TABLE IF NOT EXISTS objects (key TEXT PRIMARY KEY, fingerprint TEXT NOT NULL, etag TEXT NOT NULL, metadata TEXT NOT NULL) STRICT, WITHOUT ROWID',
+        );
+      });
+      return new DirectoryCatalog(path, database);
+    } catch (error) {
+      database.close();
+      throw error;
+    }
+  }
+
+  /** The same as `find`, outside: waits while another process puts the catalog in order. */
+  look(key: string, fingerprint: string): Promise<Version | undefined> {
+    return untilFree(this.#path, () => this.find(key, fingerprint));
+  }
+
+  /** What is known of the file that has this fingerprint now. */
+  find(key: string, fingerprint: string): Version | undefined {
+    const row = this.#find.get(key, fingerprint) as { etag: string; metadata: string } | undefined;
+    return row && { etag: row.etag, metadata: JSON.parse(row.metadata) as Record<string, string> };
+  }
+
+  record(key: string, fingerprint: string, { etag, metadata }: Version): void {
+    this.#record.run(key, fingerprint, etag, JSON.stringify(metadata));
+  }
+
+  /**
+   * Runs `act` while no other process runs its own, and commits what it recorded.
+   * It is synchronous from end to end, so no two of one process meet inside either.
+   */
+  async exclusively<T>(act: () => T): Promise<T> {
+    await untilFree(this.#path, () => this.#database.exec('BEGIN IMMEDIATE'));
+    try {
+      const result = act();
+      this.#database.exec('COMMIT');
+      return result;
+    } catch (error) {
+      if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
+      throw error;
+    }
+  }
+
+  close(): void {
+    if (this.#database.isOpen) this.#database.close();
+  }
+}
+
+/** Waits for other processes without keeping this one from its other work. */
+async function untilFree<T>(path: string, act: () => T): Promise<T> {
+  for (let waitedMs = 0; ; waitedMs += BLOCK_MS + RETRY_MS) {
+    try {
+      return act();
+    } catch (error) {
+      if ((((error as { errcode?: number }).errcode ?? 0) & 0xff) !== SQLITE_BUSY) throw error;
+      if (waitedMs >= GIVE_UP_MS)
+        throw Object.assign(new Error(`directory: another process keeps ${path} locked`, { cause: error }), {
+          isTransient: true,
+        });
+    }
+    await setTimeout(RETRY_MS);
+  }
+}

@@ -1,0 +1,216 @@
+import { randomUUID } from 'node:crypto';
+import { type BigIntStats, closeSync, constants, fsyncSync, openSync, readFileSync, renameSync, statSync } from 'node:fs';
+import { mkdir, open, readdir, rm, stat } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { DirectoryCatalog, type Version } from './directory-catalog.ts';
+import {
+  type ObjectHead,
+  type ObjectStore,
+  type OpenObjectStore,
+  type PutOptions,
+  PreconditionFailedError,
+} from './object-store.ts';
+
+/** Where the store keeps what is its own: the catalog, and files that are being written. */
+const OWN_FOLDER = '.millrace';
+const STAGED_KEPT_MS = 24 * 60 * 60 * 1000;
+const MAX_FOLDERS_REMEMBERED = 10_000;
+/** Tells this process from an earlier one of the same id. */
+const PROCESS = `${hostname()}~${process.pid}~${randomUUID().slice(0, 8)}`;
+
+/**
+ * Keeps objects as files of a folder, on one machine: a key is a path.
+ *
+ * A put writes beside the tree, flushes, and renames inside a critical section that all processes share, so a put is whole or
+ * absent, its condition holds when it takes place, and it survives a loss of power once it resolved. Files that people put
+ * there count as objects; a file they change becomes another version.
+ */
+export function directory(path: string): ObjectStore {
+  const describe = `file:${path}`;
+  return {
+    describe,
+    async open() {
+      const root = resolve(path);
+      const staging = join(root, OWN_FOLDER, 'staged');
+      await mkdir(staging, { recursive: true });
+      await removeAbandoned(staging);
+      return new Directory(describe, root, staging, await DirectoryCatalog.open(join(root, OWN_FOLDER, 'catalog.db')));
+    },
+  };
+}
+
+class Directory implements OpenObjectStore {
+  readonly #where: string;
+  readonly #root: string;
+  readonly #staging: string;
+  readonly #catalog: DirectoryCatalog;
+  /** Folders whose names are known to be on the disk. */
+  readonly #durable = new Set<string>();
+  #staged = 0;
+
+  constructor(where: string, root: string, staging: string, catalog: DirectoryCatalog) {
+    this.#where = where;
+    this.#root = root;
+    this.#staging = staging;
+    this.#catalog = catalog;
+  }
+
+  async head(key: string): Promise<ObjectHead | undefined> {
+    const path = this.#path(key);
+    const stats = await ifThere(() => stat(path, { bigint: true }));
+    if (!stats?.isFile()) return undefined;
+    const version = await this.#catalog.look(key, fingerprint(stats));
+    return version ? { ...version, sizeBytes: Number(stats.size) } : this.#catalog.exclusively(() => this.#current(key, path));
+  }
+
+  async get(key: string): Promise<(ObjectHead & { readonly body: Uint8Array }) | undefined> {
+    const path = this.#path(key);
+    const file = await ifThere(() => open(path));
+    if (!file) return undefined;
+    try {
+      const stats = await file.stat({ bigint: true });
+      if (!stats.isFile()) return undefined;
+      const body = await file.readFile();
+      const version = await this.#catalog.look(key, fingerprint(stats));
+      if (version) return { ...version, sizeBytes: body.length, body };
+    } finally {
+      await file.close();
+    }
+    // Either somebody is between rename and commit, or nobody described this file: only inside is it one or the other.
+    return this.#catalog.exclusively(() => {
+      const head = this.#current(key, path);
+      return head && { ...head, body: readFileSync(path) };
+    });
+  }
+
+  async put(key: string, body: Uint8Array, { metadata = {}, condition }: PutOptions = {}): Promise<string> {
+    const path = this.#path(key);
+    const staged = await this.#stage(body);
+    try {
+      await this.#makeFolder(dirname(path));
+      return await this.#catalog.exclusively(() => {
+        if (condition) {
+          const etag = this.#current(key, path)?.etag;
+          if (condition === 'absent' ? etag !== undefined : etag !== condition.etag)
+            throw new PreconditionFailedError(this.#where, key);
+        }
+        const etag = randomUUID();
+        // A rename changes neither size nor time of writing. The row comes first: what can fail should, before the rename.
+        this.#catalog.record(key, fingerprint(statSync(staged, { bigint: true })), { etag, metadata });
+        renameSync(staged, path);
+        syncFolder(dirname(path));
+        return etag;
+      });
+    } catch (error) {
+      await rm(staged, { force: true });
+      throw error;
+    }
+  }
+
+  async *list(prefix: string): AsyncIterable<string> {
+    yield* this.#walk(prefix.slice(0, prefix.lastIndexOf('/') + 1), prefix);
+  }
+
+  async close(): Promise<void> {
+    this.#catalog.close();
+  }
+
+  async *#walk(folder: string, prefix: string): AsyncIterable<string> {
+    const entries = (await ifThere(() => readdir(join(this.#root, folder), { withFileTypes: true }))) ?? [];
+    // By the bytes of whole keys: `a-b` comes before `a/b`, although `a` comes before `a-b`.
+    const keys = entries
+      .filter((entry) => (entry.isDirectory() || entry.isFile()) && !(folder === '' && entry.name === OWN_FOLDER))
+      .map((entry) => Buffer.from(`${folder}${entry.name}${entry.isDirectory() ? '/' : ''}`))
+      .sort((a, b) => Buffer.compare(a, b));
+    for (const key of keys.map(String)) {
+      if (!key.endsWith('/')) {
+        if (key.startsWith(prefix)) yield key;
+      } else if (key.startsWith(prefix) || prefix.startsWith(key)) yield* this.#walk(key, prefix);
+    }
+  }
+
+  #path(key: string): string {
+    const parts = key.split('/');
+    if (parts[0] === OWN_FOLDER || parts.some((part) => part === '' || part === '.' || part === '..' || part.includes('\0')))
+      throw new TypeError(`directory: expected a key like 2026/11/22/0900.gz, got ${JSON.stringify(key)}`);
+    return join(this.#root, ...parts);
+  }
+
+  /** What lies at a path now; right only inside the critical section. */
+  #current(key: string, path: string): ObjectHead | undefined {
+    const stats = statSync(path, { bigint: true, throwIfNoEntry: false });
+    if (!stats?.isFile()) return undefined;
+    const print = fingerprint(stats);
+    const version: Version = this.#catalog.find(key, print) ?? { etag: `file-${print}`, metadata: {} };
+    return { ...version, sizeBytes: Number(stats.size) };
+  }
+
+  async #stage(body: Uint8Array): Promise<string> {
+    const path = join(this.#staging, `${PROCESS}~${randomUUID().slice(0, 8)}~${this.#staged++}`);
+    const file = await open(path, 'wx');
+    try {
+      await file.writeFile(body);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    return path;
+  }
+
+  /** Makes a folder such that its name survives a loss of power, whoever made it. */
+  async #makeFolder(folder: string): Promise<void> {
+    if (this.#durable.has(folder)) return;
+    await mkdir(folder, { recursive: true });
+    for (let at = folder; at !== this.#root; at = dirname(at)) syncFolder(dirname(at));
+    if (this.#durable.size >= MAX_FOLDERS_REMEMBERED) this.#durable.clear();
+    this.#durable.add(folder);
+  }
+}
+
+/** Tells one writing of a file from another, and stays the same when a folder is copied with its times. */
+function fingerprint({ size, mtimeNs }: BigIntStats): string {
+  return `${size}-${mtimeNs}`;
+}
+
+function syncFolder(path: string): void {
+  const folder = openSync(path, constants.O_RDONLY);
+  try {
+    fsyncSync(folder);
+  } finally {
+    closeSync(folder);
+  }
+}
+
+async function ifThere<T>(act: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await act();
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR', 'EISDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
+    throw error;
+  }
+}
+
+/** Removes what killed processes were writing; of another machine's (a shared volume) only what is a day old. */
+async function removeAbandoned(staging: string): Promise<void> {
+  for (const name of await readdir(staging)) {
+    if (name.startsWith(PROCESS)) continue;
+    const [host, id] = name.split('~');
+    const path = join(staging, name);
+    if (host === hostname()) {
+      if (Number(id) !== process.pid && isAlive(Number(id))) continue;
+    } else {
+      const stats = await ifThere(() => stat(path));
+      if (stats && Date.now() - stats.mtimeMs < STAGED_KEPT_MS) continue;
+    }
+    await rm(path, { force: true });
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
+  }
+}

@@ -1,0 +1,45 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { s3 } from '../../src/stores/s3.ts';
+import { type S3Server, startS3 } from '../support/s3.ts';
+import { objectStoreConformance } from './object-store.conformance.ts';
+
+let server: S3Server;
+let tests = 0;
+beforeAll(async () => {
+  server = await startS3();
+});
+afterAll(() => server.close());
+
+objectStoreConformance('s3 on a server without conditional puts', async () => {
+  const url = `s3://${server.bucket}/test-${tests++}`;
+  return { declare: () => s3(url, { client: server.client }), isConditional: false, close: async () => {} };
+});
+
+describe('s3', () => {
+  test('rejects when the bucket does not answer', async () => {
+    await expect(s3('s3://nowhere', { client: server.client }).open({ report: () => {} })).rejects.toThrow(/bucket/i);
+  });
+
+  test('reaches the endpoint it is given', async () => {
+    const credentials = { AWS_ACCESS_KEY_ID: 'S3RVER', AWS_SECRET_ACCESS_KEY: 'S3RVER' };
+    Object.assign(process.env, credentials);
+    try {
+      const store = await s3(`s3://${server.bucket}/endpoint`, { endpoint: server.endpoint }).open({ report: () => {} });
+      await store.put('a', Buffer.from('x'));
+      expect(await store.head('a')).toMatchObject({ sizeBytes: 1 });
+      await store.close();
+    } finally {
+      for (const name of Object.keys(credentials)) delete process.env[name];
+    }
+  });
+
+  test('names its bucket and prefix, and nothing secret', () => {
+    expect(s3('s3://bucket').describe).toBe('s3://bucket');
+    expect(s3('s3://bucket/a/b/').describe).toBe('s3://bucket/a/b');
+  });
+
+  test.each(['bucket/prefix', 's3://', 's3://b', 's3://Bucket/x', 's3://me:secret@bucket/x'])('takes no %s for a URL', (url) => {
+    expect(() => s3(url)).toThrow(TypeError);
+    expect(() => s3(url)).not.toThrow(/secret/);
+  });
+});
