@@ -1,0 +1,77 @@
+import type { Window } from '../operators/window.ts';
+import type { ObjectStore } from '../stores/object-store.ts';
+import { checkPrefix, objectKey } from './object-key.ts';
+import { ObjectLog, stampOf } from './object-log.ts';
+import { type Compression, packLines } from './pack-lines.ts';
+import type { Sink } from './sink.ts';
+
+/** An event's data as the archive takes it: the bytes of a line, or what has them. */
+export type Line = Uint8Array | { readonly bytes: Uint8Array };
+
+export interface ArchiveOptions {
+  /** The folder that the objects' keys begin with; of this sink alone. */
+  readonly prefix: string;
+  /** @default 'gzip' */
+  readonly compression?: Compression;
+  /** 1 is fast, 9 (gzip) or 22 (zstd) is small. @default 6 for gzip, 3 for zstd */
+  readonly level?: number;
+  /** @default 'archive' */
+  readonly name?: string;
+}
+
+const FORMATS = { gzip: { extension: 'tsv.gz', maxLevel: 9 }, zstd: { extension: 'tsv.zst', maxLevel: 22 } } as const;
+
+/**
+ * Stores each window as one compressed object of lines: the events' bytes as they came, a newline at the end of each.
+ *
+ *     snowplow/2026/11/22/0900-shardId-000000000000-4959…154.tsv.gz
+ *
+ * The key follows from the shard, the window's start (UTC) and its first position. Objects put one behind the other are a
+ * valid stream: `cat *.gz | zcat`. An empty object may stand where a run died that another one, of a changed pipeline,
+ * replaced. Holds one compressed object a shard, and a second one that is made while the first is put.
+ *
+ * @throws {TypeError} when the prefix is empty or not a path
+ * @throws {RangeError} when the level is not one of the compression
+ */
+export function archive<T extends Line>(
+  store: ObjectStore,
+  { prefix, compression = 'gzip', level, name = 'archive' }: ArchiveOptions,
+): Sink<Window<T>> {
+  checkPrefix(name, prefix);
+  const { extension, maxLevel } = FORMATS[compression];
+  if (level !== undefined && !(Number.isInteger(level) && level >= 1 && level <= maxLevel))
+    throw new RangeError(`${name}: expected a level of ${compression} from 1 to ${maxLevel}, got ${level}`);
+  return {
+    name,
+    describe: `${compression} objects of lines in ${store.describe}/${prefix}`,
+    async open({ pipeline, report }) {
+      const log = new ObjectLog(await store.open({ report }), { pipeline, sink: name });
+      return {
+        acquire: (shard) => log.acquire(shard),
+        positions: (shards) => log.positions(shards),
+        commit: ({ items, positions }, refused) => {
+          refused.length = 0;
+          return log.append(
+            items.map((window) => ({
+              key: objectKey(prefix, window.bounds.startMs, window.first, extension),
+              holds: window,
+              metadata: {
+                start: new Date(window.bounds.startMs).toISOString(),
+                end: new Date(window.bounds.endMs).toISOString(),
+                part: String(window.bounds.part),
+              },
+              contentType: `application/${compression}`,
+              pack: (epoch) => packLines(linesOf(window), { compression, level, stamp: stampOf(epoch) }),
+            })),
+            positions,
+          );
+        },
+        close: () => log.close(),
+      };
+    },
+  };
+}
+
+function* linesOf(window: Window<Line>): Iterable<Uint8Array> {
+  for (const { data } of window.events) yield data instanceof Uint8Array ? data : data.bytes;
+}

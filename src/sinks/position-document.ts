@@ -1,0 +1,156 @@
+import { FencedError } from '../errors.ts';
+import { type Resume, parseResume } from '../event.ts';
+import type { Owner } from '../owner.ts';
+import { type OpenObjectStore, PreconditionFailedError } from '../stores/object-store.ts';
+
+/** How often another writer may come in between before an attempt is given up; each costs a round trip. */
+const MAX_TRIES = 30;
+
+interface Content {
+  /** Tells runs apart that have one epoch, which a store without conditional writes cannot rule out. */
+  readonly run: string;
+  readonly epoch: number;
+  /** As `formatResume` writes it. */
+  readonly position?: string;
+  /** The key of an object that may have been put, or may be yet: what lies behind the position. */
+  readonly pending?: string;
+}
+
+/** What a document says beside whose it is. */
+export interface Standing {
+  readonly position?: string | undefined;
+  readonly pending?: string | undefined;
+}
+
+/**
+ * Keeps where one sink of one pipeline stands in one shard, as an object that only the newest owner can change.
+ *
+ * Every put has the etag of the one before as its condition, so the first that fails shows that somebody else took over.
+ */
+export class PositionDocument {
+  readonly key: string;
+  readonly shard: string;
+  readonly #where: string;
+  readonly #store: OpenObjectStore;
+  #content: Content;
+  #etag: string | undefined;
+  #isCertain = true;
+
+  constructor(store: OpenObjectStore, { pipeline, sink }: Owner, shard: string, run: string) {
+    this.key = `_millrace/${[pipeline, sink, shard].map(encodeURIComponent).join('/')}.json`;
+    this.shard = shard;
+    this.#where = sink;
+    this.#store = store;
+    this.#content = { run, epoch: 0 };
+  }
+
+  /** False after a write whose outcome is unknown, until the next `read`. */
+  get isCertain(): boolean {
+    return this.#isCertain;
+  }
+
+  get epoch(): number {
+    return this.#content.epoch;
+  }
+
+  get position(): string | undefined {
+    return this.#content.position;
+  }
+
+  get pending(): string | undefined {
+    return this.#content.pending;
+  }
+
+  get resume(): Resume | undefined {
+    return this.position === undefined ? undefined : parseResume(this.shard, this.position);
+  }
+
+  /** Takes the shard over: raises the epoch, keeps the rest. */
+  async acquire(): Promise<void> {
+    for (let tries = 1; ; tries++) {
+      const found = await this.#find();
+      const { epoch, ...standing } = found?.content ?? this.#content;
+      const content = { ...standing, run: this.#content.run, epoch: Math.max(epoch, this.epoch) + 1 };
+      try {
+        await this.#put(content, found?.etag);
+        return;
+      } catch (error) {
+        if (!(error instanceof PreconditionFailedError) || tries === MAX_TRIES) throw error;
+      }
+    }
+  }
+
+  /**
+   * Reads where the sink stands, by the store's own word, be it further back than before.
+   *
+   * @throws {FencedError} when a newer run owns it
+   */
+  async read(): Promise<void> {
+    const found = await this.#find();
+    if (found && !this.#isOurs(found.content) && found.content.epoch >= this.epoch)
+      throw new FencedError(this.#where, this.shard, this.epoch);
+    this.#etag = found?.etag;
+    const { run, epoch } = this.#content;
+    this.#content = { ...found?.content, run, epoch };
+    this.#isCertain = true;
+  }
+
+  /**
+   * Makes a new standing durable.
+   *
+   * @param epoch to raise it beyond one that only objects know
+   * @throws {FencedError} when a newer run owns it
+   */
+  async write({ position, pending }: Standing, epoch = this.epoch): Promise<void> {
+    const content: Content = {
+      run: this.#content.run,
+      epoch,
+      ...(position !== undefined && { position }),
+      ...(pending !== undefined && { pending }),
+    };
+    for (let tries = 1; ; tries++) {
+      try {
+        await this.#put(content, this.#etag);
+        return;
+      } catch (error) {
+        if (!(error instanceof PreconditionFailedError) || tries === MAX_TRIES) throw error;
+      }
+      const found = await this.#find();
+      if (found && this.#isOurs(found.content)) {
+        // A write of our own whose answer got lost: this one, or one before that this one replaces.
+        this.#etag = found.etag;
+      } else if (found && found.content.epoch >= this.epoch) throw new FencedError(this.#where, this.shard, this.epoch);
+      else
+        throw Object.assign(new Error(`${this.#where}: the position of ${this.shard} went back in time: ${this.key} is older`), {
+          isTransient: true,
+        });
+    }
+  }
+
+  #isOurs({ run }: Content): boolean {
+    return run === this.#content.run;
+  }
+
+  async #put(content: Content, etag: string | undefined): Promise<void> {
+    this.#isCertain = false;
+    this.#etag = await this.#store.put(this.key, Buffer.from(`${JSON.stringify(content)}\n`), {
+      contentType: 'application/json',
+      condition: etag === undefined ? 'absent' : { etag },
+    });
+    this.#content = content;
+    this.#isCertain = true;
+  }
+
+  async #find(): Promise<{ etag: string; content: Content } | undefined> {
+    const found = await this.#store.get(this.key);
+    if (!found) return undefined;
+    const text = Buffer.from(found.body).toString();
+    try {
+      const content = JSON.parse(text) as Content;
+      if (Number.isSafeInteger(content.epoch)) return { etag: found.etag, content };
+    } catch {
+      // Told below, together with JSON of another kind.
+    }
+    throw new TypeError(`${this.#where}: expected the position of ${this.shard} in ${this.key}, got ${text.slice(0, 100)}`);
+  }
+}

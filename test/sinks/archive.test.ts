@@ -1,0 +1,241 @@
+import { execFileSync } from 'node:child_process';
+import { zstdDecompressSync } from 'node:zlib';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { FencedError } from '../../src/errors.ts';
+import type { Event, Resume } from '../../src/event.ts';
+import { Window } from '../../src/operators/window.ts';
+import { type ArchiveOptions, archive } from '../../src/sinks/archive.ts';
+import type { OpenSink } from '../../src/sinks/sink.ts';
+import type { ObjectStore, OpenObjectStore } from '../../src/stores/object-store.ts';
+import { s3 } from '../../src/stores/s3.ts';
+import { type Sample, deliver } from '../../src/testing/deliver.ts';
+import { startS3 } from '../support/s3.ts';
+import { interrupted } from '../support/interrupted-store.ts';
+import { archived, byMinute, byNumber, expected, live, scratchStores, someEvents, windowOf } from './archive-protocol.ts';
+import { sinkConformance } from './conformance.ts';
+
+const start = Date.UTC(2026, 10, 22, 9, 7);
+const minute = { shard: 'shardId-000000000003', startMs: start, endMs: start + 60_000, part: 1, closedBy: 'count' } as const;
+
+sinkConformance('archive in a directory', async () => {
+  const stores = await scratchStores();
+  const store = stores.make();
+  return {
+    declare: (name = 'archive') => archive<Uint8Array>(store, { prefix: name, name }),
+    items: (events) => [windowOf(events)],
+    stored: () => archived(store, 'archive/'),
+    close: stores.close,
+  };
+});
+
+test('archives in S3 without conditional puts, and is refused after a take-over', async () => {
+  const server = await startS3();
+  const store = s3(`s3://${server.bucket}/x`, { client: server.client });
+  const events = someEvents(8);
+  const zombie = interrupted(store, { at: 6, mishap: 'stalled' });
+  const stale = live(zombie, events, byMinute);
+  await zombie.reached;
+  expect((await live(store, events, byMinute)).error).toBeUndefined();
+  await zombie.release();
+  expect((await stale).error).toBeInstanceOf(FencedError);
+  expect((await archived(store)).sort(byNumber)).toEqual(expected(events));
+  await server.close();
+});
+
+describe('archive', () => {
+  let stores: Awaited<ReturnType<typeof scratchStores>>;
+  let store: ObjectStore;
+  let sink: OpenSink<Window<Uint8Array>> | undefined;
+  let files: OpenObjectStore;
+
+  beforeEach(async () => {
+    stores = await scratchStores();
+    store = stores.make();
+    files = await store.open({ report: () => {} });
+  });
+
+  afterEach(async () => {
+    await sink?.close();
+    await files.close();
+    await stores.close();
+  });
+
+  async function stored(options: Partial<ArchiveOptions>, ...batches: Window<Uint8Array>[][]): Promise<string[]> {
+    const before = new Set(await Array.fromAsync(files.list('')));
+    sink = await archive<Uint8Array>(store, { prefix: 'shop/events', ...options }).open({
+      pipeline: 'warehouse',
+      report: () => {},
+    });
+    for (const items of batches) {
+      const positions = new Map<string, Resume>(items.map((item) => [item.shard, item.last]));
+      for (const shard of positions.keys()) await sink.acquire(shard);
+      await sink.commit({ items, positions }, []);
+    }
+    return (await Array.fromAsync(files.list(''))).filter((key) => !before.has(key) && !key.startsWith('_millrace/'));
+  }
+
+  const windowWith = (...samples: (Sample | string)[]): Window<Uint8Array> =>
+    new Window(
+      minute,
+      deliver(
+        samples.map((one) => ({ shard: minute.shard, arrivedAtMs: start, ...(typeof one === 'string' ? { raw: one } : one) })),
+      ).events,
+    );
+
+  test('names an object by year, month, day, minute, shard and first position', async () => {
+    expect(await stored({}, [windowWith({ raw: 'x', sequence: 4711 }, { raw: 'y', sequence: 4712 })])).toEqual([
+      'shop/events/2026/11/22/0907-shardId-000000000003-4711.tsv.gz',
+    ]);
+    expect(await stored({ compression: 'zstd' }, [windowWith({ raw: 'x', sequence: 4713 })])).toEqual([
+      'shop/events/2026/11/22/0907-shardId-000000000003-4713.tsv.zst',
+    ]);
+  });
+
+  test('names the place inside an aggregate when a window begins there', async () => {
+    const [event] = windowWith('x').events as [Event<Uint8Array>];
+    const inside = { position: { ...event.position, subSequence: 12 } };
+    const origin = Object.assign(
+      Object.create(Object.getPrototypeOf(event.origin) as object),
+      event.origin,
+      inside,
+    ) as typeof event.origin;
+    const Inside = event.constructor as new (data: Uint8Array, at: typeof origin) => Event<Uint8Array>;
+    expect(await stored({}, [new Window(minute, [new Inside(event.data, origin)])])).toEqual([
+      'shop/events/2026/11/22/0907-shardId-000000000003-1.12.tsv.gz',
+    ]);
+  });
+
+  test('tells in the metadata whose lines it holds and which', async () => {
+    const [key] = await stored({}, [windowWith({ raw: 'x', sequence: 5 }, { raw: 'y', sequence: 9 })]);
+    expect((await files.head(key!))?.metadata).toEqual({
+      pipeline: 'warehouse',
+      sink: 'archive',
+      shard: 'shardId-000000000003',
+      first: '5:0',
+      last: '9:0',
+      count: '2',
+      epoch: '1',
+      start: '2026-11-22T09:07:00.000Z',
+      end: '2026-11-22T09:08:00.000Z',
+      part: '1',
+    });
+  });
+
+  test.each([
+    ['gzip', 'zcat'],
+    ['zstd', 'zstd -dcq'],
+  ] as const)('makes %s objects that are a valid stream one behind the other', async (compression, command) => {
+    const odd = ['\\"a\tb', '', 'ünïcödé 🛒', '\0'];
+    const big = 'b'.repeat(3_000_000);
+    const keys = await stored(
+      { compression },
+      [windowWith(...odd.map((raw) => raw), 'ends with a newline\n')],
+      [windowWith({ raw: big, sequence: 100 }, { raw: 'after', sequence: 101 }), windowWith({ raw: 'last', sequence: 200 })],
+    );
+    expect(keys).toHaveLength(3);
+    const bodies = await Promise.all(
+      keys.toSorted((a, b) => a.length - b.length || (a < b ? -1 : 1)).map(async (key) => (await files.get(key))!.body),
+    );
+    const [program, ...args] = command.split(' ') as [string, ...string[]];
+    const text = execFileSync(program, args, { input: Buffer.concat(bodies), maxBuffer: 100_000_000 }).toString();
+    expect(text === [...odd, 'ends with a newline', big, 'after', 'last', ''].join('\n')).toBe(true);
+    if (compression === 'zstd')
+      expect(zstdDecompressSync(bodies[0]!).toString()).toBe([...odd, 'ends with a newline', ''].join('\n'));
+  });
+
+  test('takes lines from what has bytes', async () => {
+    const events = deliver(['a', 'b']).events.map((event) => event.with({ bytes: event.data, other: 1 }));
+    const bytes = await archive<{ bytes: Uint8Array }>(store, { prefix: 'x' }).open({ pipeline: 'p', report: () => {} });
+    await bytes.acquire('shard-1');
+    const window = new Window({ ...minute, shard: 'shard-1' }, events);
+    await bytes.commit({ items: [window], positions: new Map([['shard-1', window.last]]) }, []);
+    await bytes.close();
+    expect(await archived(store, 'x/')).toEqual(['a', 'b']);
+  });
+
+  test('stores the same lines as the same bytes, but in each epoch its own', async () => {
+    const bodies: Uint8Array[] = [];
+    for (const where of [stores.make(), stores.make()]) {
+      for (let epoch = 1; epoch <= 2; epoch++) {
+        const one = await archive<Uint8Array>(where, { prefix: `of-${epoch}` }).open({ pipeline: 'p', report: () => {} });
+        await one.acquire(minute.shard);
+        const window = windowWith('a', 'b');
+        await one.commit({ items: [window], positions: new Map([[minute.shard, window.last]]) }, []);
+        await one.close();
+        const open = await where.open({ report: () => {} });
+        for await (const key of open.list(`of-${epoch}/`)) bodies.push((await open.get(key))!.body);
+        await open.close();
+      }
+    }
+    expect(Buffer.compare(bodies[0]!, bodies[2]!)).toBe(0);
+    expect(Buffer.compare(bodies[1]!, bodies[3]!)).toBe(0);
+    expect(Buffer.compare(bodies[0]!, bodies[1]!)).not.toBe(0);
+  });
+
+  test('will not put over what another sink has stored', async () => {
+    await stored({}, [windowWith('a')]);
+    const other = await archive<Uint8Array>(store, { prefix: 'shop/events', name: 'other' }).open({
+      pipeline: 'warehouse',
+      report: () => {},
+    });
+    await other.acquire(minute.shard);
+    const window = windowWith('b');
+    const batch = { items: [window], positions: new Map([[minute.shard, window.last]]) };
+    await expect(other.commit(batch, [])).rejects.toThrow(
+      /belongs to the sink archive of the pipeline warehouse: each sink needs a prefix/,
+    );
+    await other.close();
+    expect(await archived(store, 'shop/')).toEqual(['a']);
+  });
+
+  test('reads all again into the same objects when its positions were removed', async () => {
+    const window = windowWith('a', 'b');
+    for (let i = 0; i < 3; i++) {
+      sink = await archive<Uint8Array>(store, { prefix: 'events' }).open({ pipeline: 'p', report: () => {} });
+      await sink.acquire(minute.shard);
+      await sink.close();
+    }
+    sink = await archive<Uint8Array>(store, { prefix: 'events' }).open({ pipeline: 'p', report: () => {} });
+    await sink.acquire(minute.shard);
+    await sink.commit({ items: [window], positions: new Map([[minute.shard, window.last]]) }, []);
+    await sink.close();
+    const positions = (await Array.fromAsync(files.list('_millrace/')))[0]!;
+    await files.put(positions, Buffer.from('{"run":"restored","epoch":0}'));
+
+    sink = await archive<Uint8Array>(store, { prefix: 'events' }).open({ pipeline: 'p', report: () => {} });
+    expect(await sink.acquire(minute.shard)).toBeUndefined();
+    await sink.commit({ items: [window], positions: new Map([[minute.shard, window.last]]) }, []);
+    expect(await archived(store)).toEqual(['a', 'b']);
+    expect((await sink.positions([minute.shard])).get(minute.shard)).toEqual(window.last);
+  });
+
+  test('goes back with a store that went back', async () => {
+    sink = await archive<Uint8Array>(store, { prefix: 'events' }).open({ pipeline: 'p', report: () => {} });
+    await sink.acquire(minute.shard);
+    const positions = (await Array.fromAsync(files.list('_millrace/')))[0]!;
+    const older = (await files.get(positions))!.body;
+    const first = windowWith({ raw: 'a', sequence: 1 });
+    const second = windowWith({ raw: 'b', sequence: 2 });
+    const batchOf = (window: Window<Uint8Array>) => ({ items: [window], positions: new Map([[minute.shard, window.last]]) });
+    await sink.commit(batchOf(first), []);
+    await files.put(
+      positions,
+      Buffer.from(
+        Buffer.from(older)
+          .toString()
+          .replace(/"run":"[^"]*","epoch":1/, '"run":"other","epoch":0'),
+      ),
+    );
+    await expect(sink.commit(batchOf(second), [])).rejects.toThrow(/went back in time/);
+    expect(await sink.positions([minute.shard])).toEqual(new Map());
+    await sink.commit({ items: [first, second], positions: new Map([[minute.shard, second.last]]) }, []);
+    expect((await archived(store)).sort()).toEqual(['a', 'b']);
+  });
+
+  test('refuses a prefix or a level it cannot use, when it is declared', () => {
+    for (const prefix of ['', '/x', 'x/', 'a//b', '../x', '_millrace', '_millrace/x'])
+      expect(() => archive(store, { prefix }), prefix).toThrow(TypeError);
+    for (const level of [0, 10, 1.5]) expect(() => archive(store, { prefix: 'x', level }), String(level)).toThrow(RangeError);
+    expect(() => archive(store, { prefix: 'x', level: 22, compression: 'zstd' })).not.toThrow();
+  });
+});
