@@ -24,22 +24,28 @@ Server.prototype.listen = function (this: Server, port: unknown, ...rest: unknow
 } as typeof listen;
 
 // It truncates its data file and then writes it; killed in between, it would not start again. So the old file stays whole
-// until the new one is. (It removes all listeners of the stream, so we look where the file is closed.)
-const { createWriteStream, close, renameSync } = fs;
+// until the new one is. It removes all listeners of the stream, so we look where the file is closed, and, as it does not
+// wait for that when it ends, where the process exits.
+const { createWriteStream, close, existsSync, renameSync } = fs;
 Object.assign(fs, {
   createWriteStream(path: string, options: object) {
+    const replace = (): void => {
+      process.off('exit', replace);
+      if (stream.writableFinished && existsSync(`${path}.new`)) renameSync(`${path}.new`, path);
+    };
     const stream = createWriteStream(`${path}.new`, {
       ...options,
       fs: {
         ...fs,
         close(fd: number, done: (error?: Error | null) => void) {
           close(fd, (error) => {
-            if (stream.writableFinished) renameSync(`${path}.new`, path);
+            replace();
             done(error);
           });
         },
       },
     } as Parameters<typeof createWriteStream>[1]);
+    process.once('exit', replace);
     return stream;
   },
 });
