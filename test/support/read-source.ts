@@ -21,7 +21,7 @@ export interface Reading {
   readonly stop: AbortController;
   /** Resolves when the source completes; rejects with its error. */
   readonly completed: Promise<void>;
-  unsubscribe(): void;
+  readonly unsubscribe: () => void;
 }
 
 /** Subscribes to a source as a run would, and keeps all that it tells. */

@@ -1,0 +1,325 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import type { Diagnostic } from '../../src/diagnostic.ts';
+import { type KinesisOptions, kinesis } from '../../src/sources/kinesis.ts';
+import type { Source } from '../../src/sources/source.ts';
+import { type CallFault, type FaultyKinesis, type FaultyKinesisOptions, startFaultyKinesis } from '../support/faulty-kinesis.ts';
+import { hurried } from '../support/hurried.ts';
+import { readSource, textsByShard } from '../support/read-source.ts';
+
+const servers: FaultyKinesis[] = [];
+
+afterEach(async () => {
+  for (const server of servers.splice(0)) await server.stop();
+});
+
+async function faulty(
+  given: FaultyKinesisOptions,
+  options: Partial<KinesisOptions> = {},
+): Promise<FaultyKinesis & { source: Source<Uint8Array> }> {
+  const server = await startFaultyKinesis(given);
+  servers.push(server);
+  return { ...server, source: kinesis({ stream: 'shop', endpoint: server.endpoint, ...options }) };
+}
+
+const six = ['a', 'b', 'c', 'd', 'e', 'f'];
+const scheduler = hurried(50);
+const retries = (diagnostics: readonly Diagnostic[]) => diagnostics.filter(({ type }) => type === 'source-retry');
+
+describe('kinesis', () => {
+  it('reads the shards of all pages, closed ones too', async () => {
+    const shards = Array.from({ length: 7 }, (_, i) => ({ id: `shard-${i}`, records: [`r${i}`], isClosed: true }));
+    const { source, calls } = await faulty({ shards, pageSize: 3 });
+    const { completed, events } = readSource(source, { scheduler });
+    await completed;
+    expect(events).toHaveLength(7);
+    expect(calls.filter(({ operation }) => operation === 'ListShards').map(({ input }) => input)).toEqual([
+      { StreamName: 'shop' },
+      { NextToken: '3' },
+      { NextToken: '6' },
+    ]);
+  });
+
+  it('completes when every shard has ended', async () => {
+    const { source } = await faulty({ shards: [{ id: 's', records: six, isClosed: true }] }, { maxRecords: 4 });
+    const { completed, events, diagnostics } = readSource(source, { scheduler });
+    await completed;
+    expect(textsByShard(events)).toEqual({ s: six });
+    expect(diagnostics.map(({ type }) => type)).toEqual(['shard-started', 'shard-lag', 'shard-lag', 'shard-ended']);
+    expect(diagnostics[1]).toMatchObject({ shard: 's', behindMs: 1000 });
+  });
+
+  it('reads a child only after all its parents, from its oldest record, also one that no list had', async () => {
+    const shards = [
+      { id: 'child', parents: ['left', 'right'], records: ['c'], isClosed: true },
+      { id: 'left', records: six, isClosed: true },
+      { id: 'right', records: ['r'], isClosed: true },
+      { id: 'unlisted', parents: ['child'], records: ['u'], isClosed: true },
+    ];
+    const { source } = await faulty(
+      { shards, pageSize: 3, fault: ({ input }) => (input['NextToken'] ? { body: '{"Shards":[]}' } : undefined) },
+      { maxRecords: 2 },
+    );
+    const { completed, events, acquired } = readSource(source, { scheduler });
+    await completed;
+    expect(events.slice(-2).map(({ shard }) => shard)).toEqual(['child', 'unlisted']);
+    expect(events).toHaveLength(9);
+    expect(acquired.get('child')!.from).toBe('TRIM_HORIZON');
+  });
+
+  it('begins a shard inside an aggregate with its record, and skips what lies at or before', async () => {
+    const { source, calls } = await faulty({ shards: [{ id: 's', records: six }] });
+    const { completed, events } = readSource(source, {
+      scheduler,
+      acquire: async (shard) => ({ shard, sequence: '3', subSequence: 2 }),
+      stopAfter: 3,
+    });
+    await completed;
+    expect(textsByShard(events)).toEqual({ s: ['d', 'e', 'f'] });
+    expect(calls.find(({ operation }) => operation === 'GetShardIterator')!.input).toMatchObject({
+      ShardIteratorType: 'AT_SEQUENCE_NUMBER',
+      StartingSequenceNumber: '3',
+    });
+  });
+
+  it('names the stream by its ARN when it is given one', async () => {
+    const { source, calls } = await faulty(
+      { shards: [{ id: 's', records: six, isClosed: true }] },
+      { stream: 'arn:aws:kinesis:eu-west-1:123456789012:stream/shop' },
+    );
+    await readSource(source, { scheduler }).completed;
+    expect(calls.every(({ input }) => String(input['StreamARN']).endsWith('stream/shop') && !('StreamName' in input))).toBe(true);
+  });
+
+  describe('calls', () => {
+    it('GetRecords at most 5 times a second, however far it is behind', async () => {
+      const { source } = await faulty(
+        { shards: [{ id: 's', records: Array.from({ length: 30 }, () => 'r') }] },
+        { maxRecords: 1 },
+      );
+      const beganAtMs: number[] = [];
+      const { completed } = readSource(source, {
+        scheduler,
+        stopAfter: 30,
+        onEvent: ({ delivery }) => beganAtMs.push(delivery.readAtMs),
+      });
+      await completed;
+      // 30 reads: 5 at once, then 5 a second.
+      expect(beganAtMs.at(-1)! - beganAtMs[0]!).toBeGreaterThan(4_500);
+    });
+
+    it('again at once while it is behind, and every 200 ms when it has read all', async () => {
+      const { source } = await faulty({ shards: [{ id: 's', records: six }] }, { maxRecords: 2 });
+      const readAtMs: number[] = [];
+      const clock = hurried(5);
+      const { completed, stop } = readSource(source, {
+        scheduler: clock,
+        report(diagnostic) {
+          if (diagnostic.type !== 'shard-lag') return;
+          readAtMs.push(diagnostic.readAtMs);
+          if (readAtMs.length === 6) stop.abort();
+        },
+      });
+      await completed;
+      // The third answer is full, so a fourth, empty one has to tell that this was all.
+      for (const i of [4, 5]) expect(readAtMs[i]! - readAtMs[i - 1]!).toBeGreaterThan(150);
+    });
+  });
+
+  describe('tries again', () => {
+    const passing: Record<string, CallFault> = {
+      throttling: { status: 400, type: 'ProvisionedThroughputExceededException' },
+      'too many calls': { status: 400, type: 'LimitExceededException' },
+      'throttling by KMS': { status: 400, type: 'KMSThrottlingException' },
+      'a server error': { status: 500, type: 'InternalFailure' },
+      'a server that is down': { status: 503, type: 'ServiceUnavailable' },
+      'a reset connection': { reset: 'at once' },
+      'a reset in the middle of an answer': { reset: 'in the body' },
+      'an answer that is cut off': { body: '{"Records":[{"Da' },
+      'an answer that never comes': { hang: 'at once' },
+      'an answer that stops in its middle': { hang: 'in the body' },
+    };
+    for (const [what, fault] of Object.entries(passing))
+      it(`after ${what}, in every call, with nothing lost or read twice`, async () => {
+        const { source } = await faulty(
+          { shards: [{ id: 's', records: six }], fault: ({ nth }) => (nth % 3 < 2 ? fault : undefined) },
+          { maxRecords: 2, requestTimeout: { seconds: 'hang' in fault ? 0.1 : 30 } },
+        );
+        const { completed, events, diagnostics } = readSource(source, { scheduler, stopAfter: 6 });
+        await completed;
+        expect(textsByShard(events)).toEqual({ s: six });
+        // Twice for each of ListShards, GetShardIterator and three GetRecords.
+        expect(retries(diagnostics)).toHaveLength(10);
+        expect(retries(diagnostics)[1]).toMatchObject({ shard: 'all shards', attempt: 2 });
+        expect(retries(diagnostics)[9]).toMatchObject({ shard: 's', attempt: 2 });
+      });
+
+    it('with a new iterator behind the last record when the old one has expired, also twice in a row', async () => {
+      const { source, calls } = await faulty(
+        {
+          shards: [{ id: 's', records: six }],
+          fault: ({ operation, nth }) =>
+            operation === 'GetRecords' && (nth === 0 || nth === 2 || nth === 3)
+              ? { status: 400, type: 'ExpiredIteratorException' }
+              : undefined,
+        },
+        { maxRecords: 2 },
+      );
+      const { completed, events } = readSource(source, { scheduler, stopAfter: 6 });
+      await completed;
+      expect(textsByShard(events)).toEqual({ s: six });
+      const iterators = calls.filter(({ operation }) => operation === 'GetShardIterator').map(({ input }) => input);
+      expect(iterators.map((input) => [input['ShardIteratorType'], input['StartingSequenceNumber']])).toEqual([
+        ['TRIM_HORIZON', undefined],
+        ['TRIM_HORIZON', undefined],
+        ['AFTER_SEQUENCE_NUMBER', '2'],
+        ['AFTER_SEQUENCE_NUMBER', '2'],
+      ]);
+    });
+
+    it('lists from the beginning when the token of a page has expired', async () => {
+      const shards = [0, 1, 2].map((i) => ({ id: `s${i}`, records: ['r'], isClosed: true }));
+      const { source } = await faulty({
+        shards,
+        pageSize: 2,
+        fault: ({ operation, nth }) =>
+          operation === 'ListShards' && nth === 1 ? { status: 400, type: 'ExpiredNextTokenException' } : undefined,
+      });
+      const { completed, events } = readSource(source, { scheduler });
+      await completed;
+      expect(events).toHaveLength(3);
+    });
+
+    it('until the time has come at which it is to begin, when its clock is ahead of the stream', async () => {
+      const { source } = await faulty({
+        shards: [{ id: 's', records: six }],
+        fault: ({ operation, nth }) =>
+          operation === 'GetShardIterator' && nth < 3
+            ? {
+                status: 400,
+                type: 'InvalidArgumentException',
+                message: 'The timestampInMillis parameter cannot be greater than the currentTimestampInMillis.',
+              }
+            : undefined,
+      });
+      const { diagnostics, completed } = readSource(source, {
+        scheduler,
+        start: 'LATEST',
+        report: ({ type }, { stop }) => type === 'shard-lag' && stop.abort(),
+      });
+      await completed;
+      expect(retries(diagnostics)).toHaveLength(3);
+    });
+
+    it('keeps no reservation while it waits', async () => {
+      const { source } = await faulty({
+        shards: [{ id: 's', records: six }],
+        fault: ({ operation, nth }) => (operation === 'GetRecords' && nth < 5 ? { reset: 'at once' } : undefined),
+      });
+      const { completed, ledger } = readSource(source, {
+        scheduler,
+        stopAfter: 6,
+        report: ({ type }, reading) => {
+          if (type !== 'source-retry') return;
+          let isFree = false;
+          void reading.ledger.reserve(reading.ledger.maxInFlightBytes).then(() => (isFree = true));
+          queueMicrotask(() => {
+            expect(isFree).toBe(true);
+            reading.ledger.unreserve(reading.ledger.maxInFlightBytes);
+          });
+        },
+      });
+      await completed;
+      expect(ledger.counts().read).toBe(6);
+    });
+  });
+
+  describe('ends with what to do', () => {
+    const permanent: [fault: { type: string; message?: string }, advice: RegExp][] = [
+      [
+        { type: 'ResourceNotFoundException', message: 'Stream shop under account 123 not found.' },
+        /kinesis shop.*not found.*Create the stream, or correct its name/,
+      ],
+      [{ type: 'AccessDeniedException' }, /Allow these credentials kinesis:DescribeStreamSummary/],
+      [{ type: 'ExpiredTokenException' }, /Renew the AWS credentials/],
+      [{ type: 'UnrecognizedClientException' }, /Correct the AWS credentials/],
+      [{ type: 'KMSDisabledException' }, /Enable the stream's KMS key/],
+      [{ type: 'ValidationException', message: 'expected less' }, /kinesis shop.*expected less/],
+    ];
+    for (const operation of ['ListShards', 'GetShardIterator', 'GetRecords'])
+      for (const [{ type, message }, advice] of permanent)
+        it(`after ${type} of ${operation}`, async () => {
+          const { source, calls } = await faulty({
+            shards: [{ id: 's', records: six }],
+            fault: (call) => (call.operation === operation ? { status: 400, type, ...(message && { message }) } : undefined),
+          });
+          const { completed } = readSource(source, { scheduler });
+          await expect(completed).rejects.toThrow(advice);
+          await expect(completed).rejects.toMatchObject({ cause: { name: type } });
+          expect(calls.filter((call) => call.operation === operation)).toHaveLength(1);
+        });
+
+    it('when the stream does not know the position, because it was made again', async () => {
+      const { source } = await faulty({
+        shards: [{ id: 's', records: six }],
+        fault: ({ operation }) =>
+          operation === 'GetShardIterator'
+            ? {
+                status: 400,
+                type: 'InvalidArgumentException',
+                message:
+                  'StartingSequenceNumber 9 used in GetShardIterator on shard s in stream shop is invalid because it did not come from this stream.',
+              }
+            : undefined,
+      });
+      const { completed } = readSource(source, {
+        scheduler,
+        acquire: async (shard) => ({ shard, sequence: '9', subSequence: 0 }),
+      });
+      await expect(completed).rejects.toThrow(/kinesis shop s: .*made again under the same name/);
+    });
+
+    it('in a check too', async () => {
+      const { source } = await faulty({ shards: [], fault: () => ({ status: 400, type: 'ResourceNotFoundException' }) });
+      await expect(source.check()).rejects.toThrow(/Create the stream/);
+    });
+  });
+
+  it('ends its waits and calls when it is stopped, without an error', async () => {
+    for (const fault of [{ hang: 'at once' }, { hang: 'in the body' }, { status: 500, type: 'InternalFailure' }] as const)
+      for (const operation of ['ListShards', 'GetShardIterator', 'GetRecords']) {
+        const hung = Promise.withResolvers<void>();
+        const { source } = await faulty({
+          shards: [{ id: 's', records: six }],
+          fault(call) {
+            if (call.operation !== operation) return undefined;
+            setImmediate(hung.resolve);
+            return fault;
+          },
+        });
+        const { completed, stop, ledger } = readSource(source);
+        await hung.promise;
+        stop.abort();
+        await completed;
+        expect(ledger.counts().read).toBe(0);
+        await ledger.reserve(ledger.maxInFlightBytes);
+      }
+  });
+
+  it('says how many shards are open and how long records are kept', async () => {
+    const one = await faulty({
+      shards: [
+        { id: 'a', records: [], isClosed: true },
+        { id: 'b', records: [] },
+      ],
+    });
+    expect(await one.source.check()).toBe('stream shop: 1 open shard, retention 24 h');
+    expect(one.source.describe).toBe(`stream shop at ${new URL(one.endpoint).host}`);
+  });
+
+  it('refuses settings out of their bounds', () => {
+    expect(() => kinesis({ stream: '' })).toThrow("kinesis: expected the stream's name, got none");
+    expect(() => kinesis({ stream: 's', maxRecords: 10_001 })).toThrow('expected maxRecords from 1 to 10,000, got 10001');
+    expect(() => kinesis({ stream: 's', pollEveryMs: -1 })).toThrow('expected pollEveryMs of 0 or more, got -1');
+    expect(() => kinesis({ stream: 's', requestTimeout: { seconds: 0 } })).toThrow('requestTimeout');
+  });
+});
