@@ -1,0 +1,126 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { IdentityPartition } from '../../src/operators/identity-partition.ts';
+import { IdentityTable } from '../../src/operators/identity-table.ts';
+import { SIGHT_WORDS, writePlace } from '../../src/operators/sight.ts';
+
+interface Seeing {
+  readonly id: number;
+  readonly place: number;
+  readonly atMs: number;
+}
+
+function sightOf({ id, place, atMs }: Seeing): Uint32Array {
+  const words = new Uint32Array(SIGHT_WORDS);
+  // Small numbers in one word: the table has to spread them itself.
+  words[id % 4] = id + 1;
+  writePlace(words, { shard: 'shard-1', sequence: String(place), subSequence: 0 }, atMs);
+  return words;
+}
+
+/** What the table does, said as plainly as possible. */
+class Model {
+  sights: Seeing[] = [];
+  forgotten = 0;
+  beforeMs = -Infinity;
+
+  readonly capacity: number;
+  readonly withinMs: number;
+
+  constructor(capacity: number, withinMs: number) {
+    this.capacity = capacity;
+    this.withinMs = withinMs;
+  }
+
+  see(seeing: Seeing): string {
+    const same = this.sights.filter(({ id }) => id === seeing.id);
+    if (same.some(({ place }) => place === seeing.place)) return 'replay';
+    if (same.some(({ atMs }) => Math.abs(atMs - seeing.atMs) < this.withinMs)) return 'repeat';
+    for (let i = 0; i < 2; i++) if (this.sights[0] && this.sights[0].atMs < this.beforeMs) this.sights.shift();
+    if (this.sights.length === this.capacity && this.sights.shift()!.atMs >= this.beforeMs) this.forgotten++;
+    this.sights.push(seeing);
+    return 'first';
+  }
+}
+
+const seeings = fc.record({ id: fc.nat(40), place: fc.nat(60), atMs: fc.nat(200) });
+const actions = fc.array(fc.oneof({ weight: 20, arbitrary: seeings }, { weight: 1, arbitrary: fc.nat(200) }), { maxLength: 400 });
+
+describe('IdentityTable', () => {
+  test('does what a list of sights would do', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 50 }), fc.integer({ min: 1, max: 150 }), actions, (capacity, withinMs, all) => {
+        const [table, model] = [new IdentityTable({ capacity, withinMs }), new Model(capacity, withinMs)];
+        for (const action of all) {
+          if (typeof action === 'number') table.expire((model.beforeMs = action));
+          else expect(table.see(sightOf(action))).toBe(model.see(action));
+          expect([table.size, table.forgotten]).toEqual([model.sights.length, model.forgotten]);
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test('of many partitions, remembers exactly its capacity and forgets the oldest of all first', () => {
+    const [capacity, extra] = [100_000, 30_000];
+    const table = new IdentityTable({ capacity, withinMs: 1000 });
+    for (let id = 0; id < capacity + extra; id++) expect(table.see(sightOf({ id, place: id, atMs: 0 }))).toBe('first');
+    expect([table.size, table.forgotten]).toEqual([capacity, extra]);
+    for (let id = extra; id < capacity + extra; id++) expect(table.see(sightOf({ id, place: -1, atMs: 0 }))).toBe('repeat');
+    for (let id = 0; id < 100; id++) expect(table.see(sightOf({ id, place: -1, atMs: 0 }))).toBe('first');
+  });
+
+  test('takes back what was remembered, and is as it was', () => {
+    fc.assert(
+      fc.property(fc.array(seeings, { maxLength: 200 }), fc.array(seeings, { maxLength: 100 }), (before, after) => {
+        const [one, other] = [0, 0].map(() => new IdentityTable({ capacity: 30, withinMs: 50 }));
+        const firsts = before.map(sightOf).filter((sight) => one!.see(sight) === 'first');
+        other!.restore(Uint32Array.from(firsts.flatMap((sight) => [...sight])));
+        expect([other!.size, other!.forgotten]).toEqual([one!.size, 0]);
+        for (const seeing of after) expect(other!.see(sightOf(seeing))).toBe(one!.see(sightOf(seeing)));
+      }),
+    );
+  });
+
+  test('begins small, whatever its capacity', () => {
+    const table = new IdentityTable({ capacity: 10_000_000, withinMs: 1000 });
+    for (let id = 0; id < 1000; id++) table.see(sightOf({ id, place: id, atMs: 0 }));
+    expect(table.sizeBytes).toBeLessThan(1_000_000);
+  });
+
+  test('has 36 bytes for a sight when it is full, and gives memory back when it is nearly empty', () => {
+    const capacity = 320_000;
+    const table = new IdentityTable({ capacity, withinMs: 1000 });
+    for (let id = 0; id < capacity; id++) table.see(sightOf({ id, place: id, atMs: 0 }));
+    expect(table.sizeBytes / capacity).toBeLessThan(38);
+    table.expire(1);
+    for (let id = 0; id < 2 * capacity; id++) {
+      const atMs = 1 + id / 100;
+      table.expire(atMs - 10);
+      table.see(sightOf({ id, place: -1 - id, atMs }));
+    }
+    expect(table.size).toBeLessThan(2000);
+    expect(table.sizeBytes).toBeLessThan(2_000_000);
+  });
+
+  test('moves at most one partition at a time, never the whole', () => {
+    const table = new IdentityTable({ capacity: 400_000, withinMs: 1000 });
+    let [before, greatest] = [table.sizeBytes, 0];
+    for (let id = 0; id < 400_000; id++) {
+      table.see(sightOf({ id, place: id, atMs: 0 }));
+      const now = table.sizeBytes;
+      greatest = Math.max(greatest, now - before);
+      before = now;
+    }
+    // A quarter of a partition of 25,000 sights, and a chunk of the queue.
+    expect(greatest).toBeLessThan((25_000 * 1.04 * 34) / 4 + 65_536);
+  });
+
+  test('a partition takes 65,535 sights and not one more, however unevenly identities are spread', () => {
+    const partition = new IdentityPartition(0, 40_000);
+    for (let id = 0; !partition.isFull; id++) partition.add(sightOf({ id, place: id, atMs: 0 }), 0, id * 65_536);
+    expect(partition.sizeBytes).toBeLessThan(65_535 * 34 + 16);
+    expect(partition.find(sightOf({ id: 65_534, place: -1, atMs: 0 }), 65_534 * 65_536, 1)).toBe('repeat');
+    expect(partition.find(sightOf({ id: 65_535, place: -1, atMs: 0 }), 65_535 * 65_536, 1)).toBe('first');
+  });
+});
