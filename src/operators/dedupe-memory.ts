@@ -1,0 +1,101 @@
+import type { Event } from '../event.ts';
+import type { Ledger } from '../ledger.ts';
+import { ArrivalHorizon } from './arrival-horizon.ts';
+import type { IdentityState } from './identity-state.ts';
+import { IdentityTable } from './identity-table.ts';
+import type { Identity } from './identity.ts';
+import { SightJournal } from './sight-journal.ts';
+import { SIGHT_WORDS, writePlace } from './sight.ts';
+
+export interface DedupeMemoryOptions<T> {
+  /** The operator's name, for diagnostics. */
+  readonly step: string;
+  readonly identity: Identity<T>;
+  readonly withinMs: number;
+  readonly capacity: number;
+  readonly state: IdentityState | undefined;
+}
+
+/** After how many events it looks anew how far the stream has come: that only frees memory. */
+const EXPIRE_EVERY = 1024;
+
+/** What one subscription of `dedupe` remembers: a table, and with a state a journal of what is new in it. */
+export class DedupeMemory<T> {
+  readonly #options: DedupeMemoryOptions<T>;
+  readonly #identity: Identity<T>;
+  readonly #table: IdentityTable;
+  readonly #horizon: ArrivalHorizon;
+  readonly #sight = new Uint32Array(SIGHT_WORDS);
+  #ledger: Ledger | undefined;
+  #journal: SightJournal | undefined;
+  #unregister: (() => void) | undefined;
+  #seen = 0;
+  #forgottenTold = 0;
+
+  constructor(options: DedupeMemoryOptions<T>) {
+    this.#options = options;
+    this.#identity = options.identity;
+    this.#table = new IdentityTable(options);
+    this.#horizon = new ArrivalHorizon(options.withinMs);
+  }
+
+  /** Tells whether an event is a repeat; remembers it when it is the first. Opens the state at the first call. */
+  isRepeat(event: Event<T>): boolean {
+    if (!this.#ledger) this.#open((this.#ledger = event.delivery.ledger));
+    if (this.#horizon.note(event)) this.#tellForgotten();
+    if (++this.#seen % EXPIRE_EVERY === 0) this.#table.expire(this.#expiredBeforeMs());
+    const sight = this.#sight;
+    this.#identity.hash(event.data, sight);
+    if ((sight[0]! | sight[1]! | sight[2]! | sight[3]!) === 0) return false;
+    writePlace(sight, event.position, event.arrivedAtMs);
+    const seen = this.#table.see(sight);
+    if (seen === 'first') this.#journal?.add(sight, event.arrivedAtMs);
+    return seen === 'repeat';
+  }
+
+  /** Makes all that is remembered durable. */
+  flush(): void {
+    this.#tellForgotten();
+    this.#journal?.flush();
+  }
+
+  /** Flushes as well as it can; throws nothing. */
+  close(): void {
+    try {
+      this.flush();
+    } catch (error) {
+      // Windows of these events may be on their way to a sink yet: none may be committed that is not remembered.
+      this.#ledger?.onBeforeCommit(() => {
+        throw error;
+      });
+    }
+    this.#unregister?.();
+    this.#journal?.close();
+  }
+
+  #open(ledger: Ledger): void {
+    const { state, step, capacity } = this.#options;
+    if (!state) return;
+    const journal = new SightJournal(state, { capacity, expiredBeforeMs: () => this.#expiredBeforeMs() });
+    this.#journal = journal;
+    const { ms } = journal.load((sights) => this.#table.restore(sights));
+    ledger.report({ type: 'identities-loaded', step, count: this.#table.size, ms, state: state.describe });
+    this.#unregister = ledger.onBeforeCommit(() => journal.flush());
+  }
+
+  #expiredBeforeMs(): number {
+    return this.#horizon.standsAt() - this.#options.withinMs;
+  }
+
+  #tellForgotten(): void {
+    const { forgotten, capacity } = this.#table;
+    if (forgotten === this.#forgottenTold) return;
+    this.#ledger?.report({
+      type: 'identities-forgotten',
+      step: this.#options.step,
+      count: forgotten - this.#forgottenTold,
+      capacity,
+    });
+    this.#forgottenTold = forgotten;
+  }
+}

@@ -1,0 +1,33 @@
+/** Where `dedupe` keeps what it has seen over a restart. A declaration: nothing runs before `open`. The one there is: `identityLog`. */
+export interface IdentityState {
+  /** Its URL without secrets. */
+  readonly describe: string;
+  /** Opens it, and makes it when it is absent. */
+  open(): OpenIdentityState;
+}
+
+export interface OpenIdentityState {
+  /** Hands over the blocks that were appended and not forgotten, oldest first. Call it once, first of all. Tells how long it took. */
+  load(take: (sights: Uint32Array) => void): { readonly ms: number };
+  /** Keeps a block, all or nothing, and may forget others; durable when it returns. */
+  append(block: SightBlock, forget: ForgetLimits): void;
+  close(): void;
+}
+
+/** Sights in the order they came. */
+export interface SightBlock {
+  /** Their words, one sight after the other. */
+  readonly sights: Uint32Array;
+  /** How many there are. */
+  readonly count: number;
+  /** When the newest of them arrived, in milliseconds since 1970. */
+  readonly newestMs: number;
+}
+
+/** What is of no use any more: from the oldest block on, those that fall under one of the two. */
+export interface ForgetLimits {
+  /** Blocks that arrived before this time, in milliseconds since 1970. */
+  readonly beforeMs: number | undefined;
+  /** Blocks with at least this many newer sights behind them. */
+  readonly capacity: number;
+}
