@@ -22,13 +22,13 @@ import type { S3Server } from '../support/s3.ts';
 const events = someEvents(8);
 const steps = Array.from({ length: 10 }, (_, at) => at);
 
-let server: S3Server;
+let server: S3Server | undefined;
 let stores = 0;
 beforeAll(async () => {
   server = await startConditionalS3();
 });
-afterAll(() => server.close());
-const newStore = (): ObjectStore => s3(`s3://${server.bucket}/${stores++}`, { client: server.client });
+afterAll(() => server?.close());
+const newStore = (): ObjectStore => s3(`s3://${server!.bucket}/${stores++}`, { client: server!.client });
 
 sinkConformance('archive in S3', async () => {
   const store = newStore();

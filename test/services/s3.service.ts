@@ -4,14 +4,14 @@ import { objectStoreConformance } from '../stores/object-store.conformance.ts';
 import { startConditionalS3 } from '../support/s3-services.ts';
 import type { S3Server } from '../support/s3.ts';
 
-let server: S3Server;
+let server: S3Server | undefined;
 let tests = 0;
 beforeAll(async () => {
   server = await startConditionalS3();
 });
-afterAll(() => server.close());
+afterAll(() => server?.close());
 
 objectStoreConformance('s3 on a server with conditional puts', async () => {
-  const url = `s3://${server.bucket}/test-${tests++}`;
-  return { declare: () => s3(url, { client: server.client }), isConditional: true, close: async () => {} };
+  const url = `s3://${server!.bucket}/test-${tests++}`;
+  return { declare: () => s3(url, { client: server!.client }), isConditional: true, close: async () => {} };
 });
