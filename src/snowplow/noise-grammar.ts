@@ -1,0 +1,170 @@
+/** Something that the enricher printed and that may stand inside a record's text. */
+export interface Noise {
+  /** Where it begins in the text. */
+  readonly at: number;
+  /** Where it may end; more than one when its last word runs into the text that follows. */
+  readonly ends: readonly number[];
+  /**
+   * `log`: a line whose newline may stand elsewhere; `block`: lines that were written in one go, newlines and all;
+   * `bad-row`: an event that the enricher refused; `unknown`: the head of a log line with a message that nobody knows;
+   * `exception`: the name of one in the midst of text, which may be a visitor's as well.
+   */
+  readonly kind: 'log' | 'block' | 'bad-row' | 'unknown' | 'exception';
+  /** The thread that printed it; empty when it does not say. */
+  readonly thread: string;
+  /** How long an exception's name is. */
+  readonly length?: number;
+  /** Where a partition key begins, when it ends in one. */
+  readonly keyAt?: number;
+}
+
+/** What every log line of the enricher has in it, in its logger's name: a cheap first test, the cheaper for its rare first letter. */
+export const LOGGER = Buffer.from('KinesisS');
+/** What an exception's name ends with. */
+export const THROWN = ['Exception', 'Error', 'Throwable'].map((word) => Buffer.from(word));
+/** What every bad row begins with: a cheap first test. */
+export const BAD_ROW = Buffer.from('{"line":"');
+
+const shard = String.raw`shardId-\d{12}`;
+const uuid = '[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}';
+const errors = [
+  String.raw`Transient issue when checkpointing - attempt \d+ of 10`,
+  String.raw`Checkpoint failed after \d+ attempts\.`,
+  String.raw`Caught shutdown exception, skipping checkpoint\.`,
+  String.raw`Cannot save checkpoint to the DynamoDB table used by the Amazon Kinesis Client Library\.`,
+  String.raw`Caught throwable while processing record \{SequenceNumber: [^{}\t\n]*\}`,
+].join('|');
+
+// All that KinesisSource says (scala-kinesis-enrich 0.1.0 to 0.7.0). Each says itself where it ends, but for the last two,
+// printed at start-up alone, and for the partition key.
+const message = [
+  String.raw`Using workerId: [\w.-]+:${uuid}`,
+  `Initializing record processor for shard: ${shard}`,
+  String.raw`Processing \d+ records from ${shard}`,
+  String.raw`Sequence number: \d{56}`,
+  `Checkpointing shard ${shard}`,
+  `Shutting down record processor for shard: ${shard}`,
+  errors,
+  String.raw`Running: [\w.-]+\.$`,
+  String.raw`Processing raw input stream: [\w.-]+$`,
+].join('|');
+const thread = String.raw`main|pool-\d+-thread-\d+|LeaseCoordinator-\d+|RecordProcessor-\d{4}`;
+// slf4j-simple 1.7.5 as it comes: thread, level, logger, no time.
+const head = String.raw`\[(?<thread>${thread})\] (?:TRACE|DEBUG|INFO|WARN|ERROR) com\.snowplowanalytics\.snowplow\.enrich\.[\w.$]*\bKinesisS[\w$]+ - `;
+const throwable = String.raw`(?:[a-z][\w$]*\.)+[A-Z][\w$]*(?:Exception|Error|Throwable)`;
+// A piece of a record without a tab is longer than that: 4,096 bytes.
+const exception = String.raw`(?:Caused by: )?${throwable}(?:: [^\t\n]{0,1000})?$`;
+const frame = String.raw`\tat [\w.$<>]+\((?:[\w$]+\.(?:java|scala):\d+|[\w$]+\.(?:java|scala)|Native Method|Unknown Source)\)|\t\.\.\. \d+ more`;
+const badRow = String.raw`\{"line":"[\w+/=-]*","errors":\[(?:"(?:[^"\\\t\n]|\\.)*",?)*\](?:,"failure_tstamp":"[^"\t\n]*")?\}`;
+// An exception's first line tells where it begins only at a line's start, or behind a last column, which is a number or a time.
+const anywhere = new RegExp(
+  `${head}(?:(?<message>${message})|(?<key>Partition key: ))?|(?<badRow>${badRow})|${frame}|(?:^|(?<=\\t[\\d :.-]{0,40}))${exception}|(?<thrown>${throwable})`,
+  'g',
+);
+
+const keyWord = /[\w.:%-]{1,253}/y;
+const keyUuid = new RegExp(uuid, 'y');
+const keyAddress = /(?:\d{1,3}|x)(?:\.(?:\d{1,3}|x)){2}\.(?:x|(?<last>\d{1,3}))/y;
+
+/** What was read before and tells where open ends are. */
+export interface Heard {
+  readonly apps: ReadonlySet<string>;
+  /** First lines of stack traces. */
+  readonly exceptions: ReadonlySet<string>;
+}
+
+/** Finds all that may be noise in a text of one line, in order. */
+export function findNoise(text: string, { apps, exceptions }: Heard): Noise[] {
+  const found: Noise[] = [];
+  for (const match of text.matchAll(anywhere)) {
+    const { thread = '', message: known, key, badRow: refused, thrown } = match.groups!;
+    const at = match.index;
+    const end = at + match[0].length;
+    if (key !== undefined) {
+      const ends = keyEnds(text, end, apps);
+      found.push(ends.length > 0 ? { at, ends, kind: 'log', thread, keyAt: end } : { at, ends, kind: 'unknown', thread });
+    } else if (thrown !== undefined) {
+      const heard = knownAt(text, at, end, exceptions);
+      found.push(heard ? { ...heard, kind: 'log', thread } : { at, ends: [], kind: 'exception', thread, length: end - at });
+    } else if (thread !== '' && known === undefined) found.push({ at, ends: [], kind: 'unknown', thread });
+    else found.push({ at, ends: [end], kind: refused === undefined ? 'log' : 'bad-row', thread });
+  }
+  return found;
+}
+
+// The name that was found may have a record's letters before it.
+function knownAt(
+  text: string,
+  at: number,
+  end: number,
+  exceptions: ReadonlySet<string>,
+): { at: number; ends: number[] } | undefined {
+  let longest: { at: number; ends: number[] } | undefined;
+  for (const exception of exceptions) {
+    const start = text.indexOf(exception, at);
+    if (start === -1 || start >= end) continue;
+    if (!longest || start + exception.length > longest.ends[0]!) longest = { at: start, ends: [start + exception.length] };
+  }
+  return longest;
+}
+
+// A key is an address, a UUID or a host's name, and no mark stands behind it.
+function keyEnds(text: string, at: number, apps: ReadonlySet<string>): number[] {
+  keyUuid.lastIndex = keyAddress.lastIndex = keyWord.lastIndex = at;
+  if (keyUuid.test(text)) return [keyUuid.lastIndex];
+  const address = keyAddress.exec(text);
+  if (address) {
+    const { last } = address.groups!;
+    const end = at + address[0].length;
+    if (last === undefined) return [end];
+    const start = end - last.length;
+    const octets = [last, last.slice(0, 2), last.slice(0, 1)].filter(
+      (octet, i, all) => all.indexOf(octet) === i && Number(octet) <= 255 && (octet.length === 1 || !octet.startsWith('0')),
+    );
+    return octets.map((octet) => start + octet.length);
+  }
+  const word = keyWord.exec(text)?.[0];
+  if (word === undefined) return [];
+  const end = at + word.length;
+  const ends = end === text.length || text[end] === '[' ? [end] : [];
+  for (let i = at + 1; i < end; i++) {
+    for (const app of apps) if (app !== '' && text.startsWith(`${app}\t`, i)) ends.push(i);
+  }
+  return ends;
+}
+
+const wholeLine = new RegExp(
+  String.raw`^(?:(?:${head})?(?:${message}|Partition key: [\w.:%-]{1,253})|\((?:${errors}),.*\)|${frame}|${exception})$`,
+);
+
+/** Says whether a line is noise and nothing else: bare as 0.1.0 printed it, or with thread, level and logger. */
+export function isNoiseLine(text: string): boolean {
+  return wholeLine.test(text);
+}
+
+const blockHead =
+  /(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) \d{1,2}, \d{4},? \d{1,2}:\d\d:\d\d [AP]M com\.amazonaws\.[\w.$]+ [\w$<>]+$/;
+
+/** Where the first line of a block of java.util.logging begins, at the end of a line; -1 when there is none. */
+export function blockAt(text: string): number {
+  return text.search(blockHead);
+}
+
+/** Says whether a line is the second line of such a block. */
+export function isBlockMessage(text: string): boolean {
+  return /^(?:SEVERE|WARNING|INFO): /.test(text);
+}
+
+const blockTrace = new RegExp(`^(?:${frame}|${exception})$`);
+
+/** Says whether a line belongs to the stack trace in such a block. */
+export function isBlockTrace(text: string): boolean {
+  return blockTrace.test(text);
+}
+
+/** Says whether a line is the first of a stack trace. */
+export function isException(text: string): boolean {
+  return exceptionLine.test(text);
+}
+
+const exceptionLine = new RegExp(`^${exception}`);
