@@ -1,0 +1,128 @@
+import type { OperatorFunction } from 'rxjs';
+import type { Event } from '../event.ts';
+import { CheckpointNoise, type CheckpointNoiseOptions } from '../snowplow/checkpoint-noise.ts';
+import { LOGGER } from '../snowplow/noise-grammar.ts';
+import type { NoiseOut } from '../snowplow/noise-puzzle.ts';
+import { mapAccum } from './map-accum.ts';
+import { named } from './named.ts';
+import { TextPieces } from './text-pieces.ts';
+
+export interface StripCheckpointsOptions extends CheckpointNoiseOptions {
+  /**
+   * What an event is: the `payload` of a Kinesis record, a text of its own; or a piece of the one `text` of its shard, a line
+   * or a block, with its newlines as they came.
+   *
+   * @default 'payload'
+   */
+  readonly of?: 'payload' | 'text';
+}
+
+const STEP = 'stripCheckpoints';
+
+/**
+ * Takes out what the enricher and the Kinesis client library printed between and into its records.
+ *
+ *     source  -(R)-(n)-(Rn)-(x)-|     R a record, n noise, x neither
+ *     result  -(R)-----(R)------|     n is dropped, x is a reject
+ *
+ * A record comes out byte for byte, without its newline. A payload without noise passes as it is. A payload of several
+ * records becomes as many events of one position. What is not explained, and what the enricher refused itself, is a reject.
+ *
+ * Of a text, a record may span events:
+ *
+ *     source  -(A1)-(A2 B)-(n)-(C)-|
+ *     result  ------(A)(B)-----(C)-|
+ *
+ * A record has the position of the event with its last byte, with a running number as its sub-sequence; the deliveries of
+ * its other events stay in flight until its own is settled. A source of blocks that resumes inside one has to read it again.
+ * It keeps what may yet become part of a record (`maxPendingBytes` a shard), and holds it; completing gives it out, as records
+ * where the columns are right, else as rejects. On an error or unsubscribe it stays unsettled.
+ *
+ * A visitor's text that looks like noise stays when it does not match a known message to the letter. A whole log line of the
+ * enricher's inside a field is told from noise only by the newline that noise has and a field has not: of a payload, and
+ * where that newline may be another's, it is taken out. Where a partition key ends is told by the address of the record
+ * that its thread prints next, or by a known app id: where neither tells, and text runs on in digits, the record is a reject.
+ *
+ * @throws {RangeError} when `maxPendingBytes` is not above zero.
+ */
+export function stripCheckpoints({ of = 'payload', ...options }: StripCheckpointsOptions = {}): OperatorFunction<
+  Event<Uint8Array>,
+  Event<Uint8Array>
+> {
+  const seed = (): CheckpointNoise => new CheckpointNoise(options);
+  seed();
+  return named(STEP, of === 'text' ? 'text' : '', of === 'text' ? ofText(seed) : ofPayloads(seed));
+}
+
+// eslint-disable-next-line typescript/unbound-method -- works on every Uint8Array, and a Buffer made for it would cost 100 ns
+const { indexOf } = Buffer.prototype;
+const TAB = 9;
+const NEWLINE = 10;
+
+// No newline, no log line, and columns: 0.3 µs for 1.2 kB.
+function isClean(payload: Uint8Array): boolean {
+  return indexOf.call(payload, NEWLINE) === -1 && indexOf.call(payload, LOGGER) === -1 && indexOf.call(payload, TAB, 1) !== -1;
+}
+
+function ofPayloads(seed: () => CheckpointNoise): OperatorFunction<Event<Uint8Array>, Event<Uint8Array>> {
+  return mapAccum<CheckpointNoise, Event<Uint8Array>, Event<Uint8Array>>({
+    seed,
+    step(noise, event, emit) {
+      if (isClean(event.data)) emit(event);
+      else stripPayload(noise, event, emit);
+    },
+  });
+}
+
+function stripPayload(noise: CheckpointNoise, event: Event<Uint8Array>, emit: (event: Event<Uint8Array>) => void): void {
+  const payload = event.data;
+  const isQuiet = indexOf.call(payload, LOGGER) === -1;
+  let isEmpty = true;
+  const out: NoiseOut = {
+    record(bytes) {
+      isEmpty = false;
+      emit(bytes.length === payload.length ? event : event.with(bytes));
+    },
+    reject(bytes, _from, _to, code, reason) {
+      isEmpty = false;
+      // One line and no noise: whoever decodes it has the better words.
+      if (code === 'unexplained' && isQuiet && bytes.length >= payload.length - 1) this.record(bytes, 0, 0);
+      else event.with(bytes).reject({ step: STEP, code, reason });
+    },
+  };
+  noise.push(payload, out);
+  noise.end(out);
+  if (isEmpty) event.drop(STEP);
+}
+
+interface ShardText {
+  readonly noise: CheckpointNoise;
+  readonly pieces: TextPieces;
+}
+
+function ofText(seed: () => CheckpointNoise): OperatorFunction<Event<Uint8Array>, Event<Uint8Array>> {
+  return mapAccum<Map<string, ShardText>, Event<Uint8Array>, Event<Uint8Array>>({
+    seed: () => new Map(),
+    step(shards, event, emit) {
+      let shard = shards.get(event.shard);
+      if (!shard) shards.set(event.shard, (shard = { noise: seed(), pieces: new TextPieces(STEP) }));
+      const { noise, pieces } = shard;
+      pieces.add(event);
+      noise.push(event.data, outOf(pieces, emit));
+      pieces.doneTo(noise.doneTo);
+    },
+    flush(shards, emit) {
+      for (const { noise, pieces } of shards.values()) {
+        noise.end(outOf(pieces, emit));
+        pieces.doneTo(Infinity);
+      }
+    },
+  });
+}
+
+function outOf(pieces: TextPieces, emit: (event: Event<Uint8Array>) => void): NoiseOut {
+  return {
+    record: (bytes, from, to) => emit(pieces.cut(bytes, from, to)),
+    reject: (bytes, from, to, code, reason) => pieces.cut(bytes, from, to).reject({ step: STEP, code, reason }),
+  };
+}
