@@ -3,8 +3,8 @@ import { SIGHT_WORDS, isSamePlace, laterMs, timeAt } from './sight.ts';
 /** `replay`: the event of this very position is remembered. `repeat`: one of another position is, less than `within` away. */
 export type Seen = 'first' | 'replay' | 'repeat';
 
-/** A slot has 16 bits for a sight's place in the ring. */
-const MAX_ROOM = 65_535;
+/** So that places and slots both have numbers of 16 bits. No partition comes near it unless identities were made to collide. */
+const MAX_ROOM = 45_000;
 /** The room to begin with; partitions begin at 16 sizes, so that they do not all grow at the same time. */
 const MIN_ROOM = 64;
 const SLOTS_PER_ROOM = 10 / 7;

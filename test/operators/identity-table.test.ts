@@ -61,13 +61,39 @@ describe('IdentityTable', () => {
     );
   });
 
+  test('does so while it grows and shrinks, the ring being anywhere', () => {
+    fc.assert(
+      fc.property(fc.infiniteStream(fc.nat(3)), fc.array(fc.integer({ min: 0, max: 400 }), { maxLength: 8 }), (jitter, keeps) => {
+        const [table, model] = [new IdentityTable({ capacity: 1000, withinMs: 300 }), new Model(1000, 300)];
+        let atMs = 0;
+        for (const keep of keeps) {
+          for (let i = 0; i < 250; i++) {
+            table.expire((model.beforeMs = (atMs += 1) - keep));
+            // One in four is of an identity from up to twelve events ago.
+            const back = jitter.next().value!;
+            const seeing = { id: back === 0 ? Math.max(0, atMs - 4 * jitter.next().value!) : atMs, place: atMs, atMs };
+            expect(table.see(sightOf(seeing))).toBe(model.see(seeing));
+            expect([table.size, table.forgotten]).toEqual([model.sights.length, model.forgotten]);
+          }
+        }
+      }),
+      { numRuns: 20 },
+    );
+  });
+
   test('of many partitions, remembers exactly its capacity and forgets the oldest of all first', () => {
     const [capacity, extra] = [100_000, 30_000];
     const table = new IdentityTable({ capacity, withinMs: 1000 });
-    for (let id = 0; id < capacity + extra; id++) expect(table.see(sightOf({ id, place: id, atMs: 0 }))).toBe('first');
+    const seeAll = (place: string, from: number, to: number): string[] => {
+      const seen = new Set<string>();
+      for (let id = from; id < to; id++) seen.add(table.see(sightOf({ id, place: place === 'own' ? id : -1, atMs: 0 })));
+      return [...seen];
+    };
+    expect(seeAll('own', 0, capacity + extra)).toEqual(['first']);
     expect([table.size, table.forgotten]).toEqual([capacity, extra]);
-    for (let id = extra; id < capacity + extra; id++) expect(table.see(sightOf({ id, place: -1, atMs: 0 }))).toBe('repeat');
-    for (let id = 0; id < 100; id++) expect(table.see(sightOf({ id, place: -1, atMs: 0 }))).toBe('first');
+    expect(seeAll('own', extra, capacity + extra)).toEqual(['replay']);
+    expect(seeAll('other', extra, capacity + extra)).toEqual(['repeat']);
+    expect(seeAll('other', 0, 100)).toEqual(['first']);
   });
 
   test('takes back what was remembered, and is as it was', () => {
@@ -116,11 +142,12 @@ describe('IdentityTable', () => {
     expect(greatest).toBeLessThan((25_000 * 1.04 * 34) / 4 + 65_536);
   });
 
-  test('a partition takes 65,535 sights and not one more, however unevenly identities are spread', () => {
+  test('a partition takes 45,000 sights and not one more, however unevenly identities are spread', () => {
     const partition = new IdentityPartition(0, 40_000);
-    for (let id = 0; !partition.isFull; id++) partition.add(sightOf({ id, place: id, atMs: 0 }), 0, id * 65_536);
-    expect(partition.sizeBytes).toBeLessThan(65_535 * 34 + 16);
-    expect(partition.find(sightOf({ id: 65_534, place: -1, atMs: 0 }), 65_534 * 65_536, 1)).toBe('repeat');
-    expect(partition.find(sightOf({ id: 65_535, place: -1, atMs: 0 }), 65_535 * 65_536, 1)).toBe('first');
+    const hashOf = (id: number): number => Math.imul(id, 0x9e3779b1) >>> 0;
+    for (let id = 0; !partition.isFull; id++) partition.add(sightOf({ id, place: id, atMs: 0 }), 0, hashOf(id));
+    expect(partition.sizeBytes).toBeLessThan(45_000 * 34);
+    expect(partition.find(sightOf({ id: 44_999, place: -1, atMs: 0 }), hashOf(44_999), 1)).toBe('repeat');
+    expect(partition.find(sightOf({ id: 45_000, place: -1, atMs: 0 }), hashOf(45_000), 1)).toBe('first');
   });
 });
