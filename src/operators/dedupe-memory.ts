@@ -78,7 +78,7 @@ export class DedupeMemory<T> {
     if (!state) return;
     const journal = new SightJournal(state, { capacity, expiredBeforeMs: () => this.#expiredBeforeMs() });
     this.#journal = journal;
-    const { ms } = journal.load((sights) => this.#table.restore(sights));
+    const { ms } = journal.loadInto(this.#table);
     ledger.report({ type: 'identities-loaded', step, count: this.#table.size, ms, state: state.describe });
     this.#unregister = ledger.onBeforeCommit(() => journal.flush());
   }

@@ -49,7 +49,7 @@ const MAX_WITHIN_DAYS = 3650;
  *
  * It holds no event. An identity is forgotten once every shard, with all it has in flight, is `within` past it; or before
  * that, as the oldest of too many, told as `identities-forgotten`. A state is loaded at the first event, in one go, in about
- * half a second for each million, told as `identities-loaded`; no event after that waits long.
+ * a quarter of a second for each million, told as `identities-loaded`; no event after that waits long.
  * What `by` throws, or a state that cannot be read or written, is an error of the stream.
  *
  * @throws {RangeError} when `within` or `capacity` is out of its bounds

@@ -71,6 +71,12 @@ export class IdentityPartition {
     return seen;
   }
 
+  /** Makes room for so many sights, as far as it is usual and unless it has more. */
+  expect(count: number): void {
+    const room = Math.min(count, this.#usualCount);
+    if (room > this.#room) this.#resize(room);
+  }
+
   /** Remembers the sight that begins at word `at`. */
   add(sights: Uint32Array, at: number, hash: number): void {
     if (this.#count === this.#room) this.#resize(this.#grownRoom());

@@ -7,8 +7,11 @@ export interface IdentityState {
 }
 
 export interface OpenIdentityState {
-  /** Hands over the blocks that were appended and not forgotten, oldest first. Call it once, first of all. Tells how long it took. */
-  load(take: (sights: Uint32Array) => void): { readonly ms: number };
+  /**
+   * Hands over the blocks that were appended and not forgotten, oldest first; before them tells how many sights they have.
+   * Call it once, first of all. Tells how long it took.
+   */
+  load(take: (sights: Uint32Array) => void, expect?: (count: number) => void): { readonly ms: number };
   /** Keeps a block, all or nothing, and may forget others; durable when it returns. */
   append(block: SightBlock, forget: ForgetLimits): void;
   close(): void;

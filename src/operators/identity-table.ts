@@ -70,6 +70,12 @@ export class IdentityTable {
     return seen;
   }
 
+  /** Makes room for so many sights at once, so that restoring them does not have to. */
+  expect(count: number): void {
+    const each = Math.ceil((Math.min(count, this.capacity) / this.#partitions.length) * 1.04);
+    for (const partition of this.#partitions) partition.expect(each);
+  }
+
   /** Takes back sights that were remembered before, oldest first, without looking whether they are there. */
   restore(sights: Uint32Array): void {
     const forgotten = this.#forgotten;

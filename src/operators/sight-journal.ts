@@ -1,4 +1,5 @@
 import type { IdentityState, OpenIdentityState } from './identity-state.ts';
+import type { IdentityTable } from './identity-table.ts';
 import { SIGHT_WORDS } from './sight.ts';
 
 export interface SightJournalOptions {
@@ -23,8 +24,12 @@ export class SightJournal {
     this.#state = state.open();
   }
 
-  load(take: (sights: Uint32Array) => void): { readonly ms: number } {
-    return this.#state.load(take);
+  /** Gives a table what the state has of an earlier run. Tells how long it took. */
+  loadInto(table: IdentityTable): { readonly ms: number } {
+    return this.#state.load(
+      (sights) => table.restore(sights),
+      (count) => table.expect(count),
+    );
   }
 
   add(sight: Uint32Array, arrivedAtMs: number): void {

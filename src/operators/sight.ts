@@ -11,9 +11,6 @@ import type { Position } from '../event.ts';
  */
 export const SIGHT_WORDS = 7;
 
-/** Times can be told apart up to half of the 34 years that a sight has room for. */
-export const MAX_SPAN_MS = 2 ** 39;
-
 const [TIME_RANGE, WORD_RANGE] = [2 ** 40, 2 ** 32];
 
 /** Writes where and when into words 4 to 6 of a sight; the identity stands before them. */
@@ -44,7 +41,7 @@ export function timeAt(words: Uint32Array, at: number): number {
   return (words[at + 5]! & 0xff) * WORD_RANGE + words[at + 6]!;
 }
 
-/** How much later `a` is than `b` in milliseconds, both modulo 2^40 or whole; right up to `MAX_SPAN_MS`. */
+/** How much later `a` is than `b` in milliseconds, both modulo 2^40 or whole; right up to 17 years. */
 export function laterMs(a: number, b: number): number {
   const difference = a - b;
   // Not %, which costs more than all the rest here.

@@ -57,12 +57,13 @@ class IdentityLog implements OpenIdentityState {
     this.#span = this.#database.prepare('UPDATE span SET first = ?, last = ?');
   }
 
-  load(take: (sights: Uint32Array) => void): { readonly ms: number } {
+  load(take: (sights: Uint32Array) => void, expect?: (count: number) => void): { readonly ms: number } {
     const startMs = performance.now();
     this.#try(() => {
       const span = this.#database.prepare('SELECT first, last FROM span').get();
       if (!span) throw new Error('it does not say what it holds');
       this.#nextId = Number(span['first']);
+      expect?.(Number(this.#database.prepare('SELECT total(count) AS count FROM block').get()!['count']));
       const rows = this.#database.prepare('SELECT id, count, newest_ms, checksum, sights FROM block ORDER BY id').iterate();
       for (const row of rows) {
         const block: Kept = { id: Number(row['id']), count: Number(row['count']), newestMs: Number(row['newest_ms']) };

@@ -145,7 +145,7 @@ describe('dedupe with a state', () => {
         const append = (): never => {
           throw full;
         };
-        return { load: (take) => open.load(take), append, close: () => open.close() };
+        return { load: (take, expect) => open.load(take, expect), append, close: () => open.close() };
       },
     }).read(a1);
     expect(() => run.ledger.flushState()).toThrow(full);

@@ -101,6 +101,7 @@ describe('IdentityTable', () => {
       fc.property(fc.array(seeings, { maxLength: 200 }), fc.array(seeings, { maxLength: 100 }), (before, after) => {
         const [one, other] = [0, 0].map(() => new IdentityTable({ capacity: 30, withinMs: 50 }));
         const firsts = before.map(sightOf).filter((sight) => one!.see(sight) === 'first');
+        other!.expect(firsts.length);
         other!.restore(Uint32Array.from(firsts.flatMap((sight) => [...sight])));
         expect([other!.size, other!.forgotten]).toEqual([one!.size, 0]);
         for (const seeing of after) expect(other!.see(sightOf(seeing))).toBe(one!.see(sightOf(seeing)));

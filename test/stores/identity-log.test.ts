@@ -87,6 +87,14 @@ describe('identityLog', () => {
     log.append(block(1), unlimited);
     log.close();
     write(2);
+    const again = identityLog(path).open();
+    const told: number[] = [];
+    again.load(
+      (sights) => told.push(sights.length),
+      (count) => told.push(count),
+    );
+    again.close();
+    expect(told).toEqual([4, 2 * SIGHT_WORDS, SIGHT_WORDS, SIGHT_WORDS]);
     expect(reopen()).toEqual([3, 3, 1, 2]);
   });
 
