@@ -110,16 +110,18 @@ describe('stripCheckpoints', () => {
     expect(ledger.counts()).toMatchObject({ read: 2, stored: 2, inFlight: 0 });
   });
 
-  it('rejects bad rows and what it cannot explain, with the bytes', () => {
+  it('makes a payload one reject when any of it is a bad row or not explained, however many pieces', () => {
     const unknown = `${log.split(' - ')[0]} - Hello`;
-    const { out, rejects, ledger } = run([['{"line":"AA==","errors":[]}', `${a}\n${unknown}\n`, `${a}${unknown}`]]);
-    expect(out.map(text)).toEqual([a]);
+    const inTwo = `${a.slice(0, 90)}${unknown}\n${a.slice(90)}`;
+    const { out, rejects, ledger } = run([['{"line":"AA==","errors":[]}', `${a}\n${unknown}\n`, `${a}${unknown}`, inTwo]]);
+    expect(out).toEqual([]);
     expect(rejects.map(({ event, why }) => [why.step, why.code, text(event as Event<Uint8Array>)])).toEqual([
       [dropped, 'bad_row', '{"line":"AA==","errors":[]}'],
-      [dropped, 'unexplained', unknown],
+      [dropped, 'unexplained', `${a}\n${unknown}\n`],
       [dropped, 'unexplained', `${a}${unknown}`],
+      [dropped, 'unexplained', inTwo],
     ]);
-    expect(ledger.counts()).toMatchObject({ read: 3, stored: 0, rejected: 3, inFlight: 0 });
+    expect(ledger.counts()).toMatchObject({ read: 4, stored: 0, rejected: 4, inFlight: 0 });
   });
 
   it('leaves it to others to judge a payload without noise', () => {
