@@ -201,7 +201,7 @@ describe('dedupe with a state', () => {
                 for (const sink of sinks)
                   for (const [shard, last] of seen) {
                     const before = sink.positions.get(shard) ?? 0;
-                    const position = isAll ? last : before + draw(last - before + 1 || 1);
+                    const position = isAll ? last : before + draw(Math.max(last - before, 0) + 1);
                     if (position <= before) continue;
                     for (const event of run.passed) {
                       const sequence = Number(event.position.sequence);
