@@ -28,12 +28,18 @@ export interface RejectRow {
   readonly raw: Uint8Array;
 }
 
+/** Why a database refuses a line: its own words, its SQLSTATE (DuckDB's faults have the code Postgres has for them), the column. */
+export type RowFault = Omit<RejectReason, 'step'>;
+
 /** What one transaction stores. */
 export interface Load {
   /** Lines in the order of the table's columns: tab between fields, empty is NULL, no escapes, no newline at the end. */
   readonly rows?: { readonly table: Table; readonly lines: readonly Uint8Array[] };
-  /** Called for each line that the database refuses, before the transaction commits; its answer is stored as a reject. */
-  readonly refuse?: (index: number, why: RejectReason) => RejectRow;
+  /**
+   * Called once, in order, for each line that the database refuses, before the transaction commits; its answer is stored
+   * as a reject. Without it a refused line fails the whole load.
+   */
+  readonly refuse?: (index: number, fault: RowFault) => RejectRow;
   readonly rejects?: readonly RejectRow[];
   readonly positions: ReadonlyMap<string, Resume>;
 }
@@ -47,7 +53,11 @@ export interface Database {
 }
 
 export interface OpenDatabase {
-  /** Makes the table when it is absent; checks that it has the columns when it is there. */
+  /**
+   * Makes the table (and its schema) when it is absent; checks that it has the columns when it is there.
+   *
+   * @throws {Error} naming the columns that are missing, or that the table wants and nobody fills
+   */
   createTable(table: Table): Promise<void>;
   /** Raises the shard's epoch to this run's own and says where the owner stands in it. */
   acquire(owner: Owner, shard: string): Promise<Resume | undefined>;
@@ -55,8 +65,10 @@ export interface OpenDatabase {
   positions(owner: Owner, shards: Iterable<string>): Promise<ReadonlyMap<string, Resume>>;
   /**
    * Stores rows, rejects and positions in one transaction that commits only while this run's epoch is the newest.
+   * A reject that is stored already stays as it is.
    *
    * @throws {FencedError} when a newer run has acquired one of the shards
+   * @throws {PositionBehindError} when a position would move backwards
    */
   commit(owner: Owner, load: Load): Promise<void>;
   close(): Promise<void>;

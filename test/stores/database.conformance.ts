@@ -1,0 +1,430 @@
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { FencedError } from '../../src/errors.ts';
+import type { Position, Resume } from '../../src/event.ts';
+import type { Owner } from '../../src/owner.ts';
+import { PositionBehindError } from '../../src/stores/database-position.ts';
+import type { Column, ColumnType, OpenDatabase, RejectRow, RowFault, Table } from '../../src/stores/database.ts';
+import type { TestDatabase } from '../support/databases.ts';
+
+const owner: Owner = { pipeline: 'warehouse', sink: 'copy' };
+const at = (sequence: number | string, shard = 'a', subSequence = 0): Position => ({
+  shard,
+  sequence: String(sequence),
+  subSequence,
+});
+const column = (name: string, type: ColumnType | ColumnType['kind'], required = false): Column => ({
+  name,
+  type: typeof type === 'string' ? ({ kind: type } as ColumnType) : type,
+  required,
+});
+const oneLine: Table = { name: 'lines', columns: [column('line', 'text')] };
+const typed: Table = {
+  name: 'typed',
+  columns: [
+    column('id', 'text', true),
+    column('code', { kind: 'varchar', length: 3 }),
+    column('n', 'integer'),
+    column('x', 'double'),
+    column('t', 'timestamp'),
+    column('b', 'boolean'),
+    column('j', 'json'),
+  ],
+};
+const bytes = (text: string): Uint8Array => Buffer.from(text);
+const reject = (position: Position, over: Partial<RejectRow> = {}): RejectRow => ({
+  position,
+  arrivedAtMs: Date.UTC(2026, 10, 22, 9, 0, 0, 7),
+  why: { step: 'decode', code: 'column_count', reason: 'expected 131 columns, got 2', path: 'somewhere' },
+  raw: bytes('raw'),
+  ...over,
+});
+
+// Each is refused for one thing alone; the rest of it would load.
+const faulty: readonly [what: string, line: string | Uint8Array, path: string, code: string][] = [
+  ['a text that is no number', 'x\t\tmany', 'n', '22P02'],
+  ['a number that is not whole', 'x\t\t1.5', 'n', '22P02'],
+  ['a text that is no time', 'x\t\t\t\tsome day', 't', '22007'],
+  ['a text that is neither true nor false', 'x\t\t\t\t\tperhaps', 'b', '22P02'],
+  ['broken JSON', 'x\t\t\t\t\t\t{"a":', 'j', '22P02'],
+  ['a text that is too long', 'x\tabcd', 'code', '22001'],
+  ['nothing where something has to be', '\tabc', 'id', '23502'],
+  ['a column too few', Buffer.from('few\tabc'), '', '22P04'],
+  ['a column too many', Buffer.from('many\t\t\t\t\t\t\tmore'), '', '22P04'],
+  ['bad UTF-8', Buffer.from([0x78, 0xc3, 0x28, 9, 9, 9, 9, 9, 9]), '', '22021'],
+];
+// Written short above: the columns that are empty at the end are added here, but where their count is what is wrong.
+const lineOf = (line: string | Uint8Array): Uint8Array =>
+  typeof line === 'string' ? bytes(line + '\t'.repeat(6 - (line.split('\t').length - 1))) : line;
+
+/** The contract of `Database`: one suite for every database. */
+export function databaseConformance(name: string, setUp: () => Promise<TestDatabase>): void {
+  describe(`${name} keeps the contract of a database`, () => {
+    let fixture: TestDatabase;
+    const opened: OpenDatabase[] = [];
+
+    beforeEach(async () => {
+      fixture = await setUp();
+    });
+
+    afterEach(async () => {
+      for (const database of opened.splice(0)) await database.close();
+      await fixture.close();
+    });
+
+    async function open(options?: { schema: string }): Promise<OpenDatabase> {
+      const database = await fixture.declare(options).open({ report: () => {} });
+      opened.push(database);
+      return database;
+    }
+
+    /** An open database with a table, and the shards taken over. */
+    async function ready(table: Table, shards = ['a']): Promise<OpenDatabase> {
+      const database = await open();
+      await database.createTable(table);
+      for (const shard of shards) await database.acquire(owner, shard);
+      return database;
+    }
+
+    /** Loads lines, and gives back what was refused, by index. */
+    async function load(
+      database: OpenDatabase,
+      table: Table,
+      lines: readonly Uint8Array[],
+      to: Position,
+    ): Promise<(readonly [number, RowFault])[]> {
+      const refused: (readonly [number, RowFault])[] = [];
+      const refuse = (index: number, fault: RowFault): RejectRow => {
+        refused.push([index, fault]);
+        return reject(at(index + 1, to.shard), { why: { step: 'copyInto', ...fault }, raw: lines[index]! });
+      };
+      await database.commit(owner, { rows: { table, lines }, refuse, positions: new Map([[to.shard, to]]) });
+      return refused;
+    }
+
+    const stored = async (): Promise<unknown[]> => (await fixture.query('SELECT line FROM lines')).map((row) => row['line']);
+    const rejects = () =>
+      fixture.query(`SELECT pipeline, sink, shard, CAST(sequence AS text) AS sequence, sub_sequence, step, code, reason, path
+        FROM millrace.rejects ORDER BY millrace.rejects.sequence, sub_sequence, step`);
+
+    describe('tables', () => {
+      test('are made by several at once', async () => {
+        const databases = await Promise.all(Array.from({ length: 6 }, () => open()));
+        await Promise.all(databases.map((database) => database.createTable({ ...typed, name: 'shop.events' })));
+        expect(await fixture.query('SELECT * FROM shop.events')).toEqual([]);
+        expect(await fixture.query('SELECT * FROM millrace.positions')).toEqual([]);
+        expect(await fixture.query('SELECT * FROM millrace.rejects')).toEqual([]);
+      });
+
+      test('keep names as they are given, whatever is in them', async () => {
+        const odd = { name: 'Odd "schema".select', columns: [column('from', 'text'), column('He said "hi"; --', 'text')] };
+        const database = await ready(odd);
+        await load(database, odd, [bytes('1\t2')], at(1));
+        expect(await fixture.query(`SELECT * FROM "Odd ""schema""".select`)).toEqual([{ from: '1', 'He said "hi"; --': '2' }]);
+      });
+
+      test('of the store itself lie in the schema that is asked for', async () => {
+        const database = await open({ schema: 'Else where' });
+        await database.acquire(owner, 'a');
+        expect(await fixture.query('SELECT shard FROM "Else where".positions')).toEqual([{ shard: 'a' }]);
+      });
+
+      test('that are there serve when they have the columns, in any order, and more', async () => {
+        await (
+          await open()
+        ).createTable({ name: 'there', columns: [column('more', 'text'), column('b', 'text'), column('a', 'integer')] });
+        const table = { name: 'there', columns: [column('a', 'integer'), column('b', 'text')] };
+        const database = await ready(table);
+        await load(database, table, [bytes('1\ttwo')], at(1));
+        expect(await fixture.query('SELECT * FROM there')).toEqual([{ more: null, b: 'two', a: 1 }]);
+      });
+
+      test('that lack a column are an error that names it', async () => {
+        const database = await open();
+        await database.createTable({ name: 'there', columns: [column('a', 'text')] });
+        const wider = { name: 'there', columns: [column('a', 'text'), column('b', 'text'), column('c', 'text')] };
+        await expect(database.createTable(wider)).rejects.toThrow(/there.*lacks b, c/);
+      });
+
+      test('that want a column which nobody fills are an error that names it', async () => {
+        const database = await open();
+        await database.createTable({ name: 'there', columns: [column('a', 'text'), column('b', 'text', true)] });
+        await expect(database.createTable({ name: 'there', columns: [column('a', 'text')] })).rejects.toThrow(/there.*wants b/);
+      });
+    });
+
+    describe('rows', () => {
+      test('come out as the types they have', async () => {
+        const database = await ready(typed);
+        const lines = [
+          bytes('full\tabc\t-42\t52.5\t2026-11-22 09:00:07.123\t1\t{"a": "\\"b\\""}'),
+          bytes('zero\t\t0\t0\t2026-11-22 09:00:07\t0\t[]'),
+          bytes('only\t\t\t\t\t\t'),
+        ];
+        expect(await load(database, typed, lines, at(3))).toEqual([]);
+        const [full, zero, only] = await fixture.query(
+          `SELECT id, code, n, x, CAST(t AS text) AS t, b, CAST(j AS text) AS j FROM typed ORDER BY length(code) NULLS LAST, id DESC`,
+        );
+        expect(full).toEqual({
+          id: 'full',
+          code: 'abc',
+          n: -42,
+          x: 52.5,
+          t: '2026-11-22 09:00:07.123',
+          b: true,
+          j: '{"a": "\\"b\\""}',
+        });
+        expect(zero).toEqual({ id: 'zero', code: null, n: 0, x: 0, t: '2026-11-22 09:00:07', b: false, j: '[]' });
+        expect(only).toEqual({ id: 'only', code: null, n: null, x: null, t: null, b: null, j: null });
+      });
+
+      test('are NULL where a field is empty, also when it is the only one', async () => {
+        const database = await ready(oneLine);
+        await load(database, oneLine, [bytes('a'), bytes(''), bytes('b')], at(3));
+        expect(new Set(await stored())).toEqual(new Set(['a', null, 'b']));
+      });
+
+      test('hold any text but tabs byte for byte', async () => {
+        const database = await ready(oneLine);
+        let sequence = 0;
+        const awkward = fc.constantFrom(
+          '\\',
+          '"',
+          "'",
+          '\\N',
+          '\\.',
+          '\r',
+          '\n',
+          '\r\n',
+          '\\t',
+          ' ',
+          'é',
+          '🛒',
+          '{}',
+          ',',
+          '|',
+          '\u{1}',
+          '%',
+        );
+        const text = fc.array(fc.oneof(awkward, fc.string({ unit: 'binary' })), { maxLength: 12 }).map((parts) => parts.join(''));
+        const line = text.filter((value) => value !== '' && !/[\t\0]/.test(value));
+        await fc.assert(
+          fc.asyncProperty(fc.array(line, { minLength: 1, maxLength: 50 }), async (lines) => {
+            await fixture.query('DELETE FROM lines');
+            expect(await load(database, oneLine, lines.map(bytes), at(++sequence))).toEqual([]);
+            expect((await stored()).map(String).toSorted()).toEqual(lines.toSorted());
+          }),
+          { numRuns: 30 },
+        );
+      });
+
+      test('may be longer than what is sent at once', async () => {
+        const database = await ready(oneLine);
+        const lines = [1, 131_000, 131_067, 131_072, 400_000, 3].map((length, i) => String.fromCharCode(97 + i).repeat(length));
+        expect(await load(database, oneLine, lines.map(bytes), at(1))).toEqual([]);
+        expect(new Set(await stored())).toEqual(new Set(lines));
+      });
+    });
+
+    describe('a row that is refused', () => {
+      test.each(faulty)('for %s is a reject, and the rows around it load', async (_, line, path, code) => {
+        const database = await ready(typed);
+        const refused = await load(database, typed, [lineOf('before'), lineOf(line), lineOf('after')], at(3));
+        expect(refused).toEqual([[1, { path, code, reason: expect.stringMatching(/../) }]]);
+        expect(await fixture.query('SELECT id FROM typed ORDER BY id')).toEqual([{ id: 'after' }, { id: 'before' }]);
+        const { reason } = refused[0]![1];
+        expect(await rejects()).toEqual([
+          { ...owner, shard: 'a', sequence: '2', sub_sequence: expect.anything(), step: 'copyInto', code, reason, path },
+        ]);
+        expect(await fixture.query('SELECT raw FROM millrace.rejects')).toEqual([
+          { raw: Buffer.from(lineOf(line)).toString('hex') },
+        ]);
+      });
+
+      test('is found wherever it stands, whatever the others are', async () => {
+        const database = await ready(typed);
+        const kinds = faulty.map(([, line]) => lineOf(line));
+        let sequence = 0;
+        await fc.assert(
+          fc.asyncProperty(
+            fc.array(fc.oneof({ weight: 4, arbitrary: fc.constant(-1) }, fc.nat(kinds.length - 1)), {
+              minLength: 1,
+              maxLength: 40,
+            }),
+            async (plan) => {
+              await fixture.query('DELETE FROM typed');
+              const lines = plan.map((kind, i) => (kind < 0 ? lineOf(`row ${i}`) : kinds[kind]!));
+              const refused = await load(database, typed, lines, at(++sequence));
+              expect(refused.map(([index, { code }]) => [index, code])).toEqual(
+                plan.flatMap((kind, i) => (kind < 0 ? [] : [[i, faulty[kind]![3]]])),
+              );
+              expect(
+                await fixture.query("SELECT count(*) AS n FROM typed WHERE id LIKE 'row %'").then(([row]) => Number(row!['n'])),
+              ).toBe(plan.filter((kind) => kind < 0).length);
+            },
+          ),
+          { numRuns: 25 },
+        );
+      });
+
+      test('for a constraint of the table is a reject too', async () => {
+        await (await open()).createTable({ name: 'before', columns: [column('id', 'text')] });
+        await fixture.query('CREATE TABLE only_once (id text PRIMARY KEY, n integer CHECK (n < 100))');
+        const table = { name: 'only_once', columns: [column('id', 'text'), column('n', 'integer')] };
+        const database = await ready(table);
+        await load(database, table, [bytes('a\t1')], at(1));
+        const lines = ['b\t1', 'a\t2', 'c\t100', 'd\t1', 'b\t2', 'x\tx', 'e\t99'].map(bytes);
+        const refused = await load(database, table, lines, at(8));
+        expect(refused.map(([index]) => index)).toEqual([1, 2, 4, 5]);
+        expect(await fixture.query('SELECT id FROM only_once ORDER BY id')).toEqual(['a', 'b', 'd', 'e'].map((id) => ({ id })));
+      });
+
+      test('may be one of very many', async () => {
+        const database = await ready(typed);
+        const lines = Array.from({ length: 3000 }, (_, i) => lineOf(i < 1000 || i % 500 === 7 ? `x\t\tbad ${i}` : `row ${i}`));
+        const refused = await load(database, typed, lines, at(3000));
+        expect(refused.map(([index]) => index)).toEqual([...Array(1000).keys(), 1007, 1507, 2007, 2507]);
+        expect(await fixture.query('SELECT count(*) AS n FROM typed').then(([row]) => Number(row!['n']))).toBe(1996);
+        expect(await rejects()).toHaveLength(1004);
+      });
+
+      test('fails the load when nobody asked for refusals', async () => {
+        const database = await ready(typed);
+        const rows = { table: typed, lines: [lineOf('good'), lineOf('x\t\tmany')] };
+        await expect(database.commit(owner, { rows, positions: new Map([['a', at(2)]]) })).rejects.toThrow(/many/);
+        expect(await fixture.query('SELECT * FROM typed')).toEqual([]);
+        expect(await database.positions(owner, ['a'])).toEqual(new Map());
+      });
+    });
+
+    describe('rejects', () => {
+      const positions = new Map<string, Resume>([['a', at(9)]]);
+
+      test('are stored as they are, also when their reason is odd', async () => {
+        const database = await ready(oneLine);
+        const reason = 'a "quoted", \\back\\slashed,\nbroken\ttext; it\'s \0 odd \ud800 🛒';
+        const odd = reject(at('49590338271490256608559692538361571095921575989136588898', 'a', 7), {
+          why: { step: 'validate', code: 'too_big', reason },
+          raw: Buffer.from([0, 1, 0x5c, 0x0a, 0x0d, 0x09, 0xff, 0xc3]),
+        });
+        await database.commit(owner, { rejects: [odd, reject(at(10))], positions });
+        const [first, second] = await rejects();
+        expect(first).toEqual({ ...owner, shard: 'a', sequence: '10', sub_sequence: expect.anything(), ...reject(at(10)).why });
+        expect(second).toEqual({
+          ...owner,
+          shard: 'a',
+          sequence: odd.position.sequence,
+          sub_sequence: expect.anything(),
+          step: 'validate',
+          code: 'too_big',
+          reason: reason.replace('\0', '\\0').toWellFormed(),
+          path: '',
+        });
+        expect(await fixture.query("SELECT raw FROM millrace.rejects WHERE step = 'validate'")).toEqual([
+          { raw: '00015c0a0d09ffc3' },
+        ]);
+        expect(await fixture.query('SELECT CAST(arrived_at AS text) AS t FROM millrace.rejects LIMIT 1')).toEqual([
+          { t: expect.stringMatching(/^2026-11-22 09:00:00\.007/) },
+        ]);
+      });
+
+      test('are stored once, however often they come', async () => {
+        const database = await ready(oneLine);
+        const twice = [reject(at(1)), reject(at(2)), reject(at(1))];
+        await database.commit(owner, { rejects: twice, positions });
+        await database.commit(owner, { rejects: twice, positions });
+        expect(await rejects()).toHaveLength(2);
+      });
+
+      test('of a load are stored with those of its rows', async () => {
+        const database = await ready(typed);
+        const refuse = (_: number, fault: RowFault): RejectRow => reject(at(5), { why: { step: 'copyInto', ...fault } });
+        const rows = { table: typed, lines: [lineOf('x\t\tmany')] };
+        await database.commit(owner, { rows, refuse, rejects: [reject(at(4))], positions });
+        expect((await rejects()).map(({ sequence, step }) => [sequence, step])).toEqual([
+          ['4', 'decode'],
+          ['5', 'copyInto'],
+        ]);
+      });
+    });
+
+    describe('positions', () => {
+      test('never move backwards, and nothing of what would move them is stored', async () => {
+        const database = await ready(oneLine, ['a', 'b']);
+        await database.commit(owner, { positions: new Map([['a', at(10)]]) });
+        for (const back of [at(9), at(10, 'a', -1), new Date(0), 'TRIM_HORIZON'] as const) {
+          const rows = { table: oneLine, lines: [bytes('again')] };
+          const load = { rows, rejects: [reject(at(1))], positions: new Map<string, Resume>([['a', back]]).set('b', at(1, 'b')) };
+          await expect(database.commit(owner, load)).rejects.toThrow(PositionBehindError);
+        }
+        expect(await stored()).toEqual([]);
+        expect(await rejects()).toEqual([]);
+        expect(await database.positions(owner, ['a', 'b'])).toEqual(new Map([['a', at(10)]]));
+      });
+
+      test('may stay, and move on from any kind of place', async () => {
+        const database = await ready(oneLine);
+        const way: Resume[] = [
+          'TRIM_HORIZON',
+          new Date(1),
+          new Date(1),
+          new Date(1000),
+          at(9),
+          at(10),
+          at(10),
+          at(10, 'a', 3),
+          at('1'.repeat(56)),
+        ];
+        for (const to of way) await database.commit(owner, { positions: new Map([['a', to]]) });
+        expect(await database.positions(owner, ['a'])).toEqual(new Map([['a', way.at(-1)]]));
+      });
+
+      test('are a must where something is stored', async () => {
+        const database = await ready(oneLine);
+        await expect(database.commit(owner, { rejects: [reject(at(1))], positions: new Map() })).rejects.toThrow(RangeError);
+        await database.commit(owner, { positions: new Map() });
+      });
+
+      test('of a shard that was not taken over are refused', async () => {
+        const database = await ready(oneLine);
+        await expect(database.commit(owner, { positions: new Map([['b', at(1, 'b')]]) })).rejects.toThrow(/has not acquired b/);
+        await expect(database.positions(owner, ['b'])).rejects.toThrow(/has not acquired b/);
+      });
+    });
+
+    describe('an owner', () => {
+      test('that a newer one has replaced stores nothing, not even rejects', async () => {
+        const zombie = await ready(oneLine, ['a', 'b']);
+        const newer = await open();
+        expect(await newer.acquire(owner, 'a')).toBeUndefined();
+        const rows = { table: oneLine, lines: [bytes('late')] };
+        const positions = new Map<string, Resume>([
+          ['b', at(1, 'b')],
+          ['a', at(1)],
+        ]);
+        await expect(zombie.commit(owner, { rows, rejects: [reject(at(1))], positions })).rejects.toThrow(
+          expect.objectContaining({ name: 'FencedError', shard: 'a', epoch: 1 }),
+        );
+        await expect(zombie.positions(owner, ['a'])).rejects.toThrow(FencedError);
+        expect(await stored()).toEqual([]);
+        expect(await rejects()).toEqual([]);
+        expect(await zombie.positions(owner, ['b'])).toEqual(new Map());
+        await newer.commit(owner, { rows, positions: new Map([['a', at(1)]]) });
+        expect(await stored()).toEqual(['late']);
+      });
+
+      test('raises the epoch by one each time', async () => {
+        for (let i = 0; i < 3; i++) await (await open()).acquire(owner, 'a');
+        expect((await fixture.query('SELECT epoch FROM millrace.positions')).map(({ epoch }) => Number(epoch))).toEqual([3]);
+      });
+
+      test('is told when the database forgot it', async () => {
+        const database = await ready(oneLine);
+        await database.acquire(owner, 'a');
+        await fixture.query('UPDATE millrace.positions SET epoch = 1');
+        await expect(database.commit(owner, { positions: new Map([['a', at(1)]]) })).rejects.toThrow(/went back in time/);
+        await expect(database.positions(owner, ['a'])).rejects.toThrow(/went back in time/);
+      });
+    });
+  });
+}
