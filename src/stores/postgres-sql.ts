@@ -1,0 +1,151 @@
+import { escapeIdentifier, escapeLiteral } from 'pg';
+import { type Resume, formatResume } from '../event.ts';
+import type { Owner } from '../owner.ts';
+import type { ColumnType, Table } from './database.ts';
+
+/** SQLSTATEs of our own, raised by `guard`. */
+export const FENCED = 'MR001';
+export const POSITION_BEHIND = 'MR002';
+
+/**
+ * Begins a transaction. What it may wait for is short: a lock is held only while the server itself works, so whoever waits
+ * longer waits for a stranger. Should this process stop in the middle, the server ends its transaction after a minute.
+ */
+export const BEGIN = `BEGIN ISOLATION LEVEL READ COMMITTED;
+SET LOCAL lock_timeout = '10s';
+SET LOCAL idle_in_transaction_session_timeout = '60s'`;
+
+/** Quotes `name` or `schema.name`. */
+export function quoteName(name: string): string {
+  return name.split('.').map(escapeIdentifier).join('.');
+}
+
+/** A table's own name in a schema of ours. */
+export function ownTable(schema: string, name: 'positions' | 'rejects'): string {
+  return `${escapeIdentifier(schema)}.${name}`;
+}
+
+// Not IF NOT EXISTS: that asks for the right to create schemas also when there is nothing to create, and looks into a cache
+// that does not know yet what was made while this one waited for the lock.
+function createSchema(schema: string): string {
+  const exists = `EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = ${escapeLiteral(schema)})`;
+  return `DO ${escapeLiteral(`BEGIN IF NOT ${exists} THEN CREATE SCHEMA ${escapeIdentifier(schema)}; END IF; END`)}`;
+}
+
+/** Lets one process at a time make tables: `IF NOT EXISTS` alone fails when two do so at once. */
+export const LOCK_CATALOG = `SELECT pg_advisory_xact_lock(hashtextextended('millrace: make tables', 0))`;
+
+export function createOwnTables(schema: string): string {
+  return `${createSchema(schema)};
+CREATE TABLE IF NOT EXISTS ${ownTable(schema, 'positions')} (
+  pipeline text, sink text, shard text,
+  epoch bigint NOT NULL,
+  position text,
+  updated_at timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (pipeline, sink, shard));
+CREATE TABLE IF NOT EXISTS ${ownTable(schema, 'rejects')} (
+  pipeline text, sink text, shard text,
+  sequence numeric, sub_sequence bigint,
+  arrived_at timestamptz NOT NULL,
+  step text, code text,
+  reason text NOT NULL, path text NOT NULL,
+  raw bytea NOT NULL,
+  rejected_at timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (pipeline, sink, shard, sequence, sub_sequence, step, code))`;
+}
+
+export function createTable({ name, columns }: Table): string {
+  const [schema, inSchema] = name.split('.');
+  const create = inSchema === undefined ? '' : `${createSchema(schema!)};\n`;
+  const defined = columns.map(
+    (column) => `${escapeIdentifier(column.name)} ${sqlType(column.type)}${column.required ? ' NOT NULL' : ''}`,
+  );
+  return `${create}CREATE TABLE IF NOT EXISTS ${quoteName(name)} (\n  ${defined.join(',\n  ')})`;
+}
+
+/** The columns of a table that an INSERT may fill; none when there is no such table. */
+export const SELECT_COLUMNS = `SELECT attname AS name, attnotnull AND NOT atthasdef AND attidentity = '' AS wanted
+FROM pg_attribute WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped AND attgenerated = ''`;
+
+function sqlType(type: ColumnType): string {
+  switch (type.kind) {
+    case 'double':
+      return 'double precision';
+    case 'char':
+    case 'varchar':
+      return `${type.kind}(${type.length})`;
+    default:
+      return type.kind;
+  }
+}
+
+export function copyRows({ name, columns }: Table): string {
+  return `COPY ${quoteName(name)} (${columns.map((column) => escapeIdentifier(column.name)).join(', ')})
+FROM STDIN WITH (FORMAT text, NULL '', ENCODING 'UTF8')`;
+}
+
+/** Takes a shard over in one statement: a second owner at the same moment waits for it and raises the epoch once more. */
+export function acquire(schema: string, { pipeline, sink }: Owner, shard: string): string {
+  return `INSERT INTO ${ownTable(schema, 'positions')} AS p (pipeline, sink, shard, epoch)
+VALUES (${[pipeline, sink, shard].map(escapeLiteral).join(', ')}, 1)
+ON CONFLICT (pipeline, sink, shard) DO UPDATE SET epoch = p.epoch + 1, updated_at = now()
+RETURNING epoch, position`;
+}
+
+export function selectPositions(schema: string): string {
+  return `SELECT shard, epoch, position FROM ${ownTable(schema, 'positions')} WHERE pipeline = $1 AND sink = $2 AND shard = ANY ($3)`;
+}
+
+/**
+ * Moves positions, or fails when a shard has another owner or a position would move backwards. It goes to the server in one
+ * message with COMMIT, so that a process stopped in between never leaves a row locked for the next owner.
+ */
+export function guard(
+  schema: string,
+  { pipeline, sink }: Owner,
+  moves: readonly { shard: string; epoch: number; to: Resume }[],
+): string {
+  const table = ownTable(schema, 'positions');
+  const values = moves.map(
+    ({ shard, epoch, to }) => `(${escapeLiteral(shard)}, ${epoch}::bigint, ${escapeLiteral(formatResume(to))})`,
+  );
+  const mine = `p.pipeline = ${escapeLiteral(pipeline)} AND p.sink = ${escapeLiteral(sink)}`;
+  // The shards in one order, whatever the order they came in: two owners of some of them never wait for each other.
+  return `DO ${escapeLiteral(`DECLARE
+  come record;
+  has record;
+  behind boolean;
+BEGIN
+  FOR come IN SELECT v.* FROM (VALUES ${values.join(', ')}) AS v (shard, epoch, place) ORDER BY v.shard LOOP
+    SELECT p.epoch, p.position AS place INTO has FROM ${table} p WHERE ${mine} AND p.shard = come.shard FOR UPDATE;
+    IF has.epoch IS DISTINCT FROM come.epoch THEN
+      RAISE EXCEPTION USING ERRCODE = '${FENCED}', MESSAGE = 'epoch', DETAIL = come.shard, HINT = coalesce(has.epoch, 0)::text;
+    END IF;
+    behind := CASE
+      WHEN has.place IS NULL THEN false
+      WHEN has.place LIKE '%:%' AND has.place NOT LIKE '@%' THEN come.place NOT LIKE '%:%' OR come.place LIKE '@%'
+        OR (split_part(come.place, ':', 1)::numeric, split_part(come.place, ':', 2)::numeric)
+         < (split_part(has.place, ':', 1)::numeric, split_part(has.place, ':', 2)::numeric)
+      WHEN has.place LIKE '@%' THEN come.place = 'TRIM_HORIZON'
+        OR come.place LIKE '@%' AND come.place COLLATE "C" < has.place COLLATE "C"
+      ELSE false END;
+    IF behind THEN
+      RAISE EXCEPTION USING ERRCODE = '${POSITION_BEHIND}', MESSAGE = 'position', DETAIL = come.shard, HINT = has.place;
+    END IF;
+    UPDATE ${table} p SET position = come.place, updated_at = now() WHERE ${mine} AND p.shard = come.shard;
+  END LOOP;
+END`)}`;
+}
+
+const REJECT_COLUMNS = 'pipeline, sink, shard, sequence, sub_sequence, arrived_at, step, code, reason, path, raw';
+
+/**
+ * Stores rejects. They come through a table of this session: a second try leaves what is there, which COPY cannot, and
+ * nobody waits for rows that this process has sent half of.
+ */
+export function storeRejects(schema: string): string {
+  const table = ownTable(schema, 'rejects');
+  return `CREATE TEMPORARY TABLE millrace_rejects ON COMMIT DROP AS SELECT ${REJECT_COLUMNS} FROM ${table} WITH NO DATA;
+COPY pg_temp.millrace_rejects (${REJECT_COLUMNS}) FROM STDIN WITH (FORMAT csv, NULL '\\N', ENCODING 'UTF8');
+INSERT INTO ${table} (${REJECT_COLUMNS}) SELECT ${REJECT_COLUMNS} FROM pg_temp.millrace_rejects ON CONFLICT DO NOTHING`;
+}

@@ -1,0 +1,215 @@
+import { DatabaseError } from 'pg';
+import { type Resume, formatResume, parseResume } from '../event.ts';
+import type { Owner } from '../owner.ts';
+import { PositionBehindError } from './database-position.ts';
+import { type FoundColumn, checkColumns } from './database-columns.ts';
+import { Epochs } from './database-epochs.ts';
+import { type Complaint, loadAround } from './database-refusals.ts';
+import type { Database, Load, OpenDatabase, RejectRow, RowFault, Table } from './database.ts';
+import { PostgresConnection, type Row } from './postgres-connection.ts';
+import { copyData, textLines } from './postgres-copy.ts';
+import { complaintOf } from './postgres-faults.ts';
+import { rejectLines } from './postgres-rejects.ts';
+import * as sql from './postgres-sql.ts';
+
+/** How many lines one COPY holds once a line was refused; COPY is near its peak at a thousand. */
+const LINES_AFTER_REFUSAL = 4096;
+
+export interface PostgresOptions {
+  /** Where the tables `positions` and `rejects` live. @default 'millrace' */
+  readonly schema?: string;
+  /** How long the server may be silent while it is to answer, in milliseconds, before it counts as gone. @default 120_000 */
+  readonly timeoutMs?: number;
+}
+
+/**
+ * A Postgres database, 15 or later. Each user of it has one connection, made when it is needed and again after it failed;
+ * failures are thrown as pg and node have them, for the caller to tell passing ones from others.
+ *
+ * A load is one message to the server: BEGIN, COPY, the check of the epochs, COMMIT. Only when a row is refused does it
+ * begin again, with savepoints around the rows that are.
+ *
+ * @throws {TypeError} when the URL is none of Postgres; the message does not show it
+ */
+export function postgres(url: string, { schema = 'millrace', timeoutMs = 120_000 }: PostgresOptions = {}): Database {
+  const describe = describeUrl(url);
+  return {
+    describe,
+    async open() {
+      const database = new OpenPostgres(describe, schema, new PostgresConnection(url, timeoutMs));
+      try {
+        await database.createOwnTables();
+      } catch (error) {
+        await database.close();
+        throw error;
+      }
+      return database;
+    },
+  };
+}
+
+function describeUrl(text: string): string {
+  const url = URL.parse(text);
+  if (!url || !/^postgres(ql)?:$/.test(url.protocol))
+    throw new TypeError('postgres: expected postgres://user@host:port/database');
+  const user = url.username === '' ? '' : `${url.username}@`;
+  return `postgres://${user}${url.host || (url.searchParams.get('host') ?? '')}${url.pathname}`;
+}
+
+class OpenPostgres implements OpenDatabase {
+  readonly #describe: string;
+  readonly #schema: string;
+  readonly #connection: PostgresConnection;
+  readonly #epochs: Epochs;
+
+  constructor(describe: string, schema: string, connection: PostgresConnection) {
+    this.#describe = describe;
+    this.#schema = schema;
+    this.#connection = connection;
+    this.#epochs = new Epochs(describe);
+  }
+
+  async createOwnTables(): Promise<void> {
+    // Looking first: a user who may not create schemas can work in one that is there.
+    const names = [sql.ownTable(this.#schema, 'positions'), sql.ownTable(this.#schema, 'rejects')];
+    const found = await this.#connection.query('SELECT name FROM unnest($1::text[]) name WHERE to_regclass(name) IS NOT NULL', [
+      names,
+    ]);
+    if (found.length < names.length) await this.#create(sql.createOwnTables(this.#schema));
+  }
+
+  async createTable(table: Table): Promise<void> {
+    const name = sql.quoteName(table.name);
+    const columns = (): Promise<Row[]> => this.#connection.query(sql.SELECT_COLUMNS, [name]);
+    let found = await columns();
+    if (found.length === 0) {
+      await this.#create(sql.createTable(table));
+      found = await columns();
+    }
+    checkColumns(this.#describe, table, found as unknown as FoundColumn[]);
+  }
+
+  async acquire(owner: Owner, shard: string): Promise<Resume | undefined> {
+    const [row] = await this.#transaction([sql.acquire(this.#schema, owner, shard)]);
+    this.#epochs.set(owner, shard, Number(row!['epoch']));
+    return row!['position'] === null ? undefined : parseResume(shard, row!['position'] as string);
+  }
+
+  async positions(owner: Owner, shards: Iterable<string>): Promise<ReadonlyMap<string, Resume>> {
+    const asked = [...shards];
+    const rows = await this.#connection.query(sql.selectPositions(this.#schema), [owner.pipeline, owner.sink, asked]);
+    const found = new Map(rows.map((row) => [row['shard'], row]));
+    const positions = new Map<string, Resume>();
+    for (const shard of asked) {
+      const row = found.get(shard);
+      this.#epochs.check(owner, shard, Number(row?.['epoch'] ?? 0));
+      const position = row?.['position'];
+      if (typeof position === 'string') positions.set(shard, parseResume(shard, position));
+    }
+    return positions;
+  }
+
+  async commit(owner: Owner, { rows, refuse, rejects = [], positions }: Load): Promise<void> {
+    const lines = rows?.lines ?? [];
+    if (positions.size === 0) {
+      if (lines.length + rejects.length > 0)
+        throw new RangeError(`${this.#describe}: expected positions with what is stored, got none`);
+      return;
+    }
+    const moves = [...positions].map(([shard, to]) => ({ shard, to, epoch: this.#epochs.of(owner, shard) }));
+    const finish = (all: readonly RejectRow[]): Part[] => [
+      ...(all.length === 0 ? [] : [{ text: sql.storeRejects(this.#schema), copy: copyData(rejectLines(owner, all)) }]),
+      { text: sql.guard(this.#schema, owner, moves) },
+      { text: 'COMMIT' },
+    ];
+    try {
+      if (!rows || lines.length === 0) await this.#send([{ text: sql.BEGIN }, ...finish(rejects)]);
+      else {
+        const text = sql.copyRows(rows.table);
+        const copy = (from: number, to: number): Part => ({ text, copy: copyData(textLines(lines, from, to)) });
+        try {
+          await this.#send([{ text: sql.BEGIN }, copy(0, lines.length), ...finish(rejects)]);
+        } catch (error) {
+          const first = refuse && complaintOf(error);
+          if (!first) throw error;
+          const refused: RejectRow[] = [];
+          const undo = await this.#loadAround(lines.length, first, copy, (index, fault) => refused.push(refuse(index, fault)));
+          await this.#send([undo, ...finish([...rejects, ...refused])]);
+        }
+      }
+    } catch (error) {
+      await this.#connection.rollback();
+      throw this.#explain(error, owner, positions);
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#connection.close();
+  }
+
+  /**
+   * Begins again after a load was refused. Resolves with what has to come next in the transaction, which then has all lines
+   * but the refused ones.
+   */
+  async #loadAround(
+    count: number,
+    first: Complaint,
+    copy: (from: number, to: number) => Part,
+    refuse: (index: number, fault: RowFault) => void,
+  ): Promise<Part> {
+    let next: Part = { text: `ROLLBACK; ${sql.BEGIN}; SAVEPOINT lines` };
+    const attempt = async (from: number, to: number): Promise<Complaint | undefined> => {
+      try {
+        await this.#send([next, copy(from, to)]);
+        next = { text: 'RELEASE SAVEPOINT lines; SAVEPOINT lines' };
+        return undefined;
+      } catch (error) {
+        const complaint = complaintOf(error);
+        if (!complaint) throw error;
+        next = { text: 'ROLLBACK TO SAVEPOINT lines' };
+        return complaint;
+      }
+    };
+    await loadAround({ count, first, maxLines: LINES_AFTER_REFUSAL, refuse, attempt });
+    return next;
+  }
+
+  #send(parts: readonly Part[]): Promise<void> {
+    const copies = parts.flatMap(({ copy }) => copy ?? []);
+    return this.#connection.send(parts.map(({ text }) => text).join(';\n'), copies);
+  }
+
+  #create(statements: string): Promise<Row[]> {
+    return this.#transaction([sql.LOCK_CATALOG, statements]);
+  }
+
+  async #transaction(statements: readonly string[]): Promise<Row[]> {
+    try {
+      return await this.#connection.query([sql.BEGIN, ...statements, 'COMMIT'].join(';\n'));
+    } catch (error) {
+      await this.#connection.rollback();
+      throw error;
+    }
+  }
+
+  /** Says in our words what `guard` raised. */
+  #explain(error: unknown, owner: Owner, positions: ReadonlyMap<string, Resume>): unknown {
+    if (!(error instanceof DatabaseError)) return error;
+    const { code, detail: shard = '', hint: has = '' } = error;
+    if (code === sql.POSITION_BEHIND)
+      return new PositionBehindError(this.#describe, shard, has, formatResume(positions.get(shard)!));
+    if (code !== sql.FENCED) return error;
+    try {
+      this.#epochs.check(owner, shard, Number(has));
+    } catch (fenced) {
+      return fenced;
+    }
+    return error;
+  }
+}
+
+/** One or more statements; the one that is a COPY comes with its data. */
+interface Part {
+  readonly text: string;
+  readonly copy?: Iterator<Buffer>;
+}

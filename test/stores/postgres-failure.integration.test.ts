@@ -1,0 +1,239 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { Column, OpenDatabase, RejectRow, RowFault, Table } from '../../src/stores/database.ts';
+import { postgres } from '../../src/stores/postgres.ts';
+import { type TestPostgres, emptyPostgres } from '../support/databases.ts';
+import { startPostgresProxy } from '../support/postgres-proxy.ts';
+import { type Postgres, startPostgres } from '../support/postgres.ts';
+
+const owner = { pipeline: 'warehouse', sink: 'copy' };
+const at = (sequence: number) => ({ shard: 'a', sequence: String(sequence), subSequence: 0 });
+const n: Column = { name: 'n', type: { kind: 'integer' }, required: true };
+const numbers: Table = { name: 'numbers', columns: [n] };
+
+let server: Postgres;
+let database: TestPostgres;
+const opened: OpenDatabase[] = [];
+
+beforeAll(async () => {
+  server = await startPostgres();
+});
+
+afterAll(() => server.stop());
+
+beforeEach(async () => {
+  database = await emptyPostgres(server);
+});
+
+afterEach(async () => {
+  for (const store of opened.splice(0)) await store.close();
+  await database.close();
+});
+
+async function open(url = database.url, timeoutMs = 10_000): Promise<OpenDatabase> {
+  const store = await postgres(url, { timeoutMs }).open({ report: () => {} });
+  opened.push(store);
+  await store.createTable(numbers);
+  await store.acquire(owner, 'a');
+  return store;
+}
+
+const load = (lines: readonly string[], to: number) => ({
+  rows: { table: numbers, lines: lines.map((line) => Buffer.from(line)) },
+  refuse: (index: number, fault: RowFault): RejectRow => ({
+    position: at(index + 1),
+    arrivedAtMs: 0,
+    why: { step: 'copyInto', ...fault },
+    raw: Buffer.from(lines[index]!),
+  }),
+  positions: new Map([['a', at(to)]]),
+});
+const many = Array.from({ length: 400_000 }, (_, i) => String(i));
+const count = async (table = 'numbers') => Number((await database.query(`SELECT count(*) AS n FROM ${table}`))[0]!['n']);
+
+/** Asks until the answer is yes. */
+async function until(question: () => Promise<boolean>): Promise<void> {
+  while (!(await question())) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
+const backends = (state: string) =>
+  database.query(
+    `SELECT pid FROM pg_stat_activity WHERE application_name = 'millrace' AND datname = current_database() AND ${state}`,
+  );
+
+describe('a connection that is lost', () => {
+  test('while it is idle is made again, and nobody notices', async () => {
+    const store = await open();
+    await database.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'millrace'`);
+    await until(async () => (await backends('true')).length === 0);
+    await new Promise(setImmediate);
+    await store.commit(owner, load(['1'], 1));
+    expect(await count()).toBe(1);
+  });
+
+  test('in the middle of a COPY stores nothing, and refuses no row', async () => {
+    const store = await open();
+    const trying = store.commit(owner, load(many, many.length));
+    const failing = expect(trying).rejects.toThrow(/terminat/);
+    await until(async () => (await backends(`query LIKE '%COPY%' AND state = 'active'`)).length > 0);
+    await database.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'millrace'`);
+    await failing;
+    expect(await store.positions(owner, ['a'])).toEqual(new Map());
+    await store.commit(owner, load(['1'], 1));
+    expect([await count(), await count('millrace.rejects')]).toEqual([1, 0]);
+  });
+
+  test('just before COMMIT has stored nothing, and the position says so', async () => {
+    const proxy = await startPostgresProxy(database.url);
+    const store = await open(proxy.url);
+    const cut = proxy.cut('before');
+    await expect(store.commit(owner, load(['1', '2'], 2))).rejects.toThrow();
+    await cut;
+    expect(await store.positions(owner, ['a'])).toEqual(new Map());
+    expect(await count()).toBe(0);
+    await store.commit(owner, load(['1', '2'], 2));
+    expect(await count()).toBe(2);
+    await proxy.close();
+  });
+
+  test('just after COMMIT has stored everything, and the position says so', async () => {
+    const proxy = await startPostgresProxy(database.url);
+    const store = await open(proxy.url);
+    const cut = proxy.cut('after', () => until(async () => (await count()) > 0));
+    await expect(store.commit(owner, load(['1', '2'], 2))).rejects.toThrow();
+    await cut;
+    expect(await store.positions(owner, ['a'])).toEqual(new Map([['a', at(2)]]));
+    expect(await count()).toBe(2);
+    await proxy.close();
+  });
+
+  test('because the server crashed is made again once it is back', async () => {
+    const store = await open();
+    await store.commit(owner, load(['1'], 1));
+    const other = await startPostgres();
+    const elsewhere = await emptyPostgres(other);
+    const there = await open(elsewhere.url);
+    await there.commit(owner, load(['1', '2'], 2));
+    await elsewhere.close();
+    await other.restart('crash');
+    await new Promise(setImmediate);
+    expect(await there.positions(owner, ['a'])).toEqual(new Map([['a', at(2)]]));
+    await there.close();
+    await other.stop();
+  });
+
+  test('to a server that fell silent counts as lost', async () => {
+    const store = await open(database.url, 200);
+    const [{ pid }] = (await backends('true')) as [{ pid: number }];
+    process.kill(pid, 'SIGSTOP');
+    try {
+      await expect(store.commit(owner, load(['1'], 1))).rejects.toMatchObject({ code: 'ETIMEDOUT' });
+    } finally {
+      process.kill(pid, 'SIGCONT');
+    }
+  });
+});
+
+describe('a process that is stopped in the middle of a load', () => {
+  test.each([
+    ['all at once', 2_000_000, 0],
+    ['around rows that are refused', 300_000, 500],
+  ])(
+    '%s holds nobody up, and stores nothing when it goes on',
+    async (_, rows, every) => {
+      const { child, say } = startOwner(database.url, rows, every);
+      try {
+        expect(await say()).toBe('acquired');
+        // With refused rows, in one of the COPYs between savepoints.
+        const loading = every > 0 ? '%SAVEPOINT lines;%COPY%' : '%COPY%';
+        await until(async () => (await backends(`query LIKE '${loading}' AND state = 'active'`)).length > 0);
+        child.kill('SIGSTOP');
+
+        const newer = await open();
+        await newer.commit(owner, load(['1', '2'], 2));
+        expect(await count()).toBe(2);
+
+        child.kill('SIGCONT');
+        expect(await say()).toMatch(/^FencedError: /);
+        expect([await count(), await count('millrace.rejects')]).toEqual([2, 0]);
+        expect(await newer.positions(owner, ['a'])).toEqual(new Map([['a', at(2)]]));
+      } finally {
+        child.kill('SIGKILL');
+        await once(child, 'exit');
+      }
+    },
+    30_000,
+  );
+});
+
+describe('what only Postgres refuses', () => {
+  test('a NUL byte, in a table that is all text too', async () => {
+    const store = await open();
+    const table = { name: 'texts', columns: [{ name: 'line', type: { kind: 'text' }, required: false } as const] };
+    await store.createTable(table);
+    const refused: (readonly [number, string])[] = [];
+    const { refuse, positions } = load(['a', 'b\0', 'c'], 3);
+    await store.commit(owner, {
+      rows: { table, lines: ['a', 'b\0', 'c'].map((line) => Buffer.from(line)) },
+      refuse: (index, fault) => {
+        refused.push([index, fault.code]);
+        return refuse(index, fault);
+      },
+      positions,
+    });
+    expect(refused).toEqual([[1, '22021']]);
+    expect(await database.query('SELECT line FROM texts')).toEqual([{ line: 'a' }, { line: 'c' }]);
+  });
+
+  test('a row that a trigger refuses, in the words of the trigger', async () => {
+    const store = await open();
+    await database.query(`CREATE FUNCTION odd_only() RETURNS trigger LANGUAGE plpgsql AS $$
+      BEGIN IF NEW.n % 2 = 0 THEN RAISE EXCEPTION '% is even', NEW.n; END IF; RETURN NEW; END $$`);
+    await database.query('CREATE TRIGGER odd BEFORE INSERT ON numbers FOR EACH ROW EXECUTE FUNCTION odd_only()');
+    await store.commit(owner, load(['1', '2', '3', '4', '5'], 5));
+    expect((await database.query('SELECT n FROM numbers ORDER BY n')).map((row) => row['n'])).toEqual([1, 3, 5]);
+    expect(await database.query('SELECT code, reason FROM millrace.rejects ORDER BY sequence')).toEqual([
+      { code: 'P0001', reason: '2 is even' },
+      { code: 'P0001', reason: '4 is even' },
+    ]);
+  });
+
+  test('what is checked only after all rows, by a foreign key', async () => {
+    await database.query('CREATE TABLE known (n integer PRIMARY KEY)');
+    await database.query('INSERT INTO known SELECT generate_series(1, 50)');
+    await database.query('CREATE TABLE numbers (n integer NOT NULL REFERENCES known)');
+    const store = await open();
+    await store.commit(
+      owner,
+      load(
+        Array.from({ length: 60 }, (_, i) => String(i)),
+        60,
+      ),
+    );
+    expect(await count()).toBe(50);
+    expect(
+      (await database.query('SELECT raw FROM millrace.rejects')).map(({ raw }) => Buffer.from(raw as string, 'hex').toString()),
+    ).toEqual(['0', ...Array.from({ length: 9 }, (_, i) => String(51 + i))]);
+  });
+});
+
+test('a schema that is there serves a user who may make none', async () => {
+  await (await open()).close();
+  await database.query(`CREATE ROLE loader_${process.pid} LOGIN`);
+  const role = `loader_${process.pid}`;
+  await database.query(`GRANT USAGE ON SCHEMA millrace TO ${role}`);
+  await database.query(`GRANT SELECT, INSERT, UPDATE ON millrace.positions, millrace.rejects, numbers TO ${role}`);
+  const url = database.url.replace('postgres@', `${role}@`);
+  await (await open(url)).commit(owner, load(['1', 'x', '2'], 3));
+  expect([await count(), await count('millrace.rejects')]).toEqual([2, 1]);
+});
+
+function startOwner(url: string, rows: number, every: number): { child: ChildProcess; say: () => Promise<string> } {
+  const program = fileURLToPath(new URL('../support/database-owner.ts', import.meta.url));
+  const child = spawn(process.execPath, [program, url, String(rows), String(every)], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const words = createInterface({ input: child.stdout! })[Symbol.asyncIterator]();
+  return { child, say: async () => (await words.next()).value as string };
+}
