@@ -1,0 +1,23 @@
+import type { Database } from './database.ts';
+import { duckdb } from './duckdb.ts';
+import { postgres } from './postgres.ts';
+
+export interface DatabaseFromOptions {
+  /** Where the tables `positions` and `rejects` live. @default 'millrace' */
+  readonly schema?: string;
+}
+
+/**
+ * Declares the database that a URL names: `postgres://user@host:port/name` or `duckdb:./data/warehouse.duckdb`.
+ *
+ * @throws {TypeError} when the URL names none of them
+ */
+export function databaseFrom(url: string, options: DatabaseFromOptions = {}): Database {
+  if (/^postgres(ql)?:/.test(url)) return postgres(url, options);
+  if (url.startsWith('duckdb:')) return duckdb(url.slice('duckdb:'.length), options);
+  // Only its beginning: what follows may hold a password.
+  const scheme = /^[a-z][a-z0-9+.-]*:/i.exec(url)?.[0];
+  throw new TypeError(
+    `database: expected a URL like postgres://user@host:port/name or duckdb:./file, got ${scheme === undefined ? 'no URL' : `${scheme}…`}`,
+  );
+}

@@ -1,0 +1,83 @@
+import { isUtf8 } from 'node:buffer';
+import type { DuckDBConnection } from '@duckdb/node-api';
+import type { Complaint } from './database-refusals.ts';
+import type { Column, RowFault, Table } from './database.ts';
+import type { DuckdbFeed } from './duckdb-feed.ts';
+import { BAD_COUNT, FAULTS, selectFaults, sqlType } from './duckdb-sql.ts';
+
+/** Says whether DuckDB had too little memory. What the feed runs out of comes wrapped, and looks like a fault of a line. */
+export function isOutOfMemory(message: string): boolean {
+  return /^Out of Memory Error|^Invalid Input Error: \{"exception_type":"Out of Memory"|^(TransactionContext|FATAL) Error: .*failed to (pin|allocate)/.test(
+    message,
+  );
+}
+
+/** Reads what DuckDB says of a load; nothing when a line is not to blame. */
+export function complaintOf(error: unknown): Complaint | undefined {
+  if (isOutOfMemory((error as Error).message)) return undefined;
+  // To the end of the line, and not for ever: some of its words quote the value, however long.
+  const [, kind, reason] =
+    /^(Conversion|Constraint|Invalid Input|Out of Range) Error: (.{0,500})/.exec((error as Error).message) ?? [];
+  return kind === undefined
+    ? undefined
+    : { fault: { code: kind === 'Constraint' ? '23000' : '22000', reason: reason!, path: '' } };
+}
+
+/**
+ * Finds every line of the feed that cannot be loaded, at one go, and why. A constraint of a table's own is not among the
+ * reasons. Not for a transaction: asking DuckDB for its words is making it fail.
+ */
+export async function findFaults(connection: DuckDBConnection, feed: DuckdbFeed, table: Table): Promise<Map<number, RowFault>> {
+  const faults = new Map<number, RowFault>();
+  const { lines } = feed;
+  const isText = lines.map((line) => isUtf8(line));
+  isText.forEach((is, index) => is || faults.set(index, { code: '22021', reason: 'invalid UTF-8', path: '' }));
+  // Their places stay, so that the indexes do.
+  feed.lines = lines.map((line, index) => (isText[index] ? line : NOTHING));
+  const found = await connection.runAndReadAll(selectFaults(table.columns));
+  feed.clear();
+  const known = new Map<string, string>();
+  for (const [line, fault, value] of found.getRows() as [number, number, string | null][]) {
+    if (faults.has(line)) continue;
+    if (fault === BAD_COUNT)
+      faults.set(line, { code: '22P04', reason: `expected ${table.columns.length} columns, got ${value}`, path: '' });
+    else {
+      const column = table.columns[Math.floor(fault / FAULTS.length)]!;
+      const key = `${fault} ${value}`;
+      const reason = known.get(key) ?? (await reasonOf(connection, table.name, column, FAULTS[fault % FAULTS.length]!, value!));
+      known.set(key, reason);
+      faults.set(line, { code: codeOf(column, FAULTS[fault % FAULTS.length]!), reason, path: column.name });
+    }
+  }
+  return faults;
+}
+
+const NOTHING = new Uint8Array();
+
+type Fault = (typeof FAULTS)[number];
+
+/** The code that Postgres has for it. https://www.postgresql.org/docs/current/errcodes-appendix.html */
+function codeOf({ type }: Column, fault: Fault): string {
+  if (fault === 'missing') return '23502';
+  if (type.kind === 'char' || type.kind === 'varchar') return '22001';
+  return type.kind === 'timestamp' ? '22007' : '22P02';
+}
+
+async function reasonOf(
+  connection: DuckDBConnection,
+  table: string,
+  { name, type }: Column,
+  fault: Fault,
+  value: string,
+): Promise<string> {
+  if (fault === 'missing') return `NOT NULL constraint failed: ${table}.${name}`;
+  if (type.kind === 'char' || type.kind === 'varchar') return `value too long for type ${type.kind}(${type.length})`;
+  try {
+    await connection.run(`SELECT CAST($1 AS ${sqlType(type)})`, [value]);
+  } catch (error) {
+    return complaintOf(error)?.fault.reason ?? (error as Error).message.slice(0, 500);
+  }
+  // What the cast took, of all faults only this one is left.
+  if (fault !== 'value') throw new Error(`duckdb: refuses a value of ${table}.${name} in a load and takes it alone`);
+  return `not a whole number: ${value.slice(0, 100)}`;
+}

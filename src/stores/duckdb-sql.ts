@@ -1,0 +1,134 @@
+import type { Column, ColumnType, Table } from './database.ts';
+import { FED_REJECT_COLUMNS } from './duckdb-feed.ts';
+
+function quote(identifier: string): string {
+  return `"${identifier.replaceAll('"', '""')}"`;
+}
+
+/** Quotes `name` or `schema.name`. */
+function quoteName(name: string): string {
+  return name.split('.').map(quote).join('.');
+}
+
+// The instant is UTC, and the type knows no zone: that needs nothing but what is built in.
+const NOW = 'epoch_ms(epoch_ms(now()))';
+
+export function createOwnTables(schema: string): readonly string[] {
+  return [
+    `CREATE SCHEMA IF NOT EXISTS ${quote(schema)}`,
+    `CREATE TABLE IF NOT EXISTS ${quote(schema)}.positions (
+      pipeline VARCHAR, sink VARCHAR, shard VARCHAR,
+      epoch BIGINT NOT NULL,
+      position VARCHAR,
+      updated_at TIMESTAMP NOT NULL DEFAULT ${NOW},
+      PRIMARY KEY (pipeline, sink, shard))`,
+    `CREATE TABLE IF NOT EXISTS ${quote(schema)}.rejects (
+      pipeline VARCHAR, sink VARCHAR, shard VARCHAR,
+      sequence BIGNUM, sub_sequence BIGINT,
+      arrived_at TIMESTAMP NOT NULL,
+      step VARCHAR, code VARCHAR,
+      reason VARCHAR NOT NULL, path VARCHAR NOT NULL,
+      raw BLOB NOT NULL,
+      rejected_at TIMESTAMP NOT NULL DEFAULT ${NOW},
+      PRIMARY KEY (pipeline, sink, shard, sequence, sub_sequence, step, code))`,
+  ];
+}
+
+export function createTable({ name, columns }: Table): readonly string[] {
+  const [schema, inSchema] = name.split('.');
+  const defined = columns.map((column) => `${quote(column.name)} ${sqlType(column.type)}${column.required ? ' NOT NULL' : ''}`);
+  return [
+    ...(inSchema === undefined ? [] : [`CREATE SCHEMA IF NOT EXISTS ${quote(schema!)}`]),
+    `CREATE TABLE IF NOT EXISTS ${quoteName(name)} (${defined.join(', ')})`,
+  ];
+}
+
+/** The columns of a table; `$1` is its schema or NULL, `$2` its name. */
+export const SELECT_COLUMNS = `SELECT column_name AS name, NOT is_nullable AND column_default IS NULL AS wanted, NOT is_nullable AS required
+FROM duckdb_columns() WHERE database_name = current_database() AND schema_name = coalesce($1, 'main') AND table_name = $2`;
+
+/** DuckDB's types; it reads over the length of a VARCHAR, so lines are checked for it as they are loaded. */
+export function sqlType({ kind }: ColumnType): string {
+  return kind === 'text' || kind === 'char' || kind === 'varchar' ? 'VARCHAR' : kind.toUpperCase();
+}
+
+/**
+ * Loads the lines of the feed. Tabs are split here, not by DuckDB's reader of CSV: that wants a file, and has a mind of its
+ * own about quotes, carriage returns and empty lines.
+ */
+export function insertLines({ name, columns }: Table): string {
+  const values = columns.map((column, i) => {
+    const field = `f[${i + 1}]`;
+    const value = sqlType(column.type) === 'VARCHAR' ? field : `CAST(${field} AS ${sqlType(column.type)})`;
+    const fault = valueFault(column, field);
+    const sound =
+      fault === undefined
+        ? value
+        : `WHEN ${fault} THEN error('in ${column.name.replaceAll("'", "''")}: ' || left(${field}, 100)) ELSE ${value}`;
+    return fault === undefined ? `CASE WHEN ${field} <> '' THEN ${value} END` : `CASE WHEN ${field} = '' THEN NULL ${sound} END`;
+  });
+  return `INSERT INTO ${quoteName(name)} (${columns.map((column) => quote(column.name)).join(', ')})
+SELECT ${values.join(',\n')} FROM (
+  SELECT CASE WHEN len(f) = ${columns.length} THEN f ELSE error('columns: ' || len(f)) END AS f
+  FROM (SELECT string_split(decode(c0), chr(9)) AS f FROM millrace_lines()))`;
+}
+
+/** What is wrong with a field although DuckDB's own cast would take it. */
+function valueFault({ type }: Column, field: string): string | undefined {
+  if (type.kind === 'char' || type.kind === 'varchar') return `length(${field}) > ${type.length}`;
+  // The cast rounds 1.5 to 2: other data than came.
+  return type.kind === 'integer' ? `NOT regexp_full_match(${field}, '[+-]?[0-9]+')` : undefined;
+}
+
+/** The kinds of fault that `selectFaults` finds in a column. */
+export const FAULTS = ['missing', 'value', 'cast'] as const;
+export const BAD_COUNT = -1;
+
+/**
+ * Says of each line of the feed that cannot be loaded which fault is its first: `BAD_COUNT` (with the count as value), or the
+ * column's index times the number of `FAULTS` and the kind. All lines have to be UTF-8.
+ */
+export function selectFaults(columns: readonly (Column & { readonly required: boolean })[]): string {
+  const faults = columns.flatMap((column, i) => {
+    const field = `f[${i + 1}]`;
+    const type = sqlType(column.type);
+    const found: readonly (string | undefined)[] = [
+      column.required ? `${field} = ''` : undefined,
+      valueFault(column, field),
+      type === 'VARCHAR' ? undefined : `TRY_CAST(${field} AS ${type}) IS NULL`,
+    ];
+    return found.flatMap((fault, kind) => {
+      if (fault === undefined) return [];
+      return `WHEN ${kind === 0 ? fault : `${field} <> '' AND ${fault}`} THEN ${i * FAULTS.length + kind}`;
+    });
+  });
+  return `SELECT line, fault, CASE WHEN fault = ${BAD_COUNT} THEN CAST(len(f) AS VARCHAR) ELSE f[fault // ${FAULTS.length} + 1] END AS value
+FROM (SELECT line, f, CASE WHEN len(f) <> ${columns.length} THEN ${BAD_COUNT} ${faults.join('\n')} END AS fault
+  FROM (SELECT c0 AS line, string_split(decode(c1), chr(9)) AS f FROM millrace_numbered_lines()))
+WHERE fault IS NOT NULL ORDER BY line`;
+}
+
+/** Stores the rejects of the feed; `$1` is the pipeline, `$2` the sink. */
+export function insertRejects(schema: string): string {
+  const column = (name: (typeof FED_REJECT_COLUMNS)[number]): string => `c${FED_REJECT_COLUMNS.indexOf(name)}`;
+  return `INSERT INTO ${quote(schema)}.rejects (pipeline, sink, shard, sequence, sub_sequence, arrived_at, step, code, reason, path, raw)
+SELECT $1, $2, ${column('shard')}, CAST(${column('sequence')} AS BIGNUM), CAST(${column('sub_sequence')} AS BIGINT),
+  epoch_ms(CAST(${column('arrived_at_ms')} AS BIGINT)), ${column('step')}, ${column('code')}, ${column('reason')}, ${column('path')}, ${column('raw')}
+FROM millrace_fed_rejects() ON CONFLICT DO NOTHING`;
+}
+
+/** `$1` is the pipeline, `$2` the sink, `$3` the shard. */
+export function selectPosition(schema: string): string {
+  return `SELECT epoch, position FROM ${quote(schema)}.positions WHERE pipeline = $1 AND sink = $2 AND shard = $3`;
+}
+
+/** Like `selectPosition`, and raises the epoch by one. */
+export function acquire(schema: string): string {
+  return `INSERT INTO ${quote(schema)}.positions AS p (pipeline, sink, shard, epoch) VALUES ($1, $2, $3, 1)
+ON CONFLICT (pipeline, sink, shard) DO UPDATE SET epoch = p.epoch + 1, updated_at = ${NOW} RETURNING epoch, position`;
+}
+
+/** Like `selectPosition`; `$4` is the new position. */
+export function movePosition(schema: string): string {
+  return `UPDATE ${quote(schema)}.positions SET position = $4, updated_at = ${NOW} WHERE pipeline = $1 AND sink = $2 AND shard = $3`;
+}

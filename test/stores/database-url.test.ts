@@ -1,0 +1,28 @@
+import { expect, test } from 'vitest';
+import { databaseFrom } from '../../src/stores/database-url.ts';
+
+test.each([
+  [
+    'postgres://shop:secret@db.example:5433/warehouse?sslmode=require&password=secret',
+    'postgres://shop@db.example:5433/warehouse',
+  ],
+  ['postgresql://db.example/warehouse', 'postgres://db.example/warehouse'],
+  ['postgres:///warehouse?host=/run/postgresql', 'postgres:///run/postgresql/warehouse'],
+  ['duckdb:./data/warehouse.duckdb', 'duckdb:./data/warehouse.duckdb'],
+  ['duckdb:/var/warehouse.duckdb', 'duckdb:/var/warehouse.duckdb'],
+])('reads %s, and describes it without secrets', (url, describe) => {
+  expect(databaseFrom(url).describe).toBe(describe);
+});
+
+test.each([
+  ['mysql://root:secret@db/warehouse', /expected a URL like .* got mysql:…/],
+  ['warehouse', /expected a URL like .* got no URL/],
+  ['', /expected a URL like .* got no URL/],
+  ['postgres://shop:secret@:port/warehouse', /expected postgres:\/\//],
+  ['duckdb:', /expected the path of a file/],
+  ['duckdb::memory:', /expected the path of a file/],
+])('refuses %j, and shows no password', (url, message) => {
+  expect(() => databaseFrom(url)).toThrow(TypeError);
+  expect(() => databaseFrom(url)).toThrow(message);
+  expect(() => databaseFrom(url)).not.toThrow(/secret/);
+});
