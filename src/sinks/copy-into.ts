@@ -1,0 +1,67 @@
+import type { Window } from '../operators/window.ts';
+import { enrichedColumns } from '../snowplow/columns.ts';
+import type { Column, Database } from '../stores/database.ts';
+import { rejectRow } from './reject-row.ts';
+import type { Sink } from './sink.ts';
+
+const STEP = 'copyInto';
+
+/** What a table's row is made of. */
+export interface Row {
+  /** The row's fields in the order of the table's columns: tab between them, empty is NULL, no newline at the end. */
+  toRow(): Uint8Array;
+}
+
+export interface CopyIntoOptions {
+  /** `name` or `schema.name`, as the database spells it; made when it is absent. */
+  readonly table: string;
+  /** In the order of the rows' fields. @default the 131 columns of an enriched event */
+  readonly columns?: readonly Column[];
+  /** The sink's name in the pipeline; part of the key of its positions. @default 'copy' */
+  readonly name?: string;
+}
+
+/**
+ * Loads windows into a table: rows, refused rows and positions in one transaction, guarded by the epoch. Windows of several
+ * shards share one.
+ *
+ * A row that the database refuses is stored as a reject with the database's words; the rest of its window loads.
+ */
+export function copyInto(
+  database: Database,
+  { table: tableName, columns = enrichedColumns, name = 'copy' }: CopyIntoOptions,
+): Sink<Window<Row>> {
+  const table = { name: tableName, columns };
+  return {
+    name,
+    describe: `${tableName} in ${database.describe}`,
+    async open({ pipeline, report }) {
+      const owner = { pipeline, sink: name };
+      const store = await database.open({ report });
+      try {
+        await store.createTable(table);
+      } catch (error) {
+        await store.close();
+        throw error;
+      }
+      return {
+        acquire: (shard) => store.acquire(owner, shard),
+        positions: (shards) => store.positions(owner, shards),
+        async commit({ items, positions }, refused) {
+          refused.length = 0;
+          const events = items.flatMap((window) => window.events);
+          await store.commit(owner, {
+            rows: { table, lines: events.map((event) => event.data.toRow()) },
+            refuse: (index, fault) => {
+              const [event, why] = [events[index]!, { step: STEP, ...fault }];
+              refused.push({ event, why });
+              return rejectRow(event, why);
+            },
+            positions,
+          });
+        },
+        close: () => store.close(),
+      };
+    },
+  };
+}

@@ -1,0 +1,7 @@
+import type { Event, RejectReason } from '../event.ts';
+import type { RejectRow } from '../stores/database.ts';
+
+/** Makes of an event and a reason what a database keeps of them. */
+export function rejectRow({ position, arrivedAtMs, origin }: Event<unknown>, why: RejectReason): RejectRow {
+  return { position, arrivedAtMs, why, raw: origin.raw };
+}

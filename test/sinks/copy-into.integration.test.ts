@@ -1,0 +1,92 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Event } from '../../src/event.ts';
+import { Window } from '../../src/operators/window.ts';
+import { type Row, copyInto } from '../../src/sinks/copy-into.ts';
+import type { Refusal } from '../../src/sinks/sink.ts';
+import type { Column } from '../../src/stores/database.ts';
+import { deliver } from '../../src/testing/deliver.ts';
+import { type TestDatabase, emptyDuckdb, emptyPostgres } from '../support/databases.ts';
+import { type Postgres, startPostgres } from '../support/postgres.ts';
+import { type SinkFixture, sinkConformance } from './conformance.ts';
+
+let server: Postgres;
+
+beforeAll(async () => {
+  server = await startPostgres();
+});
+
+afterAll(() => server.stop());
+
+const columns: readonly Column[] = [
+  { name: 'sequence', type: { kind: 'text' }, required: true },
+  { name: 'line', type: { kind: 'varchar', length: 20 }, required: true },
+];
+const databases = { postgres: () => emptyPostgres(server), duckdb: () => emptyDuckdb() };
+
+/** A window of events whose row is their sequence number and their line. */
+function windowOf(events: readonly Event<Uint8Array>[]): Window<Row> {
+  const bounds = { shard: events[0]!.shard, startMs: 0, endMs: 60_000, part: 0, closedBy: 'complete' } as const;
+  return new Window(
+    bounds,
+    events.map((event) => event.with({ toRow: () => Buffer.concat([Buffer.from(`${event.position.sequence}\t`), event.data]) })),
+  );
+}
+
+async function fixtureOf(database: TestDatabase): Promise<SinkFixture<Window<Row>>> {
+  return {
+    declare: (name) => copyInto(database.declare(), { table: 'shop.events', columns, ...(name && { name }) }),
+    items: (events) => [windowOf(events)],
+    stored: async () => {
+      const rows = await database.query('SELECT line FROM shop.events');
+      return rows.map((row) => row['line'] as string);
+    },
+    refuses: ['much longer than twenty characters', Buffer.from([0xc3, 0x28]), 'a\ttab', ''],
+    close: database.close,
+  };
+}
+
+for (const [name, empty] of Object.entries(databases)) {
+  sinkConformance(`copyInto ${name}`, async () => fixtureOf(await empty()));
+
+  test(`copyInto ${name} stores a refused row as a reject of its own step, with its bytes`, async () => {
+    const database = await empty();
+    const sink = await copyInto(database.declare(), { table: 'events', columns }).open({
+      pipeline: 'warehouse',
+      report: () => {},
+    });
+    await sink.acquire('a');
+    const { events } = deliver(
+      ['one', 'far too long to be a line of it', 'three'].map((raw, i) => ({
+        shard: 'a',
+        sequence: 40 + i,
+        arrivedAtMs: 1_000 * i,
+        raw,
+      })),
+    );
+    const refused: Refusal[] = [];
+    await sink.commit({ items: [windowOf(events)], positions: new Map([['a', events[2]!.position]]) }, refused);
+    expect(refused).toEqual([
+      { event: expect.anything(), why: expect.objectContaining({ step: 'copyInto', code: '22001', path: 'line' }) },
+    ]);
+    expect(refused[0]!.event.position).toBe(events[1]!.position);
+    expect(
+      await database.query(
+        `SELECT pipeline, sink, shard, CAST(sequence AS text) AS sequence, CAST(arrived_at AS text) AS arrived, step, code, path, raw FROM millrace.rejects`,
+      ),
+    ).toEqual([
+      {
+        pipeline: 'warehouse',
+        sink: 'copy',
+        shard: 'a',
+        sequence: '41',
+        arrived: expect.stringContaining('1970-01-01 00:00:01'),
+        step: 'copyInto',
+        code: '22001',
+        path: 'line',
+        raw: Buffer.from('far too long to be a line of it').toString('hex'),
+      },
+    ]);
+    await sink.close();
+    await database.close();
+  });
+}
