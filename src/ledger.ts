@@ -204,11 +204,14 @@ export class Ledger {
       this.#reservedBytes += bytes;
       resolve();
     }
+    this.#relievePressure();
   }
 
-  // What the sinks have makes room by itself. Only when they have nothing do the windows have to close.
+  // What the sinks have makes room by itself, and so does a reservation once it is read. Only when neither will do have the windows to close.
   #relievePressure(): void {
-    if (this.#waiting.length > 0 && this.#bytesAtSinks === 0) for (const close of this.#pressureListeners) close();
+    const next = this.#waiting[0];
+    if (!next || this.#bytesAtSinks > 0 || this.#inFlightBytes + next.bytes <= this.maxInFlightBytes) return;
+    for (const close of this.#pressureListeners) close();
   }
 }
 

@@ -121,6 +121,16 @@ describe('ledger', () => {
     expect(close).toHaveBeenCalledOnce();
   });
 
+  it('leaves the windows alone when what fills it is only reserved', () => {
+    const ledger = new Ledger({ maxInFlightBytes: 2000 });
+    const close = vi.fn<() => void>();
+    ledger.onPressure(close);
+    void ledger.reserve(1500);
+    void ledger.reserve(1500);
+    expect(ledger.isFull).toBe(true);
+    expect(close).not.toHaveBeenCalled();
+  });
+
   it('refuses a limit that is not above zero', () => {
     expect(() => new Ledger({ maxInFlightBytes: 0 })).toThrow(RangeError);
   });

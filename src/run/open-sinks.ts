@@ -64,9 +64,7 @@ export class OpenSinks {
       driver.advance([[shard, first]]);
       await Promise.race([driver.idle(), aborted(this.#over)]);
     }
-    const resume = least(stands.map((stand) => stand ?? first));
-    this.#report({ type: 'shard-started', shard, resume });
-    return resume;
+    return least(stands.map((stand) => stand ?? first));
   }
 
   /** Moves positions on to where everything is settled. */

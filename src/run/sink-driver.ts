@@ -133,9 +133,11 @@ export class SinkDriver<T extends Item> {
   async #commit(entries: readonly Entry<T>[]): Promise<void> {
     const { sink, name, report, beforeCommit } = this.#options;
     const all = entries.map(({ item }) => item);
-    const positions = new Map<string, Resume>(this.#advances);
+    // The sink may have come further by a commit since it was told to move on.
+    const positions = new Map([...this.#advances].filter(([shard, to]) => isBeyond(to, this.#stands.get(shard))));
     this.#advances.clear();
     for (const { shard, last } of all) positions.set(shard, last);
+    if (positions.size === 0) return;
     const refused: Refusal[] = [];
     const startedAt = performance.now();
     await this.#retrying(async (attempt) => {

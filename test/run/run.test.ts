@@ -134,6 +134,30 @@ describe('run', () => {
     expect(ledger.counts()).toEqual({ read: 3, stored: 1, dropped: { filter: 2 }, rejected: 0, inFlight: 0 });
   });
 
+  it('never moves a position back to a checkpoint that a commit has passed meanwhile', async () => {
+    const sink = memorySink<Text>();
+    const gate = Promise.withResolvers<void>();
+    const moves: string[] = [];
+    sink.beforeCommit = async ({ items, positions }) => {
+      const to = positions.get('shard-1');
+      if (to && typeof to === 'object' && 'sequence' in to) moves.push(to.sequence);
+      if (items.length > 0) await gate.promise;
+    };
+    const { source, finished } = await begin({
+      sinks: [sink],
+      steps: [filter((event) => textOf(event) !== 'drop')],
+      checkpointEvery: { seconds: 0.005 },
+    });
+    source.push('drop');
+    source.push({ raw: 'keep', sequence: 2 });
+    await sleep(30);
+    gate.resolve();
+    source.end();
+    await finished;
+    expect(moves).toEqual(moves.toSorted((a, b) => Number(a) - Number(b)));
+    expect(moves.at(-1)).toBe('2');
+  });
+
   it('never passes a reject that is not stored', async () => {
     const rejects = memorySink<Reject>('rejects');
     const gate = Promise.withResolvers<void>();
