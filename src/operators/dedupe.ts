@@ -1,4 +1,5 @@
-import { type Duration, formatDuration } from 'date-fns';
+import type { Duration } from 'date-fns';
+import { formatDuration } from 'date-fns/formatDuration';
 import type { MonoTypeOperatorFunction } from 'rxjs';
 import { durationMs } from '../duration.ts';
 import type { Event } from '../event.ts';

@@ -1,4 +1,5 @@
-import { type Duration, formatDuration } from 'date-fns';
+import type { Duration } from 'date-fns';
+import { formatDuration } from 'date-fns/formatDuration';
 import { Observable, type OperatorFunction, type SchedulerLike, type Subscription, asyncScheduler } from 'rxjs';
 import { durationMs } from '../duration.ts';
 import type { Event } from '../event.ts';
