@@ -16,6 +16,8 @@ export function logLine(diagnostic: Diagnostic): string | undefined {
       return `${diagnostic.sink}: new to ${diagnostic.shard}, begins at ${formatResume(diagnostic.resume)}`;
     case 'identities-forgotten':
       return `${diagnostic.step}: full, ${diagnostic.count} of the oldest of ${diagnostic.capacity} identities forgotten before their time`;
+    case 'identities-loaded':
+      return `${diagnostic.step}: remembers ${diagnostic.count} identities from ${diagnostic.state}, loaded in ${Math.round(diagnostic.ms)} ms`;
     case 'no-conditional-writes':
       return `${diagnostic.store}: has no conditional writes; a run that was taken over is found out by reading, not by the store`;
     case 'stopping':

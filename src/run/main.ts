@@ -1,10 +1,10 @@
 import { relative } from 'node:path';
 import type { z } from 'zod';
 import type { Pipeline } from '../pipeline.ts';
-import { attend } from './attend.ts';
+import { type AttendOptions, attend } from './attend.ts';
 import { checkAll } from './check.ts';
 import { graphOf } from './graph.ts';
-import { SettingsError, type SettingsShape, helpOf, readSettings } from './settings.ts';
+import { type CommonSettings, SettingsError, type SettingsShape, helpOf, readSettings } from './settings.ts';
 
 /** A pipeline with its settings: what a pipeline file declares. */
 export interface Command<S extends SettingsShape> {
@@ -25,25 +25,41 @@ export function command<const S extends SettingsShape>(declaration: Command<S>):
  * `--help` ask for. Ends the process with 0, with 1 when the run failed, with 2 when the settings are wrong.
  */
 export async function main<S extends SettingsShape>({ summary, settings: shape, pipeline }: Command<S>): Promise<void> {
-  const file = relative(process.cwd(), process.argv[1]!);
+  await withSettings(summary, shape, async (settings, options, { graph, check }) => {
+    const declared = pipeline(settings);
+    if (graph) process.stdout.write(graphOf(declared));
+    else if (check) process.exit((await checkAll(declared, fileOfProcess())) ? 0 : 1);
+    // A store that hangs must not keep a run alive that has failed.
+    else if (!(await attend(declared, options))) process.exit(1);
+  });
+}
+
+/** Reads and checks settings, prints help, or says all that is wrong with them and ends the process with 2; otherwise does the work. */
+export async function withSettings<S extends SettingsShape>(
+  summary: string,
+  shape: S,
+  work: (settings: z.infer<z.ZodObject<S>>, options: AttendOptions, common: CommonSettings) => Promise<void>,
+): Promise<void> {
   try {
     const { settings, common } = readSettings(shape, process.argv.slice(2), process.env);
-    if (common.help) process.stdout.write(helpOf(file, summary, shape));
-    else if (common.graph) process.stdout.write(graphOf(pipeline(settings)));
-    else if (common.check) process.exit((await checkAll(pipeline(settings), file)) ? 0 : 1);
-    else {
-      const counts = await attend(pipeline(settings), {
-        ...(common.from && { start: common.from }),
-        ...(common.for && { for: common.for }),
-        ...(common['drain-within'] && { drainWithin: common['drain-within'] }),
-        ...(common['max-in-flight'] && { maxInFlightBytes: common['max-in-flight'] * 2 ** 20 }),
-      });
-      // A store that hangs must not keep a run alive that has failed.
-      if (!counts) process.exit(1);
-    }
+    if (common.help) process.stdout.write(helpOf(fileOfProcess(), summary, shape));
+    else await work(settings, optionsOf(common), common);
   } catch (error) {
     if (!(error instanceof SettingsError)) throw error;
-    process.stderr.write(`${file}: ${error.message}\n`);
+    process.stderr.write(`${fileOfProcess()}: ${error.message}\n`);
     process.exit(2);
   }
+}
+
+function optionsOf(common: CommonSettings): AttendOptions {
+  return {
+    ...(common.from && { start: common.from }),
+    ...(common.for && { for: common.for }),
+    ...(common['drain-within'] && { drainWithin: common['drain-within'] }),
+    ...(common['max-in-flight'] && { maxInFlightBytes: common['max-in-flight'] * 2 ** 20 }),
+  };
+}
+
+function fileOfProcess(): string {
+  return relative(process.cwd(), process.argv[1]!);
 }

@@ -55,7 +55,7 @@ export class SettingsError extends Error {
 }
 
 /** Adds a problem to a zod check in our form, without showing secrets that a URL may hold. */
-export function refuse(context: { addIssue(issue: string): void }, expected: string, came: string): never {
+function refuse(context: { addIssue(issue: string): void }, expected: string, came: string): never {
   context.addIssue(`expected ${expected}, got ${JSON.stringify(withoutSecrets(came))}`);
   return z.NEVER;
 }
@@ -98,8 +98,8 @@ export function readSettings<S extends SettingsShape>(
 /** The text of `--help`: every setting with its flag, its default and what it means. */
 export function helpOf(file: string, summary: string, shape: SettingsShape): string {
   const rows = Object.entries(shape).map(([name, type]) => {
-    const fallback =
-      type instanceof z.ZodDefault ? ` (${String(type.def.defaultValue)})` : type instanceof z.ZodOptional ? '' : ' (required)';
+    const hasDefault = type instanceof z.ZodDefault || type instanceof z.ZodPrefault;
+    const fallback = hasDefault ? ` (${String(type.def.defaultValue)})` : type instanceof z.ZodOptional ? '' : ' (required)';
     return [`${name}, --${flagOf(name)}`, `${type.description ?? ''}${fallback}`] as const;
   });
   const shared = Object.entries(COMMON).map(

@@ -23,9 +23,9 @@ const PROBE_KEY = '_millrace/probe';
 
 export interface S3Options {
   /** Another server than AWS, as a URL; buckets then stand in the path. */
-  readonly endpoint?: string;
+  readonly endpoint?: string | undefined;
   /** @default what the AWS SDK finds; `us-east-1` with an endpoint */
-  readonly region?: string;
+  readonly region?: string | undefined;
   /** A client of one's own; it is not closed with the store. */
   readonly client?: S3Client;
 }

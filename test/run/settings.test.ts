@@ -6,6 +6,7 @@ const shape = {
   KINESIS_STREAM: z.string().describe('the stream to read'),
   KINESIS_ENDPOINT: z.url({ error: 'expected a URL' }).optional().describe('its endpoint'),
   TABLE: z.string().default('events').describe('the table'),
+  WINDOW: duration.prefault('1m').describe('its length'),
 };
 
 function problemsOf(args: string[], environment: NodeJS.ProcessEnv = {}): string {
@@ -21,13 +22,13 @@ function problemsOf(args: string[], environment: NodeJS.ProcessEnv = {}): string
 describe('settings', () => {
   it('come from the environment, with defaults', () => {
     const { settings, common } = readSettings(shape, [], { KINESIS_STREAM: 'shop' });
-    expect(settings).toEqual({ KINESIS_STREAM: 'shop', TABLE: 'events' });
+    expect(settings).toEqual({ KINESIS_STREAM: 'shop', TABLE: 'events', WINDOW: { minutes: 1 } });
     expect(common).toEqual({ check: false, graph: false, help: false });
   });
 
   it('come from flags first', () => {
     const { settings } = readSettings(shape, ['--kinesis-stream', 'other', '--table=t'], { KINESIS_STREAM: 'shop' });
-    expect(settings).toEqual({ KINESIS_STREAM: 'other', TABLE: 't' });
+    expect(settings).toEqual({ KINESIS_STREAM: 'other', TABLE: 't', WINDOW: { minutes: 1 } });
   });
 
   it('take an empty variable for one that is not set', () => {
@@ -57,6 +58,7 @@ describe('settings', () => {
     const help = helpOf('pipelines/shop.ts', 'Counts the shop.', shape);
     expect(help).toMatch(/KINESIS_STREAM, --kinesis-stream +the stream to read \(required\)/);
     expect(help).toMatch(/TABLE, --table +the table \(events\)/);
+    expect(help).toMatch(/WINDOW, --window +its length \(1m\)/);
     expect(help).toMatch(/--from <start> /);
   });
 

@@ -7,7 +7,7 @@ import type { Source } from '../../src/sources/source.ts';
 import { type Reading, readSource, textsByShard } from '../support/read-source.ts';
 
 /** A stream that was filled for a test. */
-export interface FilledStream {
+interface FilledStream {
   readonly source: Source<Uint8Array>;
   /** The names of its shards, in the order in which they were filled. */
   readonly shards: readonly string[];

@@ -12,14 +12,14 @@ export type CallFault =
   /** A body that is none. */
   | { readonly body: string };
 
-export interface Call {
+interface Call {
   readonly operation: 'ListShards' | 'GetShardIterator' | 'GetRecords' | 'DescribeStreamSummary';
   /** How many calls of this operation came before. */
   readonly nth: number;
   readonly input: Readonly<Record<string, unknown>>;
 }
 
-export interface FaultyShard {
+interface FaultyShard {
   readonly id: string;
   readonly parents?: readonly string[];
   /** One payload each; its sequence number is its place in the shard and 1, its arrival time that in seconds. */

@@ -4,7 +4,7 @@ import type { Scene } from '../scripted.ts';
 import type { Shard } from '../shard-set.ts';
 
 /** A record as a script has it: text stands for its UTF-8 bytes. */
-export type ScriptedRecord =
+type ScriptedRecord =
   | string
   | Uint8Array
   | {

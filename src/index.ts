@@ -1,0 +1,73 @@
+// The ground
+export type { Diagnostic, Report } from './diagnostic.ts';
+export { FencedError, OrderBrokenError, SettledTooEarlyError } from './errors.ts';
+export { Event, Origin, Reject, comparePositions } from './event.ts';
+export type { Item, Position, RejectReason, Resume } from './event.ts';
+export { Delivery, Ledger } from './ledger.ts';
+export type { Counts, DeliveryOptions, LedgerOptions } from './ledger.ts';
+
+// Pipelines
+export { pipeline } from './pipeline.ts';
+export type { Pipeline, Stage } from './pipeline.ts';
+export { DrainDeadlineError, run, startRun } from './run/run.ts';
+export type { RunOptions, Running } from './run/run.ts';
+export { attend } from './run/attend.ts';
+export type { AttendOptions } from './run/attend.ts';
+export { command, main } from './run/main.ts';
+export type { Command } from './run/main.ts';
+export { duration, start } from './run/settings.ts';
+export { archiveUrl, databaseUrl, endpoint, streamName } from './run/setting-types.ts';
+
+// Sources
+export { kinesis } from './sources/kinesis.ts';
+export type { KinesisOptions } from './sources/kinesis.ts';
+export { scripted } from './sources/scripted.ts';
+export type { Source, SourceContext, Start } from './sources/source.ts';
+
+// Operators
+export { decode } from './operators/decode.ts';
+export type { Format } from './operators/decode.ts';
+export { dedupe } from './operators/dedupe.ts';
+export type { DedupeOptions } from './operators/dedupe.ts';
+export { hash128 } from './operators/identity.ts';
+export type { Identity } from './operators/identity.ts';
+export { mapAccum } from './operators/map-accum.ts';
+export type { Steps } from './operators/map-accum.ts';
+export { mapAsync } from './operators/map-async.ts';
+export { minuteWindow } from './operators/minute-window.ts';
+export type { MinuteWindowOptions } from './operators/minute-window.ts';
+export { named } from './operators/named.ts';
+export { stripCheckpoints } from './operators/strip-checkpoints.ts';
+export { transform } from './operators/transform.ts';
+export { validate } from './operators/validate.ts';
+export type { Check } from './operators/validate.ts';
+export { Window } from './operators/window.ts';
+export type { WindowBounds } from './operators/window.ts';
+
+// Snowplow
+export { enrichedColumns, textColumns } from './snowplow/columns.ts';
+export { EnrichedEvent } from './snowplow/enriched-event.ts';
+export { enriched } from './snowplow/enriched.ts';
+export { eventId, eventIdAndFingerprint } from './snowplow/event-id.ts';
+export { label } from './snowplow/label.ts';
+export type { LabelSchemas } from './snowplow/label.ts';
+
+// Sinks
+export { archive } from './sinks/archive.ts';
+export type { ArchiveOptions } from './sinks/archive.ts';
+export { copyInto } from './sinks/copy-into.ts';
+export type { CopyIntoOptions } from './sinks/copy-into.ts';
+export { rejectsIntoArchive } from './sinks/rejects-into-archive.ts';
+export { rejectsIntoDatabase } from './sinks/rejects-into-database.ts';
+export type { Batch, OpenSink, Refusal, Sink, SinkContext } from './sinks/sink.ts';
+
+// Stores
+export { databaseFrom } from './stores/database-url.ts';
+export type { Column, ColumnType, Database, Table } from './stores/database.ts';
+export { directory } from './stores/directory.ts';
+export { duckdb } from './stores/duckdb.ts';
+export { identityLog } from './stores/identity-log.ts';
+export { objectStoreFrom } from './stores/object-store-url.ts';
+export type { ObjectStore } from './stores/object-store.ts';
+export { postgres } from './stores/postgres.ts';
+export { s3 } from './stores/s3.ts';

@@ -1,0 +1,24 @@
+import { z } from 'zod';
+import { databaseFrom } from '../stores/database-url.ts';
+import { objectStoreFrom } from '../stores/object-store-url.ts';
+import { withoutSecrets } from './settings.ts';
+
+/** The name of a Kinesis stream. https://docs.aws.amazon.com/kinesis/latest/APIReference/API_CreateStream.html */
+export const streamName = z.string().regex(/^[\w.-]{1,128}$/, 'expected a stream name of letters, digits, _, . and -');
+
+/** The address of an API server other than AWS's own. */
+export const endpoint = z.url({ protocol: /^https?$/, error: 'expected an address such as http://127.0.0.1:4567' });
+
+/** Where a database is: `postgres://…` or `duckdb:./file`. */
+export const databaseUrl = z.string().superRefine((url, context) => whatItThrows(() => databaseFrom(url), url, context));
+
+/** Where an archive is: `s3://bucket/prefix` or `file:./folder`. */
+export const archiveUrl = z.string().superRefine((url, context) => whatItThrows(() => objectStoreFrom(url), url, context));
+
+function whatItThrows(make: () => unknown, url: string, context: { addIssue(issue: string): void }): void {
+  try {
+    make();
+  } catch (error) {
+    context.addIssue((error as Error).message.replaceAll(url, withoutSecrets(url)));
+  }
+}
