@@ -8,14 +8,19 @@ export interface Expected {
   readonly rejected: readonly string[];
 }
 
-/** Knows from how a shop's records were made what becomes of each. */
-export function oracleOf(records: readonly ShopRecord[]): Expected {
+/**
+ * Knows from how a shop's records were made what becomes of each.
+ *
+ * @param rejects the rejects that were found: a record that the log ran through may be among them when it could not be mended, and then must not be stored
+ */
+export function oracleOf(records: readonly ShopRecord[], rejects: readonly string[] = []): Expected {
   const stored = new Map<string, string | undefined>();
   const rejected: string[] = [];
+  const found = new Set(rejects);
   for (const { truth, data, eventId } of records) {
     const text = Buffer.from(data).toString();
     if (truth === 'event') stored.set(eventId, text);
-    else if (truth === 'noise') stored.set(eventId, undefined);
+    else if (truth === 'noise' && !found.has(text)) stored.set(eventId, undefined);
     else if (truth !== 'repeat') rejected.push(text);
   }
   return { stored, rejected: rejected.toSorted() };

@@ -1,0 +1,124 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DuckDBInstance } from '@duckdb/node-api';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { shop } from '../../src/demo/shop.ts';
+import { startVictim } from '../crash/victim.ts';
+import { type Kinesis, startKinesis } from '../support/kinesis.ts';
+
+const records = shop({ shares: { repeat: 0, 'broken-label': 0, malformed: 0, noise: 0 } })
+  .take(300)
+  .toArray();
+
+let kinesis: Kinesis;
+let folder: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'millrace-main-'));
+  kinesis = await startKinesis();
+}, 60_000);
+
+afterAll(async () => {
+  await kinesis.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+/** Settings of a warehouse with a stream, a database and an archive of its own; the stream holds the records. */
+async function warehouse(name: string): Promise<Record<string, string>> {
+  const stream = await kinesis.createStream(name, 2);
+  await stream.put(records.map(({ data }) => data));
+  return {
+    KINESIS_STREAM: name,
+    KINESIS_ENDPOINT: kinesis.endpoint,
+    DATABASE_URL: `duckdb:${join(folder, `${name}.duckdb`)}`,
+    ARCHIVE_URL: `file:${join(folder, name)}`,
+    STATE_FILE: join(folder, `${name}.state`),
+  };
+}
+
+async function idsIn(name: string): Promise<string[]> {
+  const instance = await DuckDBInstance.create(join(folder, `${name}.duckdb`), { access_mode: 'READ_ONLY' });
+  const connection = await instance.connect();
+  const rows = await connection.runAndReadAll('select event_id from snowplow_events');
+  connection.closeSync();
+  instance.closeSync();
+  return rows.getRowsJson().flatMap((row) => row as string[]);
+}
+
+const all = records.map(({ eventId }) => eventId).toSorted();
+
+describe('a pipeline file, as a process', { timeout: 60_000 }, () => {
+  it.each(['SIGTERM', 'SIGINT'] as const)('ends with 0 on %s, with everything that it read stored', async (signal) => {
+    const settings = await warehouse(signal.toLowerCase());
+    const run = startVictim('warehouse.ts', settings);
+    await run.reading();
+    // Long enough to have read all, not long enough for the minute to end by itself and its grace to pass.
+    await new Promise((resolve) => setTimeout(resolve, 2000));
+    run.signal(signal);
+    const { code, output } = await run.ended();
+    expect(output).toContain('read 300 = stored 300 + repeats 0 + rejected 0');
+    expect(code).toBe(0);
+    expect((await idsIn(signal.toLowerCase())).toSorted()).toEqual(all);
+  });
+
+  it('ends at once on a second signal, and the next run stores what is missing, once', async () => {
+    const settings = await warehouse('twice');
+    const run = startVictim('warehouse.ts', settings);
+    await run.reading();
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    run.signal('SIGTERM');
+    run.signal('SIGINT');
+    expect((await run.ended()).code).toBe(130);
+    const { code } = await startVictim('warehouse.ts', settings, ['--for', '3s']).ended();
+    expect(code).toBe(0);
+    expect((await idsIn('twice')).toSorted()).toEqual(all);
+  });
+
+  it('ends with 1 and the cause when a store fails for good', async () => {
+    const settings = { ...(await warehouse('failing')), DATABASE_URL: 'postgres://me:secret@127.0.0.1:1/shop' };
+    const { code, output } = await startVictim('warehouse.ts', settings).ended();
+    expect(code).toBe(1);
+    expect(output).toMatch(/warehouse has ended: .*ECONNREFUSED/);
+    expect(output).not.toContain('secret');
+  });
+
+  it('ends with 2 and all that is wrong with the settings, without having started anything', async () => {
+    const { code, output } = await startVictim('warehouse.ts', { DATABASE_URL: 'mysql://me:secret@db/x' }, [
+      '--for',
+      'ever',
+    ]).ended();
+    expect(code).toBe(2);
+    expect(output).toMatch(/KINESIS_STREAM.*\n.*DATABASE_URL.*\n.*--for/);
+    expect(output).not.toContain('secret');
+  });
+
+  it('checks the stream, the stores and the types, and reads nothing', async () => {
+    const settings = await warehouse('checked');
+    const { code, output } = await startVictim('warehouse.ts', settings, ['--check']).ended();
+    expect(output.split('\n').map((line) => line.split(':')[0])).toEqual([
+      'ok    settings',
+      'ok    types',
+      'ok    stream',
+      'ok    archive',
+      'ok    copy',
+      'ok    rejects',
+      '',
+    ]);
+    expect(code).toBe(0);
+    expect(await idsIn('checked')).toEqual([]);
+  });
+
+  it('says what is wrong with a stream that is not there', async () => {
+    const settings = { ...(await warehouse('there')), KINESIS_STREAM: 'not-there' };
+    const { code, output } = await startVictim('warehouse.ts', settings, ['--check']).ended();
+    expect(code).toBe(1);
+    expect(output).toMatch(/wrong stream: .*not-there/);
+  });
+
+  it('draws itself', async () => {
+    const { code, output } = await startVictim('warehouse.ts', { KINESIS_STREAM: 'shop' }, ['--graph']).ended();
+    expect(code).toBe(0);
+    expect(output).toMatch(/^flowchart LR\n {2}source\(\["stream shop"\]\)/);
+  });
+});
