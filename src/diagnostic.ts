@@ -29,7 +29,13 @@ export type Diagnostic =
     }
   | { readonly type: 'sink-joined'; readonly sink: string; readonly shard: string; readonly resume: Resume }
   | { readonly type: 'rejected'; readonly position: Position; readonly why: RejectReason }
-  | { readonly type: 'identities-loaded'; readonly step: string; readonly count: number; readonly ms: number; readonly state: string }
+  | {
+      readonly type: 'identities-loaded';
+      readonly step: string;
+      readonly count: number;
+      readonly ms: number;
+      readonly state: string;
+    }
   | { readonly type: 'identities-forgotten'; readonly step: string; readonly count: number; readonly capacity: number }
   | { readonly type: 'no-conditional-writes'; readonly store: string }
   | { readonly type: 'stopping'; readonly why: string };

@@ -1,0 +1,57 @@
+import { readFileSync } from 'node:fs';
+import { dirname, join, normalize, relative } from 'node:path';
+import { globSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+
+const root = join(import.meta.dirname, '..', 'src');
+
+/** The rooms from the ground up; a file may import from its own room and from those below it. */
+const floors: readonly (readonly string[])[] = [
+  ['event', 'ledger', 'diagnostic', 'errors', 'owner', 'duration', 'fault'],
+  ['operators', 'snowplow', 'stores'],
+  ['sources', 'sinks'],
+  ['pipeline'],
+  ['observe'],
+  ['run'],
+  ['index'],
+  // What helps to try and to test a pipeline may use all of it, and nothing uses that.
+  ['testing', 'demo'],
+];
+
+const floorOf = (room: string): number => floors.findIndex((rooms) => rooms.includes(room));
+const roomOf = (file: string): string => file.split('/')[0]!.replace(/\.ts$/, '');
+
+const imports = globSync('**/*.ts', { cwd: root }).flatMap((file) => {
+  const text = readFileSync(join(root, file), 'utf8');
+  return [...text.matchAll(/(?:from|import)\s+'(\.[^']+)'/g)].map(([, target]) => ({
+    file,
+    target: relative('.', normalize(join(dirname(file), target!))),
+  }));
+});
+
+describe('architecture', () => {
+  it('knows the room of every file', () => {
+    const rooms = new Set(globSync('**/*.ts', { cwd: root }).map(roomOf));
+    expect([...rooms].filter((room) => floorOf(room) < 0)).toEqual([]);
+    expect(imports.length).toBeGreaterThan(50);
+  });
+
+  it('imports run one way: from the ground up, never back', () => {
+    const upward = imports.filter(({ file, target }) => floorOf(roomOf(target)) > floorOf(roomOf(file)));
+    expect(upward.map(({ file, target }) => `${file} imports ${target}`)).toEqual([]);
+  });
+
+  it('operators know no source, no sink and no store', () => {
+    const known = imports.filter(
+      ({ file, target }) => roomOf(file) === 'operators' && ['stores', 'sinks', 'sources'].includes(roomOf(target)),
+    );
+    expect(known.map(({ file, target }) => `${file} imports ${target}`)).toEqual([]);
+  });
+
+  it('nothing reads observe but run', () => {
+    const readers = imports.filter(
+      ({ file, target }) => roomOf(target) === 'observe' && !['observe', 'run'].includes(roomOf(file)),
+    );
+    expect(readers.map(({ file, target }) => `${file} imports ${target}`)).toEqual([]);
+  });
+});

@@ -1,0 +1,30 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+
+const root = join(import.meta.dirname, '..');
+const read = (file: string): string => readFileSync(join(root, file), 'utf8');
+const readme = read('README.md');
+
+describe('README', () => {
+  it('quotes pipelines/warehouse.ts as it is', () => {
+    const [, quoted] = /<!-- pipelines\/warehouse.ts -->\s+```ts\n([^]*?)\n```/.exec(readme)!;
+    const program = read('pipelines/warehouse.ts');
+    expect(quoted).toBe(program.slice(program.indexOf('export const warehouse')).trim());
+  });
+
+  it('names only files that are there', () => {
+    const links = [...readme.matchAll(/\]\(([^)#]+)[^)]*\)/g)]
+      .map(([, link]) => link!)
+      .filter((link) => !link.startsWith('http'));
+    expect(links.length).toBeGreaterThan(15);
+    expect(links.filter((link) => !existsSync(join(root, link)))).toEqual([]);
+  });
+
+  it('names only scripts that are there', () => {
+    const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
+    const named = [...readme.matchAll(/npm (?:run )?(start|test|run [\w:]+)/g)].map(([, script]) => script!.replace('run ', ''));
+    expect(named.length).toBeGreaterThan(1);
+    expect(named.filter((script) => !(script in scripts))).toEqual([]);
+  });
+});
