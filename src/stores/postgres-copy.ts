@@ -1,38 +1,33 @@
 import type { Connection, Submittable } from 'pg';
 
-/** How many bytes one message to the server holds; a longer line has one of its own. */
+/** How many bytes one message to the server holds; a longer line makes it grow. */
 const COPY_CHUNK_BYTES = 128 * 1024;
 
 const COPY_DATA = 0x64; // 'd'
 const HEADER_BYTES = 5;
+const NEWLINE = 0x0a;
 
-/** Packs encoded lines into CopyData messages. */
+/** Packs encoded lines into CopyData messages. A message is good until the next one is asked for: they share their memory. */
 export function* copyData(lines: Iterable<Uint8Array>): Generator<Buffer> {
-  let packed: Uint8Array[] = [];
-  let sizeBytes = HEADER_BYTES;
-  for (const line of lines) {
-    if (packed.length > 0 && sizeBytes + line.length + 1 > COPY_CHUNK_BYTES) {
-      yield pack(packed, sizeBytes);
-      packed = [];
-      sizeBytes = HEADER_BYTES;
-    }
-    packed.push(line);
-    sizeBytes += line.length + 1;
-  }
-  if (packed.length > 0) yield pack(packed, sizeBytes);
-}
-
-function pack(lines: readonly Uint8Array[], sizeBytes: number): Buffer {
-  const message = Buffer.allocUnsafe(sizeBytes);
-  message[0] = COPY_DATA;
-  message.writeUInt32BE(sizeBytes - 1, 1);
+  let message = Buffer.allocUnsafeSlow(COPY_CHUNK_BYTES);
   let at = HEADER_BYTES;
   for (const line of lines) {
+    if (at + line.length + 1 > message.length) {
+      if (at > HEADER_BYTES) yield closed(message, at);
+      at = HEADER_BYTES;
+      if (at + line.length + 1 > message.length) message = Buffer.allocUnsafeSlow(at + line.length + 1);
+    }
     message.set(line, at);
     at += line.length;
-    message[at++] = 0x0a;
+    message[at++] = NEWLINE;
   }
-  return message;
+  if (at > HEADER_BYTES) yield closed(message, at);
+}
+
+function closed(message: Buffer, end: number): Buffer {
+  message[0] = COPY_DATA;
+  message.writeUInt32BE(end - 1, 1);
+  return message.subarray(0, end);
 }
 
 /**
@@ -100,18 +95,12 @@ export class CopyMessage implements Submittable {
   handleDataRow(): void {}
   handleEmptyQuery(): void {}
 
+  // One chunk at a time, as they share their memory; a failed write ends the connection, which tells.
   #send(connection: Wire, chunks: Iterator<Buffer>): void {
-    while (!this.#failed) {
-      const { value: chunk, done } = chunks.next();
-      if (done) {
-        connection.endCopyFrom();
-        return;
-      }
-      if (!connection.stream.write(chunk)) {
-        connection.stream.once('drain', () => this.#send(connection, chunks));
-        return;
-      }
-    }
+    if (this.#failed) return;
+    const { value: chunk, done } = chunks.next();
+    if (done) connection.endCopyFrom();
+    else connection.stream.write(chunk, (error) => error ?? this.#send(connection, chunks));
   }
 }
 
