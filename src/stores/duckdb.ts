@@ -21,7 +21,7 @@ export interface DuckdbOptions {
    * What DuckDB may use of memory for its buffers; with less than the default a wide table crawls. A load that needs more, of
    * very long records, fails once as transient and finds twice as much when it is tried again.
    *
-   * @default 67_108_864 (64 MiB)
+   * @default 201_326_592 (192 MiB)
    */
   readonly memoryLimitBytes?: number;
   /** How many threads DuckDB may use; each needs memory of its own. @default 1 */
@@ -36,7 +36,7 @@ export interface DuckdbOptions {
  */
 export function duckdb(
   path: string,
-  { schema = 'millrace', memoryLimitBytes = 64 * 1024 * 1024, threads = 1 }: DuckdbOptions = {},
+  { schema = 'millrace', memoryLimitBytes = 192 * 1024 * 1024, threads = 1 }: DuckdbOptions = {},
 ): Database {
   // In memory, positions and rows would not outlive the run.
   if (path === '' || path === ':memory:') throw new TypeError(`duckdb: expected the path of a file, got ${JSON.stringify(path)}`);
