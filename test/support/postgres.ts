@@ -9,6 +9,8 @@ import { dirname, join, relative } from 'node:path';
 export interface PostgresOptions {
   /** Off, the server loses commits when the machine goes down; when the server goes down it loses none. @default false */
   readonly fsync?: boolean;
+  /** The folder of another installation, with its `bin`. @default the one that npm brings */
+  readonly native?: string;
   /** More settings, as postgresql.conf has them. */
   readonly settings?: Readonly<Record<string, string>>;
 }
@@ -26,10 +28,10 @@ export interface Postgres {
 const nobody = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {};
 
 /** Starts the Postgres that npm brings, empty, on a free port of the loopback. */
-export async function startPostgres({ fsync = false, settings = {} }: PostgresOptions = {}): Promise<Postgres> {
+export async function startPostgres({ fsync = false, native: given, settings = {} }: PostgresOptions = {}): Promise<Postgres> {
   const folder = await mkdtemp(join(tmpdir(), 'millrace-postgres-'));
   if (nobody.uid !== undefined) await chown(folder, nobody.uid, nobody.gid);
-  const native = await findNative(folder);
+  const native = given ?? (await findNative(folder));
   const data = join(folder, 'data');
   await succeed(native, 'initdb', ['-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--no-locale', '--no-sync']);
   const all = { fsync: fsync ? 'on' : 'off', unix_socket_directories: folder, listen_addresses: '127.0.0.1', ...settings };
