@@ -1,6 +1,7 @@
 import { Observable, type OperatorFunction } from 'rxjs';
 import type { Event } from '../event.ts';
 import { named } from './named.ts';
+import { thrown } from './thrown.ts';
 
 export interface MapAsyncOptions {
   /** How many calls may be under way at a time. @default 16 */
@@ -46,7 +47,7 @@ export function mapAsync<A, B>(
             .then(call)
             .then(
               (data) => (entry.settle = () => subscriber.next(entry.event.with(data))),
-              (error: unknown) => (entry.settle = () => entry.event.reject(reasonOf(error))),
+              (error: unknown) => (entry.settle = () => entry.event.reject(thrown('mapAsync', error))),
             )
             .then(() => {
               underWay--;
@@ -84,9 +85,4 @@ interface Entry<A> {
   readonly event: Event<A>;
   /** Emits or rejects the event, once its call has ended. */
   settle: (() => void) | undefined;
-}
-
-function reasonOf(error: unknown) {
-  const { name, message } = error instanceof Error ? error : new Error(String(error));
-  return { step: 'mapAsync', code: name, reason: message };
 }

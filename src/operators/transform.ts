@@ -1,7 +1,8 @@
 import type { OperatorFunction } from 'rxjs';
-import type { Event, RejectReason } from '../event.ts';
+import type { Event } from '../event.ts';
 import { mapAccum } from './map-accum.ts';
 import { named } from './named.ts';
+import { thrown } from './thrown.ts';
 
 /**
  * Changes the data of each event, like `map`; what the function throws is a reject, not the end of the stream.
@@ -22,22 +23,11 @@ export function transform<A, B>(fn: (data: A) => B): OperatorFunction<Event<A>, 
         try {
           data = fn(event.data);
         } catch (error) {
-          event.reject(reasonOf(error));
+          event.reject(thrown('transform', error));
           return;
         }
         emit(event.with(data));
       },
     }),
   );
-}
-
-function reasonOf(error: unknown): RejectReason {
-  if (!(error instanceof Error)) return { step: 'transform', code: 'thrown', reason: String(error) };
-  const { code, path } = error as { readonly code?: unknown; readonly path?: unknown };
-  return {
-    step: 'transform',
-    code: typeof code === 'string' ? code : error.name,
-    reason: error.message,
-    ...(typeof path === 'string' && { path }),
-  };
 }
