@@ -61,7 +61,8 @@ export function mapAsync<A, B>(
             const { event, settle } = queue.shift()!;
             next--;
             settle!();
-            event.release();
+            // Whoever failed or left on this event has not stored it.
+            if (!subscriber.closed) event.release();
           }
           if (hasCompleted && queue.length === 0) subscriber.complete();
         };

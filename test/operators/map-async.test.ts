@@ -1,4 +1,4 @@
-import { EMPTY, NEVER, Subject, from, throwError } from 'rxjs';
+import { EMPTY, NEVER, Subject, from, map, throwError } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import type { Event } from '../../src/event.ts';
 import { mapAsync } from '../../src/operators/map-async.ts';
@@ -124,6 +124,22 @@ describe('mapAsync', () => {
     throwError(() => 'at once')
       .pipe(operator)
       .subscribe({ error: (error) => expect(error).toBe('at once') });
+  });
+
+  it('keeps an event unsettled on which the next step fails or leaves', async () => {
+    const failing = deliver(['a']);
+    const fail = map(() => {
+      throw new Error('a bug');
+    });
+    from(failing.events)
+      .pipe(
+        mapAsync(async () => 'A'),
+        fail,
+      )
+      .subscribe({ error: () => {} });
+    failing.delivery.letGo();
+    await turn();
+    expect(failing.delivery.isSettled).toBe(false);
   });
 
   it('refuses a concurrency that is none', () => {
