@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Column, OpenDatabase, RejectRow, RowFault, Table } from '../../src/stores/database.ts';
 import { postgres } from '../../src/stores/postgres.ts';
@@ -76,11 +77,18 @@ describe('a connection that is lost', () => {
 
   test('in the middle of a COPY stores nothing, and refuses no row', async () => {
     const store = await open();
+    // It waits in its middle for what somebody else may or may not insert.
+    await database.query('CREATE UNIQUE INDEX ON numbers (n)');
+    const other = new pg.Client(database.url);
+    await other.connect();
+    await other.query('BEGIN');
+    await other.query('INSERT INTO numbers VALUES (200000)');
     const trying = store.commit(owner, load(many, many.length));
     const failing = expect(trying).rejects.toThrow(/terminat/);
-    await until(async () => (await backends(`query LIKE '%COPY%' AND state = 'active'`)).length > 0);
+    await until(async () => (await backends(`query LIKE '%COPY%' AND wait_event_type = 'Lock'`)).length > 0);
     await database.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'millrace'`);
     await failing;
+    await other.end();
     expect(await store.positions(owner, ['a'])).toEqual(new Map());
     await store.commit(owner, load(['1'], 1));
     expect([await count(), await count('millrace.rejects')]).toEqual([1, 0]);

@@ -1,0 +1,15 @@
+import { describe, expect, it } from 'vitest';
+import * as millrace from '../src/index.ts';
+import * as testing from '../src/testing/index.ts';
+
+describe('public names', () => {
+  it('of millrace', () => {
+    expect(Object.keys(millrace).toSorted().join(' ')).toMatchInlineSnapshot(
+      `"Delivery DrainDeadlineError EnrichedEvent Event FencedError Ledger OrderBrokenError Origin Reject SettledTooEarlyError Window archive archiveUrl attend command comparePositions copyInto databaseFrom databaseUrl decode dedupe directory duckdb duration endpoint enriched enrichedColumns eventId eventIdAndFingerprint hash128 identityLog kinesis label main mapAccum mapAsync minuteWindow named objectStoreFrom pipeline postgres rejectsIntoArchive rejectsIntoDatabase run s3 scripted start startRun streamName stripCheckpoints textColumns transform validate"`,
+    );
+  });
+
+  it('of millrace/testing', () => {
+    expect(Object.keys(testing).toSorted().join(' ')).toMatchInlineSnapshot(`"deliver marble memorySink record"`);
+  });
+});
