@@ -43,7 +43,7 @@ export class OpenSinks {
     // A sink's position may pass a reject only when that is stored, and a repeat only when its identity is remembered.
     const beforeCommit = async (): Promise<void> => {
       this.#ledger.flushState();
-      await this.#rejects?.idle();
+      await this.#rejects?.stored();
     };
     for (const sink of sinks) this.drivers.push(await this.#drive(sink as Sink<Item>, beforeCommit));
     this.#ledger.onReject((reject) => this.#takeReject(reject));
@@ -61,8 +61,7 @@ export class OpenSinks {
       if (stands[i]) continue;
       if (known.length > 0) this.#report({ type: 'sink-joined', sink: this.#pipeline.sinks[i]!.name, shard, resume: first });
       // Written down before the first read: a start at LATEST must not move when the run begins again.
-      driver.advance([[shard, first]]);
-      await Promise.race([driver.idle(), aborted(this.#over)]);
+      await driver.begin(shard, first);
     }
     return least(stands.map((stand) => stand ?? first));
   }
@@ -127,8 +126,4 @@ function least(resumes: readonly Resume[]): Resume {
     if (isPosition(a)) return b;
     return isPosition(b) || a <= b ? a : b;
   });
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }

@@ -44,6 +44,8 @@ export class SinkDriver<T extends Item> {
   readonly #advances = new Map<string, Resume>();
   #working: Promise<void> | undefined;
   #hasEnded = false;
+  #pushed = 0;
+  #stored = 0;
   #linger: ReturnType<typeof setTimeout> | undefined;
   #waiting: (() => void)[] = [];
 
@@ -66,6 +68,7 @@ export class SinkDriver<T extends Item> {
     const rest = behind(item, this.#resumedAt.get(item.shard));
     if (!rest) return done();
     this.#queue.push({ item: rest, done });
+    this.#pushed++;
     this.#wake(this.#options.lingerMs);
   }
 
@@ -75,18 +78,28 @@ export class SinkDriver<T extends Item> {
     if (this.#advances.size > 0) this.#wake();
   }
 
-  /** Resolves when all that was pushed so far is durable, without lingering; never after a failure. */
-  async idle(): Promise<void> {
-    while (this.#working || this.#hasEnded || this.#queue.length > 0 || this.#advances.size > 0) {
-      this.#wake();
-      await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    }
+  /** Writes down where a shard begins that the sink did not know. */
+  begin(shard: string, resume: Resume): Promise<void> {
+    this.advance([[shard, resume]]);
+    return this.#until(() => this.#stands.has(shard));
+  }
+
+  /** Resolves when all that was pushed before the call is durable, without lingering; what comes meanwhile holds nobody up. */
+  stored(): Promise<void> {
+    const goal = this.#pushed;
+    return this.#until(() => this.#stored >= goal);
+  }
+
+  /** Resolves when there is nothing left to do. */
+  idle(): Promise<void> {
+    return this.#until(() => !this.#working && this.#queue.length === 0 && this.#advances.size === 0);
   }
 
   /** Takes nothing on any more, gives a commit under way a moment to end, and closes the sink. */
   async close(): Promise<void> {
     clearTimeout(this.#linger);
     this.#hasEnded = true;
+    this.#tellWaiting();
     if (this.#working) await Promise.race([this.#working, waitFor(CLOSE_WITHIN_MS, new AbortController().signal)]);
     await this.#options.sink.close();
   }
@@ -106,15 +119,31 @@ export class SinkDriver<T extends Item> {
   async #work(): Promise<void> {
     await Promise.resolve();
     try {
-      while (!this.#hasEnded && (this.#queue.length > 0 || this.#advances.size > 0)) await this.#commit(this.#take());
+      while (!this.#hasEnded && (this.#queue.length > 0 || this.#advances.size > 0)) {
+        await this.#commit(this.#take());
+        this.#tellWaiting();
+      }
       this.#working = undefined;
-      const waiting = this.#waiting;
-      this.#waiting = [];
-      for (const resolve of waiting) resolve();
     } catch (error) {
       this.#hasEnded = true;
       this.#options.fail(error);
     }
+    this.#tellWaiting();
+  }
+
+  /** @throws {Error} when the sink has failed or is closed before it is so */
+  async #until(isSo: () => boolean): Promise<void> {
+    while (!isSo()) {
+      if (this.#hasEnded) throw new Error(`${this.#options.name}: ended before all was stored`);
+      this.#wake();
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    }
+  }
+
+  #tellWaiting(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const resolve of waiting) resolve();
   }
 
   #take(): Entry<T>[] {
@@ -122,7 +151,8 @@ export class SinkDriver<T extends Item> {
     let count = 0;
     for (const { item } of this.#queue) {
       // Events that a step made of one record have one position, and must not be parted by a commit.
-      const isTwin = count > 0 && comparePositions(item.first, this.#queue[count - 1]!.item.last) === 0;
+      const before = this.#queue[count - 1]?.item;
+      const isTwin = before?.shard === item.shard && comparePositions(item.first, before.last) === 0;
       if (count > 0 && !isTwin && bytes + item.sizeBytes > MAX_BATCH_BYTES) break;
       bytes += item.sizeBytes;
       count++;
@@ -154,6 +184,7 @@ export class SinkDriver<T extends Item> {
       report({ type: 'rejected', position: event.position, why });
     }
     for (const { done } of entries) done();
+    this.#stored += entries.length;
     const [count, sizeBytes] = [total(all, 'count'), total(all, 'sizeBytes')];
     report({ type: 'committed', sink: name, count, sizeBytes, ms: performance.now() - startedAt, positions });
   }

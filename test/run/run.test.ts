@@ -174,11 +174,30 @@ describe('run', () => {
     expect(ledger.counts()).toMatchObject({ read: 2, stored: 1, rejected: 1, inFlight: 0 });
   });
 
+  it('lets sinks go on while rejects keep coming', async () => {
+    const rejects = memorySink<Reject>('rejects');
+    const sink = memorySink<Text>();
+    let number = 1;
+    // Each commit of rejects finds the next one waiting.
+    rejects.beforeCommit = ({ items }) =>
+      void (items.length > 0 && number < 500 && source.push({ raw: 'bad', sequence: ++number }));
+    const { source, finished } = await begin({ rejects, sinks: [sink], steps: [rejectBad] });
+    source.push({ raw: 'bad', sequence: ++number }, 'good');
+    number++;
+    let rejectsBefore: number | undefined;
+    sink.afterCommit = ({ items }) => void (items.length > 0 && (rejectsBefore = rejects.stored.length));
+    await sleep(20);
+    source.end();
+    await finished;
+    expect(rejectsBefore).toBeLessThan(20);
+    expect(rejects.stored.length).toBeGreaterThan(400);
+  });
+
   it('stores a reject once, however often its event is read', async () => {
     const rejects = memorySink<Reject>('rejects');
     const sink = memorySink<Text>();
-    sink.beforeCommit = () => {
-      throw new Error('disk on fire');
+    sink.beforeCommit = ({ items }) => {
+      if (items.length > 0) throw new Error('disk on fire');
     };
     const first = await begin({ rejects, sinks: [sink], steps: [rejectBad] });
     first.source.push('bad', 'good');
