@@ -26,22 +26,33 @@ export class DedupeMemory<T> {
   readonly #table: IdentityTable;
   readonly #horizon: ArrivalHorizon;
   readonly #sight = new Uint32Array(SIGHT_WORDS);
+  readonly #journal: SightJournal | undefined;
+  readonly #loadedMs: number = 0;
   #ledger: Ledger | undefined;
-  #journal: SightJournal | undefined;
   #unregister: (() => void) | undefined;
   #seen = 0;
   #forgottenTold = 0;
 
+  /** Opens the state and loads it: before the source takes anything over, so that a state that cannot be had stops nobody else. */
   constructor(options: DedupeMemoryOptions<T>) {
+    const { state, capacity } = options;
     this.#options = options;
     this.#identity = options.identity;
     this.#table = new IdentityTable(options);
     this.#horizon = new ArrivalHorizon(options.withinMs);
+    if (!state) return;
+    this.#journal = new SightJournal(state, { capacity, expiredBeforeMs: () => this.#expiredBeforeMs() });
+    try {
+      this.#loadedMs = this.#journal.loadInto(this.#table).ms;
+    } catch (error) {
+      this.#journal.close();
+      throw error;
+    }
   }
 
-  /** Tells whether an event is a repeat; remembers it when it is the first. Opens the state at the first call. */
+  /** Tells whether an event is a repeat; remembers it when it is the first. */
   isRepeat(event: Event<T>): boolean {
-    if (!this.#ledger) this.#open((this.#ledger = event.delivery.ledger));
+    if (!this.#ledger) this.#begin((this.#ledger = event.delivery.ledger));
     if (this.#horizon.note(event)) this.#tellForgotten();
     if (++this.#seen % EXPIRE_EVERY === 0) this.#table.expire(this.#expiredBeforeMs());
     const sight = this.#sight;
@@ -73,13 +84,12 @@ export class DedupeMemory<T> {
     this.#journal?.close();
   }
 
-  #open(ledger: Ledger): void {
-    const { state, step, capacity } = this.#options;
-    if (!state) return;
-    const journal = new SightJournal(state, { capacity, expiredBeforeMs: () => this.#expiredBeforeMs() });
-    this.#journal = journal;
-    const { ms } = journal.loadInto(this.#table);
-    ledger.report({ type: 'identities-loaded', step, count: this.#table.size, ms, state: state.describe });
+  /** What there is to tell and to register is known with the first event's ledger. */
+  #begin(ledger: Ledger): void {
+    const { state, step } = this.#options;
+    const journal = this.#journal;
+    if (!state || !journal) return;
+    ledger.report({ type: 'identities-loaded', step, count: this.#table.size, ms: this.#loadedMs, state: state.describe });
     this.#unregister = ledger.onBeforeCommit(() => journal.flush());
   }
 

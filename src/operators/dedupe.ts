@@ -49,8 +49,8 @@ const MAX_WITHIN_DAYS = 3650;
  * is durable before a sink commits a position that covers it. Events made of one record share its position, and do not repeat each other.
  *
  * It holds no event. An identity is forgotten once every shard, with all it has in flight, is `within` past it; or before
- * that, as the oldest of too many, told as `identities-forgotten`. A state is loaded at the first event, in one go, in about
- * a quarter of a second for each million, told as `identities-loaded`; no event after that waits long.
+ * that, as the oldest of too many, told as `identities-forgotten`. A state is opened and loaded when the stream is subscribed
+ * to, before its source takes anything over, in about a quarter of a second for each million; told as `identities-loaded`.
  * What `by` throws, or a state that cannot be read or written, is an error of the stream.
  *
  * @throws {RangeError} when `within` or `capacity` is out of its bounds
