@@ -34,12 +34,12 @@ export function isNotYet(error: unknown, from: unknown, nowMs: number): boolean 
 export function explain(error: unknown, where: string): Error {
   const name = error instanceof Error ? error.name : '';
   const message = error instanceof Error ? error.message : String(error);
-  const todo = TODO.find(([names]) => names.test(name) || names.test(message))?.[1];
-  return new Error(`${where}: ${message || name}${todo === undefined ? '' : `. ${todo}`}`, { cause: error });
+  const remedy = REMEDIES.find(([names]) => names.test(name) || names.test(message))?.[1];
+  return new Error(`${where}: ${message || name}${remedy === undefined ? '' : `. ${remedy}`}`, { cause: error });
 }
 
 /** From the narrow to the wide; matched against the error's name and its message. */
-const TODO: readonly (readonly [RegExp, string])[] = [
+const REMEDIES: readonly (readonly [RegExp, string])[] = [
   [
     /SequenceNumber.*(stream|not come from|invalid)|StartingSequenceNumber/i,
     'The stream does not know the position at which the pipeline stands: it may have been deleted and made again under the same name. ' +
