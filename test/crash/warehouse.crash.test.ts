@@ -1,19 +1,16 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { globSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { gunzipSync } from 'node:zlib';
 import { GetObjectCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
 import { DuckDBInstance } from '@duckdb/node-api';
-import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Random } from '../../src/demo/random.ts';
 import { shop } from '../../src/demo/shop.ts';
-import { type Kinesis, startKinesis, streamOf } from '../support/kinesis.ts';
+import { type Kinesis, startKinesis } from '../support/kinesis.ts';
 import { type Postgres, startPostgres } from '../support/postgres.ts';
 import { type S3Server, startS3 } from '../support/s3.ts';
-import { faultsOf, oracleOf } from './oracle.ts';
+import { foundInPostgres, linesInDirectory, linesOf, proveOnce, sendSlowly } from './stage.ts';
 import { startVictim } from './victim.ts';
 
 const RECORDS = 5000;
@@ -48,16 +45,7 @@ describe('the warehouse, killed at random moments', () => {
       AWS_ACCESS_KEY_ID: 'S3RVER',
       AWS_SECRET_ACCESS_KEY: 'S3RVER',
     });
-    const client = new pg.Client(postgres.url);
-    await client.connect();
-    const table = await client.query<{ id: string }>('select event_id as id from snowplow_events');
-    const rejects = await client.query<{ raw: Buffer }>('select raw from millrace.rejects');
-    await client.end();
-    proveOnce(
-      table.rows.map(({ id }) => id),
-      rejects.rows.map(({ raw }) => raw.toString()),
-      await linesInS3(),
-    );
+    proveOnce(records, { ...(await foundInPostgres(postgres.url)), archived: await linesInS3() });
   }, 240_000);
 
   it('has every event once in DuckDB and in a directory, and every reject once', async () => {
@@ -71,22 +59,13 @@ describe('the warehouse, killed at random moments', () => {
     const rejects = await column('select decode(raw) from millrace.rejects');
     connection.closeSync();
     instance.closeSync();
-    const objects = globSync('snowplow/**/*.tsv.gz', { cwd: archive });
-    const lines = await Promise.all(objects.map(async (object) => linesOf(await readFile(join(archive, object)))));
-    proveOnce(ids, rejects, lines.flat());
+    proveOnce(records, { ids, rejects, archived: await linesInDirectory(archive) });
   }, 240_000);
 });
 
-function proveOnce(ids: readonly string[], rejects: readonly string[], archived: readonly string[]): void {
-  const expected = oracleOf(records, rejects);
-  expect(rejects.toSorted()).toEqual(expected.rejected);
-  expect(ids.toSorted()).toEqual([...expected.stored.keys()].toSorted());
-  expect(faultsOf('archive', archived, expected)).toEqual([]);
-}
-
 /** Sends the records while the pipeline runs, is killed and starts again; then lets it catch up. */
 async function crash(name: string, stores: Readonly<Record<string, string>>): Promise<void> {
-  await kinesis.createStream(name, 2);
+  const stream = await kinesis.createStream(name, 2);
   const settings = {
     ...stores,
     KINESIS_STREAM: name,
@@ -96,7 +75,7 @@ async function crash(name: string, stores: Readonly<Record<string, string>>): Pr
     WINDOW: '1s',
   };
   const random = new Random(SEED, KILLS);
-  const sending = send(name);
+  const sending = sendSlowly(stream, records);
   for (let kill = 0; kill < KILLS; kill++) {
     const victim = startVictim('warehouse.ts', settings);
     await victim.reading();
@@ -113,23 +92,6 @@ async function crash(name: string, stores: Readonly<Record<string, string>>): Pr
   }
 }
 
-/** Sends all records over some twenty seconds, each visitor's to one shard. */
-async function send(stream: string): Promise<void> {
-  const shards = await streamOf(kinesis.client, stream).shards();
-  for (let from = 0; from < records.length; from += 100) {
-    const batch = records.slice(from, from + 100);
-    for (const [i, shard] of shards.entries()) {
-      const own = batch.filter(({ partitionKey }) => partitionKey.charCodeAt(0) % shards.length === i);
-      if (own.length > 0)
-        await streamOf(kinesis.client, stream).put(
-          own.map(({ data }) => data),
-          shard,
-        );
-    }
-    await sleep(300);
-  }
-}
-
 async function linesInS3(): Promise<string[]> {
   const lines: string[] = [];
   for (let token: string | undefined; ;) {
@@ -143,11 +105,4 @@ async function linesInS3(): Promise<string[]> {
     token = page.NextContinuationToken;
     if (!token) return lines;
   }
-}
-
-/** The lines of an object, each of which ends with a newline. */
-function linesOf(gzipped: Uint8Array): string[] {
-  const text = gunzipSync(gzipped).toString();
-  if (text !== '' && !text.endsWith('\n')) throw new Error(`split: an object ends within a line: ${text.slice(-80)}`);
-  return text.split('\n').slice(0, -1);
 }
