@@ -1,4 +1,4 @@
-import type { Delivery } from './ledger.ts';
+import type { Delivery } from './delivery.ts';
 
 /** A record's place in its stream, totally ordered within one shard. */
 export interface Position {

@@ -3,8 +3,10 @@ export type { Diagnostic, Report } from './diagnostic.ts';
 export { FencedError, OrderBrokenError, SettledTooEarlyError } from './errors.ts';
 export { Event, Origin, Reject, comparePositions } from './event.ts';
 export type { Item, Position, RejectReason, Resume } from './event.ts';
-export { Delivery, Ledger } from './ledger.ts';
-export type { Counts, DeliveryOptions, LedgerOptions } from './ledger.ts';
+export { Delivery } from './delivery.ts';
+export type { DeliveryOptions } from './delivery.ts';
+export { Ledger } from './ledger.ts';
+export type { Counts, LedgerOptions } from './ledger.ts';
 
 // Pipelines
 export { pipeline } from './pipeline.ts';

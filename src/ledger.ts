@@ -1,5 +1,6 @@
 import type { Report } from './diagnostic.ts';
 import type { Position, Reject } from './event.ts';
+import { Delivery, type DeliveryOptions } from './delivery.ts';
 
 /** What became of a record, kept as one byte a record; the greater one wins. Between them lie the steps that drop. */
 export const Outcome = { unnamed: 0, firstDrop: 1, lastDrop: 199, stored: 200, rejected: 201 } as const;
@@ -19,20 +20,6 @@ export interface LedgerOptions {
   readonly maxInFlightBytes?: number;
   /** Takes what operators have to tell; the run's own. @default tells nobody */
   readonly report?: Report;
-}
-
-export interface DeliveryOptions {
-  readonly shard: string;
-  /** How many records it holds. */
-  readonly count: number;
-  /** Their bytes. */
-  readonly sizeBytes: number;
-  /** The position of its last record: the shard's checkpoint once this and all before it is settled. */
-  readonly last: Position;
-  /** The scheduler's clock when it was read, in milliseconds. */
-  readonly readAtMs: number;
-  /** What `reserve` set aside for it; given back here. */
-  readonly reservedBytes?: number;
 }
 
 /** At every moment: read = stored + all dropped + rejected + in flight. */
@@ -212,73 +199,6 @@ export class Ledger {
     const next = this.#waiting[0];
     if (!next || this.#bytesAtSinks > 0 || this.#inFlightBytes + next.bytes <= this.maxInFlightBytes) return;
     for (const close of this.#pressureListeners) close();
-  }
-}
-
-/** What a source read in one go: the unit that gets settled. */
-export class Delivery {
-  readonly ledger: Ledger;
-  readonly shard: string;
-  readonly count: number;
-  readonly sizeBytes: number;
-  readonly last: Position;
-  readonly readAtMs: number;
-  readonly #outcomes: Uint8Array;
-  #holds = 1;
-  #then: (() => void)[] | undefined;
-
-  /** @internal Deliveries come from `Ledger.open`. */
-  constructor(ledger: Ledger, { shard, count, sizeBytes, last, readAtMs }: DeliveryOptions) {
-    this.ledger = ledger;
-    this.shard = shard;
-    this.count = count;
-    this.sizeBytes = sizeBytes;
-    this.last = last;
-    this.readAtMs = readAtMs;
-    this.#outcomes = new Uint8Array(count);
-  }
-
-  get isSettled(): boolean {
-    return this.#holds === 0;
-  }
-
-  /**
-   * Keeps the delivery in flight until `release`.
-   *
-   * @throws {Error} when it is settled already.
-   */
-  hold(): void {
-    if (this.#holds === 0)
-      throw new Error(
-        `Delivery: a hold on a settled delivery of ${this.shard}: its events were kept by a step that did not hold them`,
-      );
-    this.#holds++;
-  }
-
-  /** @throws {Error} when nobody holds it. */
-  release(): void {
-    if (this.#holds === 0) throw new Error(`Delivery: a release without a hold on a delivery of ${this.shard}`);
-    if (--this.#holds > 0) return;
-    this.ledger.settle(this, this.#outcomes);
-    for (const then of this.#then ?? []) then();
-  }
-
-  /** The source's own release, after it emitted the last event. */
-  letGo(): void {
-    this.release();
-    if (!this.isSettled) this.ledger.letGo();
-  }
-
-  /** Notes what became of a record. */
-  mark(index: number, outcome: number): void {
-    if (this.#outcomes[index]! < outcome) this.#outcomes[index] = outcome;
-  }
-
-  /** Keeps an earlier delivery of the shard in flight until this one is settled: for records that span both. */
-  holdUntilSettled(earlier: Delivery): void {
-    if (earlier === this) return;
-    earlier.hold();
-    (this.#then ??= []).push(() => earlier.release());
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Event } from '../event.ts';
-import type { Delivery } from '../ledger.ts';
+import type { Delivery } from '../delivery.ts';
 
 interface ShardArrivals {
   newestMs: number;

@@ -1,5 +1,5 @@
 import type { Event, Origin } from '../event.ts';
-import type { Delivery } from '../ledger.ts';
+import type { Delivery } from '../delivery.ts';
 import { type ClosedBy, Window } from './window.ts';
 
 export interface WindowLimits {

@@ -1,5 +1,5 @@
 import { type Event, type Item, type Position, comparePositions } from '../event.ts';
-import type { Delivery } from '../ledger.ts';
+import type { Delivery } from '../delivery.ts';
 
 /** Why a window closed. */
 export type ClosedBy = 'later-event' | 'grace' | 'count' | 'bytes' | 'pressure' | 'complete';

@@ -1,5 +1,6 @@
 import { Event, Origin } from '../event.ts';
-import { type Delivery, Ledger } from '../ledger.ts';
+import type { Delivery } from '../delivery.ts';
+import { Ledger } from '../ledger.ts';
 
 export interface Sample {
   /** @default 'shard-1' */
