@@ -1,12 +1,11 @@
-import { type Position, comparePositions, isPosition } from '../../event.ts';
 import { RECORD_OVERHEAD_BYTES } from '../../ledger.ts';
-import type { SourceRecord } from '../emit-delivery.ts';
 import { pause } from '../pause.ts';
 import type { ShardReading } from '../read-shards.ts';
 import { reserveRoom } from '../reserve-room.ts';
 import type { Shard } from '../shard-set.ts';
 import { BackOff } from './back-off.ts';
 import type { Answer, Calls } from './calls.ts';
+import { deliver } from './deliver.ts';
 import { isExpiredIterator, isNotYet } from './failure.ts';
 import { Pace } from './pace.ts';
 
@@ -27,7 +26,7 @@ export interface ShardPolling {
  * @throws {Error} when a call fails in a way that repeating will not mend
  */
 export async function readShard(reading: ShardReading, polling: ShardPolling): Promise<readonly Shard[] | undefined> {
-  const { ledger, scheduler, report, signal, emit } = reading;
+  const { ledger, scheduler, report, signal } = reading;
   const { calls, maxRecords, pollEveryMs, name } = polling;
   const shard = reading.shard.id;
   const reservedBytes = MAX_ANSWER_BYTES + maxRecords * RECORD_OVERHEAD_BYTES;
@@ -61,24 +60,13 @@ export async function readShard(reading: ShardReading, polling: ShardPolling): P
       return undefined;
     }
 
-    const records = recordsBehind(from, shard, answer);
-    emit(records, reservedBytes);
-    from = records.at(-1)?.position ?? from;
+    const reached = await deliver(reading, from, { records: answer.records, reservedBytes });
+    if (!reached) return undefined;
+    from = reached;
     report({ type: 'shard-lag', shard, behindMs: answer.behindMs, readAtMs: scheduler.now() });
     if (answer.nextIterator === undefined) return answer.children;
     iterator = answer.nextIterator;
     if (answer.behindMs === 0 && answer.records.length < maxRecords)
       await pause(scheduler, beganAtMs + pollEveryMs - scheduler.now(), signal);
   }
-}
-
-/** An answer's records without those at its beginning that lie at or before where we stand. */
-function recordsBehind(from: ShardReading['resume'], shard: string, { records }: Answer): SourceRecord[] {
-  const behind: SourceRecord[] = [];
-  for (const { SequenceNumber, ApproximateArrivalTimestamp, Data } of records) {
-    const position: Position = { shard, sequence: SequenceNumber!, subSequence: 0 };
-    if (behind.length === 0 && isPosition(from) && comparePositions(position, from) <= 0) continue;
-    behind.push({ position, arrivedAtMs: ApproximateArrivalTimestamp!.getTime(), data: Data! });
-  }
-  return behind;
 }
