@@ -4,16 +4,21 @@ import { DatabaseSync } from 'node:sqlite';
 
 /** `mill`: tells our files from other SQLite databases. */
 const APPLICATION_ID = 0x6d696c6c;
-const VERSION = 1;
+const VERSION = 2;
 
-/** Opens the file of an `identityLog`, for this process alone; makes it and its folders when it is absent. */
-export function openIdentityFile(path: string): DatabaseSync {
+/** How long another run may hold the file: it does so only while it writes a block, unless it was stopped in the middle of that. */
+const LOCK_WITHIN_MS = 5000;
+
+/**
+ * Opens the file of an `identityLog` and takes it over: whoever opened it before may write to it no more. Makes it and its folders when
+ * it is absent. Says by which epoch the file knows its new owner.
+ */
+export function openIdentityFile(path: string): { readonly database: DatabaseSync; readonly epoch: number } {
   mkdirSync(dirname(path), { recursive: true });
   if (!existsSync(path)) create(path);
-  const database = new DatabaseSync(path);
+  const database = new DatabaseSync(path, { timeout: LOCK_WITHIN_MS });
   try {
-    lock(database);
-    return database;
+    return { database, epoch: takeOver(database) };
   } catch (error) {
     database.close();
     throw error;
@@ -32,6 +37,8 @@ function create(path: string): void {
     -- The first and the last block, so that none is missing unnoticed.
     CREATE TABLE span (first INTEGER, last INTEGER) STRICT;
     INSERT INTO span VALUES (1, 0);
+    CREATE TABLE owner (epoch INTEGER) STRICT;
+    INSERT INTO owner VALUES (0);
   `);
   database.close();
   try {
@@ -47,14 +54,16 @@ function create(path: string): void {
   closeSync(folder);
 }
 
-function lock(database: DatabaseSync): void {
-  database.exec('PRAGMA locking_mode = EXCLUSIVE');
+function takeOver(database: DatabaseSync): number {
   const { application_id: id } = database.prepare('PRAGMA application_id').get()!;
   const { user_version: version } = database.prepare('PRAGMA user_version').get()!;
   if (id !== APPLICATION_ID) throw new Error('it is not a file of identityLog');
   if (version !== VERSION) throw new Error(`expected version ${VERSION}, got ${String(version)}`);
-  // Every commit is on the disk, one write of the journal each. Taking the lock once keeps it until the file is closed.
-  database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; BEGIN EXCLUSIVE; COMMIT');
+  // Every commit is on the disk, one write of the journal each.
+  database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL');
   // Reads the schema, so that what is wrong with it comes out here.
   database.prepare('SELECT id, count, newest_ms, checksum, sights, first, last FROM block, span');
+  const owner = database.prepare('UPDATE owner SET epoch = epoch + 1 RETURNING epoch').all();
+  if (owner.length !== 1) throw new Error('it does not say who owns it');
+  return Number(owner[0]!['epoch']);
 }

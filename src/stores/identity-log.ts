@@ -1,6 +1,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
 import { crc32 } from 'node:zlib';
+import { FencedError } from '../errors.ts';
 import type { ForgetLimits, IdentityState, OpenIdentityState, SightBlock } from '../operators/identity-state.ts';
 import { SIGHT_WORDS } from '../operators/sight.ts';
 import { openIdentityFile } from './identity-file.ts';
@@ -14,8 +15,8 @@ const Sqlite = { busy: 5, corrupt: 11, notADatabase: 26 } as const;
 /**
  * Keeps what `dedupe` has seen in one file, an embedded SQLite database: a row a block, only ever appended, and deleted at the old end.
  *
- * One process at a time has it open; the lock goes with the process, however it ends. A block is on the disk when `append` returns.
- * What is damaged is an error, never an empty memory.
+ * Whoever opened it last owns it, as with shards: an `append` of an earlier owner, one that was only asleep, fails with `FencedError`.
+ * A block is on the disk when `append` returns. What is damaged is an error, never an empty memory.
  *
  * @param url `file:./data/dedupe.db`, `file:///var/lib/dedupe.db` or a path; folders are made as needed
  * @throws {TypeError} when it is a URL of another kind
@@ -41,6 +42,8 @@ interface Kept {
 class IdentityLog implements OpenIdentityState {
   readonly #path: string;
   readonly #database: DatabaseSync;
+  readonly #epoch: number;
+  readonly #owner: StatementSync;
   readonly #insert: StatementSync;
   readonly #delete: StatementSync;
   readonly #span: StatementSync;
@@ -51,7 +54,10 @@ class IdentityLog implements OpenIdentityState {
 
   constructor(path: string) {
     this.#path = path;
-    this.#database = this.#try(() => openIdentityFile(path));
+    const { database, epoch } = this.#try(() => openIdentityFile(path));
+    this.#database = database;
+    this.#epoch = epoch;
+    this.#owner = this.#database.prepare('SELECT epoch FROM owner');
     this.#insert = this.#database.prepare('INSERT INTO block VALUES (?, ?, ?, ?, ?)');
     this.#delete = this.#database.prepare('DELETE FROM block WHERE id < ?');
     this.#span = this.#database.prepare('UPDATE span SET first = ?, last = ?');
@@ -59,7 +65,7 @@ class IdentityLog implements OpenIdentityState {
 
   load(take: (sights: Uint32Array) => void, expect?: (count: number) => void): { readonly ms: number } {
     const startMs = performance.now();
-    this.#try(() => {
+    this.#inTransaction('BEGIN', () => {
       const span = this.#database.prepare('SELECT first, last FROM span').get();
       if (!span) throw new Error('it does not say what it holds');
       this.#nextId = Number(span['first']);
@@ -84,17 +90,10 @@ class IdentityLog implements OpenIdentityState {
     const block: Kept = { id: this.#nextId, count, newestMs };
     const forgotten = this.#forgettable(beforeMs, capacity - count);
     const firstId = (this.#kept[forgotten] ?? block).id;
-    this.#try(() => {
-      this.#database.exec('BEGIN IMMEDIATE');
-      try {
-        this.#insert.run(block.id, count, newestMs, checksum(block, bytes), bytes);
-        if (forgotten > 0) this.#delete.run(firstId);
-        this.#span.run(firstId, block.id);
-        this.#database.exec('COMMIT');
-      } catch (error) {
-        if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
-        throw error;
-      }
+    this.#inTransaction('BEGIN IMMEDIATE', () => {
+      this.#insert.run(block.id, count, newestMs, checksum(block, bytes), bytes);
+      if (forgotten > 0) this.#delete.run(firstId);
+      this.#span.run(firstId, block.id);
     });
     this.#keep(block);
     for (const { count: gone } of this.#kept.splice(0, forgotten)) this.#sights -= gone;
@@ -122,15 +121,33 @@ class IdentityLog implements OpenIdentityState {
     this.#nextId = block.id + 1;
   }
 
+  /** @throws {FencedError} when somebody has opened the file since we did */
+  #inTransaction(begin: 'BEGIN' | 'BEGIN IMMEDIATE', act: () => void): void {
+    this.#try(() => {
+      this.#database.exec(begin);
+      try {
+        if (this.#owner.get()?.['epoch'] !== this.#epoch)
+          throw new FencedError(`identityLog: ${this.#path}`, 'the memory of dedupe', this.#epoch);
+        act();
+        this.#database.exec('COMMIT');
+      } catch (error) {
+        if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
+        throw error;
+      }
+    });
+  }
+
   #try<R>(act: () => R): R {
     try {
       return act();
     } catch (cause) {
+      if (cause instanceof FencedError) throw cause;
       const where = `identityLog: ${this.#path}`;
       const { message, errcode, syscall } = cause as NodeJS.ErrnoException & { errcode?: number };
       // The low byte is the kind, the others its details; what we found ourselves has none, and is damage.
       const kind = errcode === undefined ? Sqlite.corrupt : errcode & 0xff;
-      if (kind === Sqlite.busy) throw new Error(`${where} is in use by another run`, { cause });
+      if (kind === Sqlite.busy)
+        throw new Error(`${where} is held by another run, which was stopped while it wrote to it`, { cause });
       if (syscall !== undefined || (kind !== Sqlite.corrupt && kind !== Sqlite.notADatabase))
         throw new Error(`${where}: ${message}`, { cause });
       throw new Error(`${where} is damaged: ${message}. Restore it; or remove it, and repeats of what was seen so far pass`, {

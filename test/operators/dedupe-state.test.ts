@@ -8,6 +8,7 @@ import fc from 'fast-check';
 import { Subject, from } from 'rxjs';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Diagnostic } from '../../src/diagnostic.ts';
+import { FencedError } from '../../src/errors.ts';
 import { type Event, comparePositions } from '../../src/event.ts';
 import { Ledger } from '../../src/ledger.ts';
 import { dedupe } from '../../src/operators/dedupe.ts';
@@ -122,11 +123,16 @@ describe('dedupe with a state', () => {
     expect(loaded).toBe(2);
   });
 
-  test('a file that another run has open is an error of the stream', () => {
-    const [one, other] = [new Run().read(a1), new Run().read(b1)];
-    expect(other.error?.message).toBe(`identityLog: ${path} is in use by another run`);
-    expect(other.passed).toEqual([]);
-    expect(one.end()).toEqual(['a:1=x']);
+  test('a newer run on the same file takes it over: the older one can make nothing durable any more, also at its end', () => {
+    const one = new Run().read(a1);
+    one.ledger.flushState();
+    const other = new Run();
+    one.read(b2);
+    expect(() => one.ledger.flushState()).toThrow(FencedError);
+    one.end();
+    expect(one.error).toBeInstanceOf(FencedError);
+    expect(other.read({ ...a1, shard: 'c' }, { ...b2, shard: 'c' }).end()).toEqual(['c:2=z']);
+    expect(other.error).toBeUndefined();
   });
 
   test('a damaged file is an error of the stream, not an empty memory', () => {

@@ -1,7 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { FencedError } from '../../src/errors.ts';
 import type { Event } from '../../src/event.ts';
 import { dedupe } from '../../src/operators/dedupe.ts';
 import { pipeline } from '../../src/pipeline.ts';
@@ -19,7 +20,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 
 describe('a second run on the same machine', () => {
-  it('ends with the reason when the first has the state of dedupe, and has taken nothing over', async () => {
+  it('takes the memory of dedupe over with the shards; the first one ends with the reason, and remembers nothing more', async () => {
     const sink = memorySink<Event<Uint8Array>>();
     const declare = (source: ReturnType<typeof pushSource>) =>
       pipeline('twice')
@@ -32,10 +33,17 @@ describe('a second run on the same machine', () => {
     const first = startRun(declare(source));
     await source.started();
 
-    await expect(startRun(declare(pushSource())).finished).rejects.toThrow(/state is in use by another run/);
+    source.push('one');
+    await vi.waitFor(() => expect(sink.stored).toHaveLength(1));
 
-    source.push('one', 'one', 'two');
-    source.end();
-    expect(await first.finished).toMatchObject({ read: 3, stored: 2, dropped: { dedupe: 1 } });
+    const newer = pushSource();
+    const second = startRun(declare(newer));
+    await newer.started();
+    source.push({ sequence: 2, raw: 'two' });
+    await expect(first.finished).rejects.toThrow(FencedError);
+    newer.push({ sequence: 2, raw: 'two' }, { sequence: 3, raw: 'one' }, { sequence: 4, raw: 'three' });
+    newer.end();
+    expect(await second.finished).toMatchObject({ read: 3, stored: 2, dropped: { dedupe: 1 } });
+    expect(sink.stored).toHaveLength(3);
   });
 });

@@ -14,10 +14,12 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { DatabaseSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
 import fc from 'fast-check';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
+import { FencedError } from '../../src/errors.ts';
 import type { OpenIdentityState } from '../../src/operators/identity-state.ts';
 import { SIGHT_WORDS } from '../../src/operators/sight.ts';
 import { identityLog } from '../../src/stores/identity-log.ts';
@@ -149,25 +151,37 @@ describe('identityLog', () => {
     );
   });
 
-  test('is open in one place at a time, and free again after close', () => {
-    const log = identityLog(path).open();
-    expect(() => identityLog(path).open()).toThrow(`identityLog: ${path} is in use by another run`);
-    log.append(block(1), unlimited);
-    log.close();
-    expect(reopen()).toEqual([1]);
+  test('belongs to whoever opened it last: who had it before can neither append nor load', () => {
+    const first = identityLog(path).open();
+    expect(read(first)).toEqual([]);
+    first.append(block(1), unlimited);
+    const second = identityLog(path).open();
+    expect(() => first.append(block(9), unlimited)).toThrow(FencedError);
+    expect(() => first.append(block(9), unlimited)).toThrow(
+      `identityLog: ${path}: a newer run has taken the memory of dedupe over; this one, of epoch 1, may not write to it any more`,
+    );
+    expect(read(second)).toEqual([1]);
+    second.append(block(2), unlimited);
+    const third = identityLog(path).open();
+    expect(() => read(second)).toThrow(FencedError);
+    for (const log of [first, second, third]) log.close();
+    expect(reopen()).toEqual([1, 2]);
   });
 
   test(
-    'is in use while another process has it, and free with all that was appended once that is killed',
+    'is taken over from a process that was stopped, which can append nothing when it wakes up',
     { timeout: 30_000 },
     async () => {
-      const child = spawn(process.execPath, ['--input-type=module', '-e', HOLDER, path], {
-        stdio: ['ignore', 'pipe', 'inherit'],
-      });
+      const child = spawn(process.execPath, ['--input-type=module', '-e', HOLDER, path], { stdio: ['pipe', 'pipe', 'inherit'] });
       const ended = once(child, 'exit');
+      const said = createInterface(child.stdout)[Symbol.asyncIterator]();
       try {
-        await once(child.stdout, 'data');
-        expect(() => identityLog(path).open()).toThrow(`identityLog: ${path} is in use by another run`);
+        expect((await said.next()).value).toBe('appended');
+        child.kill('SIGSTOP');
+        expect(reopen()).toEqual([7, 7]);
+        child.kill('SIGCONT');
+        child.stdin.write('again\n');
+        expect((await said.next()).value).toBe('FencedError');
       } finally {
         child.kill('SIGKILL');
         await ended;
@@ -175,6 +189,16 @@ describe('identityLog', () => {
       expect(reopen()).toEqual([7, 7]);
     },
   );
+
+  test('says so when another run holds its lock for good', () => {
+    write(1);
+    const holder = new DatabaseSync(path);
+    holder.exec('BEGIN IMMEDIATE');
+    expect(() => identityLog(path).open()).toThrow(`identityLog: ${path} is held by another run`);
+    holder.exec('ROLLBACK');
+    holder.close();
+    expect(reopen()).toEqual([1]);
+  }, 20_000);
 
   test.each([
     ['empty', () => writeFileSync(path, '')],
@@ -185,6 +209,7 @@ describe('identityLog', () => {
     ['without its first block', () => execute('DELETE FROM block WHERE id = 1')],
     ['without its last block', () => execute('DELETE FROM block WHERE id = 3')],
     ['without any block', () => execute('DELETE FROM block')],
+    ['without an owner', () => execute('DELETE FROM owner')],
     ['with another time in a block', () => execute('UPDATE block SET newest_ms = 5 WHERE id = 2')],
   ])('a file that is %s is an error that names it', (_, damage) => {
     write(1, 2, 3);
@@ -232,7 +257,16 @@ const HOLDER = `
   import { identityLog } from ${JSON.stringify(new URL('../../src/stores/identity-log.ts', import.meta.url).href)};
   const log = identityLog(process.argv[1]).open();
   log.load(() => {});
-  log.append({ sights: new Uint32Array(${2 * SIGHT_WORDS}).fill(7), count: 2, newestMs: 7 }, { beforeMs: undefined, capacity: 10 });
+  const append = () =>
+    log.append({ sights: new Uint32Array(${2 * SIGHT_WORDS}).fill(7), count: 2, newestMs: 7 }, { beforeMs: undefined, capacity: 10 });
+  append();
   console.log('appended');
-  setInterval(() => {}, 1000);
+  process.stdin.once('data', () => {
+    try {
+      append();
+      console.log('appended');
+    } catch (error) {
+      console.log(error.name);
+    }
+  });
 `;
