@@ -6,12 +6,13 @@ import {
   type KinesisClient,
   ResourceNotFoundException,
 } from '@aws-sdk/client-kinesis';
+import { asyncScheduler } from 'rxjs';
 import { z } from 'zod';
 import { attend } from '../run/attend.ts';
 import type { Command } from '../run/main.ts';
 import { withSettings } from '../run/main.ts';
 import { type SettingsShape, duration } from '../run/settings.ts';
-import { waitFor } from '../run/retry.ts';
+import { pause } from '../sources/pause.ts';
 import { kinesisClient } from '../sources/kinesis/client.ts';
 import { startKinesisLocal } from './kinesis-local.ts';
 import { sendTraffic } from './traffic.ts';
@@ -91,7 +92,7 @@ async function ensureStream(client: KinesisClient): Promise<void> {
     try {
       const { StreamDescriptionSummary } = await client.send(describe);
       if (StreamDescriptionSummary?.StreamStatus === 'ACTIVE') return;
-      await waitFor(50, new AbortController().signal);
+      await pause(asyncScheduler, 50, new AbortController().signal);
     } catch (error) {
       if (!(error instanceof ResourceNotFoundException)) throw error;
       await client.send(new CreateStreamCommand({ StreamName: STREAM, ShardCount: SHARDS }));

@@ -1,6 +1,7 @@
 import { PutRecordsCommand, type KinesisClient } from '@aws-sdk/client-kinesis';
 import { readFile, rename, writeFile } from 'node:fs/promises';
-import { waitFor } from '../run/retry.ts';
+import { asyncScheduler } from 'rxjs';
+import { pause } from '../sources/pause.ts';
 import { type ShopRecord, shop } from './shop.ts';
 
 export interface TrafficOptions {
@@ -30,7 +31,7 @@ export async function sendTraffic({ client, stream, rate, stateFile, stop }: Tra
     sent += batch.length;
     // Killed before this is written, the same records are sent again: repeats, which the pipeline drops.
     await writeNumber(stateFile, first + sent);
-    if (due <= MAX_RECORDS_A_CALL) await waitFor(CALL_EVERY_MS, stop);
+    if (due <= MAX_RECORDS_A_CALL) await pause(asyncScheduler, CALL_EVERY_MS, stop);
   }
   return sent;
 }
@@ -41,7 +42,7 @@ async function put(client: KinesisClient, stream: string, records: readonly Shop
     const Records = left.map(({ data, partitionKey }) => ({ Data: data, PartitionKey: partitionKey }));
     const answer = await client.send(new PutRecordsCommand({ StreamName: stream, Records }));
     left = left.filter((_, i) => answer.Records?.[i]?.ErrorCode !== undefined);
-    if (left.length > 0) await waitFor(CALL_EVERY_MS, stop);
+    if (left.length > 0) await pause(asyncScheduler, CALL_EVERY_MS, stop);
   }
 }
 

@@ -1,3 +1,4 @@
+import { type SchedulerLike, asyncScheduler } from 'rxjs';
 import type { Report } from '../diagnostic.ts';
 import { type Item, type Reject, type Resume, comparePositions, isPosition } from '../event.ts';
 import { type Ledger, Outcome } from '../ledger.ts';
@@ -9,11 +10,18 @@ import { SinkDriver } from './sink-driver.ts';
 /** How long a reject waits for others, in milliseconds, unless something has to be committed behind it. */
 const REJECTS_LINGER_MS = 1000;
 
+/** How sinks wait. */
+interface SinkClock {
+  readonly retry?: RetryOptions;
+  readonly scheduler?: SchedulerLike;
+  readonly random?: () => number;
+}
+
 /** The sinks of a run, opened, with the rejects' one among them: take-over, positions, drain. */
 export class OpenSinks {
   readonly drivers: SinkDriver<Item>[] = [];
   readonly #pipeline: Pipeline;
-  readonly #retry: RetryOptions;
+  readonly #clock: SinkClock;
   readonly #ledger: Ledger;
   readonly #report: Report;
   readonly #fail: (error: unknown) => void;
@@ -23,14 +31,14 @@ export class OpenSinks {
   /** @param over aborted when the run has failed */
   constructor(
     pipeline: Pipeline,
-    { retry = {} }: { readonly retry?: RetryOptions },
+    clock: SinkClock,
     ledger: Ledger,
     report: Report,
     fail: (error: unknown) => void,
     over: AbortSignal,
   ) {
     this.#pipeline = pipeline;
-    this.#retry = retry;
+    this.#clock = clock;
     this.#ledger = ledger;
     this.#report = report;
     this.#fail = fail;
@@ -85,10 +93,13 @@ export class OpenSinks {
   }
 
   async #drive<T extends Item>(sink: Sink<T>, beforeCommit: () => Promise<void>, lingerMs = 0): Promise<SinkDriver<T>> {
+    const { retry = {}, scheduler = asyncScheduler, random = Math.random } = this.#clock;
     return new SinkDriver({
       name: sink.name,
       sink: await sink.open({ pipeline: this.#pipeline.name, report: this.#report }),
-      retry: this.#retry,
+      retry,
+      scheduler,
+      random,
       report: this.#report,
       signal: this.#over,
       fail: this.#fail,

@@ -1,6 +1,8 @@
 import type { Duration } from 'date-fns';
+import type { SchedulerLike } from 'rxjs';
 import { durationMs } from '../duration.ts';
 import { faultOf } from '../fault.ts';
+import { pause } from '../sources/pause.ts';
 
 export interface RetryOptions {
   /**
@@ -22,6 +24,15 @@ export interface Retry {
   readonly error: unknown;
 }
 
+export interface RetryContext {
+  readonly onRetry: (retry: Retry) => void;
+  /** Ends the wait for the next try. */
+  readonly signal: AbortSignal;
+  readonly scheduler: SchedulerLike;
+  /** Gives the jitter, from 0 up to but not including 1. */
+  readonly random: () => number;
+}
+
 /**
  * Repeats a piece of work while it fails for passing reasons, with back-off and full jitter, so that many clients of one
  * sick server do not come back in step. https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/
@@ -32,7 +43,7 @@ export interface Retry {
 export async function retrying<T>(
   work: (attempt: number) => Promise<T>,
   { within = { minutes: 5 }, firstDelayMs = 100, maxDelayMs = 10_000 }: RetryOptions,
-  { onRetry, signal }: { readonly onRetry: (retry: Retry) => void; readonly signal: AbortSignal },
+  { onRetry, signal, scheduler, random }: RetryContext,
 ): Promise<T> {
   const limitMs = durationMs(within);
   let failingSince: number | undefined;
@@ -40,25 +51,11 @@ export async function retrying<T>(
     try {
       return await work(attempt);
     } catch (error) {
-      failingSince ??= performance.now();
-      if (signal.aborted || faultOf(error) !== 'transient' || performance.now() - failingSince >= limitMs) throw error;
-      const delayMs = Math.random() * Math.min(maxDelayMs, firstDelayMs * 2 ** (attempt - 1));
+      failingSince ??= scheduler.now();
+      if (signal.aborted || faultOf(error) !== 'transient' || scheduler.now() - failingSince >= limitMs) throw error;
+      const delayMs = random() * Math.min(maxDelayMs, firstDelayMs * 2 ** (attempt - 1));
       onRetry({ attempt, delayMs, error });
-      await waitFor(delayMs, signal);
+      await pause(scheduler, delayMs, signal);
     }
   }
-}
-
-/** Waits, or ends at once when aborted. */
-export function waitFor(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    const timer = setTimeout(end, ms);
-    signal.addEventListener('abort', end, { once: true });
-    function end(): void {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', end);
-      resolve();
-    }
-  });
 }

@@ -1,5 +1,13 @@
 import type { Duration } from 'date-fns';
-import { type Observable, type OperatorFunction, type SchedulerLike, asyncScheduler, tap } from 'rxjs';
+import {
+  type Observable,
+  type OperatorFunction,
+  type SchedulerLike,
+  type Subscription,
+  asyncScheduler,
+  interval,
+  tap,
+} from 'rxjs';
 import type { Report } from '../diagnostic.ts';
 import { durationMs } from '../duration.ts';
 import { OrderBrokenError, SettledTooEarlyError } from '../errors.ts';
@@ -23,8 +31,10 @@ export interface RunOptions extends LedgerOptions {
   /** How often positions move on in shards whose events were all dropped. @default { seconds: 10 } */
   readonly checkpointEvery?: Duration;
   readonly report?: Report;
-  /** The clock of sources. @default asyncScheduler */
+  /** The clock of the source, of tries and of ticks; an operator with a clock has an option of its own. @default asyncScheduler */
   readonly scheduler?: SchedulerLike;
+  /** Gives back-off its jitter, from 0 up to but not including 1. @default Math.random */
+  readonly random?: () => number;
 }
 
 /** A run at work. */
@@ -59,7 +69,12 @@ export function startRun(pipeline: Pipeline, options: RunOptions = {}): Running 
 }
 
 async function perform(pipeline: Pipeline, options: RunOptions, ledger: Ledger, report: Report): Promise<Counts> {
-  const { stop = new AbortController().signal, scheduler = asyncScheduler, start = 'TRIM_HORIZON' } = options;
+  const {
+    stop = new AbortController().signal,
+    scheduler = asyncScheduler,
+    random = Math.random,
+    start = 'TRIM_HORIZON',
+  } = options;
   const failure = Promise.withResolvers<never>();
   // It may come while nobody waits for it yet.
   failure.promise.catch(() => {});
@@ -69,13 +84,14 @@ async function perform(pipeline: Pipeline, options: RunOptions, ledger: Ledger, 
     failure.reject(error);
   };
   const sinks = new OpenSinks(pipeline, options, ledger, report, fail, over.signal);
-  const deadline = startDeadline(stop, options.drainWithin ?? { seconds: 30 }, report, fail);
+  const deadline = startDeadline(stop, options.drainWithin ?? { seconds: 30 }, scheduler, report, fail);
   try {
     await Promise.race([sinks.open(), failure.promise]);
     const events = pipeline.source.read({
       pipeline: pipeline.name,
       ledger,
       scheduler,
+      random,
       report,
       start,
       stop,
@@ -97,12 +113,13 @@ async function perform(pipeline: Pipeline, options: RunOptions, ledger: Ledger, 
     // A failure ends the reading at once: what is not stored stays unsettled, and will be read again.
     over.signal.addEventListener('abort', () => subscription.unsubscribe());
     if (over.signal.aborted) subscription.unsubscribe();
-    const ticks = setInterval(() => sinks.advance(), durationMs(options.checkpointEvery ?? { seconds: 10 }));
+    const tickMs = durationMs(options.checkpointEvery ?? { seconds: 10 });
+    const ticks = interval(tickMs, scheduler).subscribe(() => sinks.advance());
     try {
       await Promise.race([completed.promise, failure.promise]);
       await Promise.race([sinks.drain(), failure.promise]);
     } finally {
-      clearInterval(ticks);
+      ticks.unsubscribe();
     }
     return ledger.counts();
   } finally {
@@ -162,12 +179,18 @@ function isItem(value: unknown): value is Item {
 }
 
 /** From the stop on the run has so long to store what it read. */
-function startDeadline(stop: AbortSignal, within: Duration, report: Report, fail: (error: unknown) => void): { clear(): void } {
-  let timer: ReturnType<typeof setTimeout> | undefined;
+function startDeadline(
+  stop: AbortSignal,
+  within: Duration,
+  scheduler: SchedulerLike,
+  report: Report,
+  fail: (error: unknown) => void,
+): { clear(): void } {
+  let timer: Subscription | undefined;
   const begin = (): void => {
     const ms = durationMs(within);
     report({ type: 'stopping', why: String(stop.reason) });
-    timer = setTimeout(
+    timer = scheduler.schedule(
       () => fail(new DrainDeadlineError(`run: expected to have stored everything ${ms} ms after the stop, and had not`)),
       ms,
     );
@@ -176,7 +199,7 @@ function startDeadline(stop: AbortSignal, within: Duration, report: Report, fail
   else stop.addEventListener('abort', begin, { once: true });
   return {
     clear() {
-      clearTimeout(timer);
+      timer?.unsubscribe();
       stop.removeEventListener('abort', begin);
     },
   };

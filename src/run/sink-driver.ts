@@ -1,14 +1,19 @@
+import type { SchedulerLike, Subscription } from 'rxjs';
 import type { Report } from '../diagnostic.ts';
 import { type Item, type Resume, comparePositions, isPosition } from '../event.ts';
 import { Outcome } from '../ledger.ts';
 import type { Batch, OpenSink, Refusal } from '../sinks/sink.ts';
-import { type RetryOptions, retrying, waitFor } from './retry.ts';
+import { pause } from '../sources/pause.ts';
+import { type Retry, type RetryOptions, retrying } from './retry.ts';
 
 export interface SinkDriverOptions<T extends Item> {
   readonly name: string;
   readonly sink: OpenSink<T>;
   readonly retry: RetryOptions;
   readonly report: Report;
+  readonly scheduler: SchedulerLike;
+  /** Gives the back-off its jitter. */
+  readonly random: () => number;
   /** Ends waits between tries when the run has failed. */
   readonly signal: AbortSignal;
   /** Makes durable what has to be before this sink's positions may cover it. */
@@ -46,7 +51,7 @@ export class SinkDriver<T extends Item> {
   #hasEnded = false;
   #pushed = 0;
   #stored = 0;
-  #linger: ReturnType<typeof setTimeout> | undefined;
+  #linger: Subscription | undefined;
   #waiting: (() => void)[] = [];
 
   constructor(options: SinkDriverOptions<T>) {
@@ -97,10 +102,14 @@ export class SinkDriver<T extends Item> {
 
   /** Takes nothing on any more, gives a commit under way a moment to end, and closes the sink. */
   async close(): Promise<void> {
-    clearTimeout(this.#linger);
+    this.#linger?.unsubscribe();
     this.#hasEnded = true;
     this.#tellWaiting();
-    if (this.#working) await Promise.race([this.#working, waitFor(CLOSE_WITHIN_MS, new AbortController().signal)]);
+    if (this.#working) {
+      const closing = new AbortController();
+      await Promise.race([this.#working, pause(this.#options.scheduler, CLOSE_WITHIN_MS, closing.signal)]);
+      closing.abort();
+    }
     await this.#options.sink.close();
   }
 
@@ -108,10 +117,10 @@ export class SinkDriver<T extends Item> {
   #wake(lingerMs?: number): void {
     if (this.#working || this.#hasEnded) return;
     if (lingerMs) {
-      this.#linger ??= setTimeout(() => this.#wake(), lingerMs);
+      this.#linger ??= this.#options.scheduler.schedule(() => this.#wake(), lingerMs);
       return;
     }
-    clearTimeout(this.#linger);
+    this.#linger?.unsubscribe();
     this.#linger = undefined;
     this.#working = this.#work();
   }
@@ -161,7 +170,7 @@ export class SinkDriver<T extends Item> {
   }
 
   async #commit(entries: readonly Entry<T>[]): Promise<void> {
-    const { sink, name, report, beforeCommit } = this.#options;
+    const { sink, name, report, beforeCommit, scheduler } = this.#options;
     const all = entries.map(({ item }) => item);
     // The sink may have come further by a commit since it was told to move on.
     const positions = new Map([...this.#advances].filter(([shard, to]) => isBeyond(to, this.#stands.get(shard))));
@@ -169,7 +178,7 @@ export class SinkDriver<T extends Item> {
     for (const { shard, last } of all) positions.set(shard, last);
     if (positions.size === 0) return;
     const refused: Refusal[] = [];
-    const startedAt = performance.now();
+    const startedAtMs = scheduler.now();
     await this.#retrying(async (attempt) => {
       // Whether a commit that failed took place after all, only the store can tell.
       const batch = { items: all, positions };
@@ -186,12 +195,13 @@ export class SinkDriver<T extends Item> {
     for (const { done } of entries) done();
     this.#stored += entries.length;
     const [count, sizeBytes] = [total(all, 'count'), total(all, 'sizeBytes')];
-    report({ type: 'committed', sink: name, count, sizeBytes, ms: performance.now() - startedAt, positions });
+    report({ type: 'committed', sink: name, count, sizeBytes, ms: scheduler.now() - startedAtMs, positions });
   }
 
   #retrying<R>(work: (attempt: number) => Promise<R>): Promise<R> {
-    const { retry, signal, report, name } = this.#options;
-    return retrying(work, retry, { signal, onRetry: (failure) => report({ type: 'sink-retry', sink: name, ...failure }) });
+    const { retry, signal, scheduler, random, report, name } = this.#options;
+    const onRetry = (failure: Retry): void => report({ type: 'sink-retry', sink: name, ...failure });
+    return retrying(work, retry, { signal, scheduler, random, onRetry });
   }
 }
 

@@ -12,6 +12,8 @@ export interface SourceContext {
   readonly ledger: Ledger;
   /** The clock: virtual in tests. */
   readonly scheduler: SchedulerLike;
+  /** Gives back-off its jitter, from 0 up to but not including 1. @default Math.random */
+  readonly random?: () => number;
   readonly report: Report;
   /**
    * Takes a shard over in every sink and says where to begin. Call it once a shard, just before its first read.

@@ -1,10 +1,11 @@
+import { asyncScheduler } from 'rxjs';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type Retry, retrying } from '../../src/run/retry.ts';
 
 const passing = Object.assign(new Error('reset'), { code: 'ECONNRESET' });
 
 describe('retrying', () => {
-  beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] }));
+  beforeEach(() => void vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'Date'] }));
   afterEach(() => void vi.useRealTimers());
 
   const attempt = async (failures: unknown[], signal = new AbortController().signal) => {
@@ -15,7 +16,7 @@ describe('retrying', () => {
         return tries;
       },
       { within: { minutes: 1 } },
-      { signal, onRetry: (retry) => retries.push(retry) },
+      { signal, scheduler: asyncScheduler, random: Math.random, onRetry: (retry) => retries.push(retry) },
     ).catch((error: unknown) => error);
     await vi.runAllTimersAsync();
     return { result: await result, retries };

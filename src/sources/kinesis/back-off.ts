@@ -6,12 +6,14 @@ import { explain, isPassing } from './failure.ts';
 const FIRST_MS = 200;
 const LONGEST_MS = 20_000;
 
+type BackOffContext = Pick<SourceContext, 'scheduler' | 'random' | 'report'>;
+
 /**
  * Waits longer from failure to failure, with full jitter, so that readers which failed together do not come back together.
  * It never gives up on what passes, because nothing is lost by waiting, and tells of each wait.
  */
 export class BackOff {
-  readonly #context: Pick<SourceContext, 'scheduler' | 'report'>;
+  readonly #context: BackOffContext;
   readonly #where: string;
   readonly #shard: string;
   readonly #signal: AbortSignal;
@@ -21,7 +23,7 @@ export class BackOff {
    * @param where who failed, for a person
    * @param shard the shard, for diagnostics
    */
-  constructor(context: Pick<SourceContext, 'scheduler' | 'report'>, where: string, shard: string, signal: AbortSignal) {
+  constructor(context: BackOffContext, where: string, shard: string, signal: AbortSignal) {
     this.#context = context;
     this.#where = where;
     this.#shard = shard;
@@ -37,8 +39,8 @@ export class BackOff {
   async after(error: unknown, passes = isPassing(error)): Promise<void> {
     if (this.#signal.aborted) return;
     if (!passes) throw explain(error, this.#where);
-    const { scheduler, report } = this.#context;
-    const delayMs = Math.random() * Math.min(LONGEST_MS, FIRST_MS * 2 ** this.#attempt++);
+    const { scheduler, random = Math.random, report } = this.#context;
+    const delayMs = random() * Math.min(LONGEST_MS, FIRST_MS * 2 ** this.#attempt++);
     report({ type: 'source-retry', shard: this.#shard, attempt: this.#attempt, delayMs, error });
     await pause(scheduler, delayMs, this.#signal);
   }
