@@ -1,0 +1,42 @@
+import { shop } from '../src/demo/shop.ts';
+
+const ID_BYTES = 36;
+/** The last so many hex digits of an event_id become the record's number. */
+const NUMBER_DIGITS = 12;
+/** One record in so many is the one before it once more. */
+const REPEAT_EVERY = 50;
+
+export interface RecordsOptions {
+  /** So many different records are made; each comes again under another id. */
+  readonly templates: number;
+  /**
+   * Writes the id into the template itself and hands that out: next to no work a record, for sinks that do not look at the bytes of
+   * a record once its template's turn has come again. @default a copy a record
+   */
+  readonly inPlace?: boolean;
+}
+
+/**
+ * Makes records of a shop without end, some 1.3 kB each, of 131 columns, with broken labels, the log's noise and repeats.
+ * Record i has the same bytes whenever it is asked for.
+ */
+export function recordMaker({ templates: count, inPlace = false }: RecordsOptions): (i: number) => Uint8Array {
+  const templates = shop({ shares: { repeat: 0, 'broken-label': 0.01, malformed: 0, noise: 0.01 } })
+    .take(count)
+    .map(({ data, eventId: id }) => ({ data: Buffer.from(data), idAt: Buffer.from(data).indexOf(id) }))
+    .toArray();
+  return (i) => {
+    const n = i % REPEAT_EVERY === REPEAT_EVERY - 1 ? i - 1 : i;
+    const { data, idAt } = templates[n % count]!;
+    const own = inPlace ? data : Buffer.from(data);
+    if (idAt >= 0) writeHex(own, idAt + ID_BYTES - NUMBER_DIGITS, n);
+    return own;
+  };
+}
+
+function writeHex(into: Uint8Array, at: number, value: number): void {
+  for (let k = at + NUMBER_DIGITS - 1; k >= at; k--, value = Math.floor(value / 16)) {
+    const digit = value % 16;
+    into[k] = digit < 10 ? 48 + digit : 87 + digit;
+  }
+}

@@ -1,0 +1,43 @@
+/** One line of the table: a process that prints, as its last line, JSON with `events`, `seconds`, `cpuSeconds` and `peakMiB`. */
+export interface Row {
+  readonly name: string;
+  /** What Node is to run. */
+  readonly command: readonly string[];
+  /** The row whose CPU is taken off this one's: what the difference between the two costs an event. */
+  readonly against?: string;
+}
+
+export interface Group {
+  /** For `--only`. */
+  readonly name: string;
+  readonly title: string;
+  readonly rows: readonly Row[];
+}
+
+const core = (...flags: readonly string[]): readonly string[] => ['bench/core.ts', ...flags];
+
+/** All that `npm run bench` measures. */
+export const groups: readonly Group[] = [
+  {
+    name: 'core',
+    title: 'From memory, one thread, into a sink that stores nothing (records of 1.3 kB, two shards, one Observable event each)',
+    rows: [
+      { name: 'source', command: core('--steps', '0') },
+      { name: '… stripCheckpoints', command: core('--steps', '1'), against: 'source' },
+      { name: '… decode', command: core('--steps', '2'), against: '… stripCheckpoints' },
+      { name: '… validate(label)', command: core('--steps', '3'), against: '… decode' },
+      { name: '… dedupe', command: core('--steps', '4'), against: '… validate(label)' },
+      { name: '… minuteWindow', command: core('--steps', '5'), against: '… dedupe' },
+      { name: 'source, no ledger', command: core('--steps', '0', '--ledger', 'off'), against: 'source' },
+      { name: 'all steps, no ledger', command: core('--steps', '5', '--ledger', 'off'), against: '… minuteWindow' },
+    ],
+  },
+  {
+    name: 'warehouse',
+    title: 'The whole warehouse pipeline, from memory into Postgres (fsync on) and a folder of gzipped minutes',
+    rows: [
+      { name: 'gzip', command: ['bench/million.ts'] },
+      { name: 'zstd', command: ['bench/million.ts', '--compression', 'zstd'], against: 'gzip' },
+    ],
+  },
+];
