@@ -4,10 +4,11 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { faultOf } from '../../src/fault.ts';
 import type { Column, OpenDatabase, RejectRow, RowFault, Table } from '../../src/stores/database.ts';
 import { postgres } from '../../src/stores/postgres.ts';
 import { type TestPostgres, emptyPostgres } from '../support/databases.ts';
-import { startPostgresProxy } from '../support/postgres-proxy.ts';
+import { startFaultProxy } from '../support/fault-proxy.ts';
 import { type Postgres, startPostgres } from '../support/postgres.ts';
 
 const owner = { pipeline: 'warehouse', sink: 'copy' };
@@ -60,6 +61,8 @@ async function until(question: () => Promise<boolean>): Promise<void> {
   while (!(await question())) await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
+const isPassing = (error: unknown): boolean => faultOf(error) === 'transient';
+
 const backends = (state: string) =>
   database.query(
     `SELECT pid FROM pg_stat_activity WHERE application_name = 'millrace' AND datname = current_database() AND ${state}`,
@@ -94,11 +97,14 @@ describe('a connection that is lost', () => {
     expect([await count(), await count('millrace.rejects')]).toEqual([1, 0]);
   });
 
-  test('just before COMMIT has stored nothing, and the position says so', async () => {
-    const proxy = await startPostgresProxy(database.url);
+  test.each([
+    ['in the middle of what it sends', 100_000],
+    ['just before COMMIT', Infinity],
+  ])('%s has stored nothing, and the position says so', async (_, bytes) => {
+    const proxy = await startFaultProxy({ target: database.url });
     const store = await open(proxy.url);
-    const cut = proxy.cut('before');
-    await expect(store.commit(owner, load(['1', '2'], 2))).rejects.toThrow();
+    const cut = proxy.inject({ kind: 'reset-request', on: 'COMMIT', bytes });
+    await expect(store.commit(owner, load(many, many.length))).rejects.toSatisfy(isPassing);
     await cut;
     expect(await store.positions(owner, ['a'])).toEqual(new Map());
     expect(await count()).toBe(0);
@@ -108,13 +114,27 @@ describe('a connection that is lost', () => {
   });
 
   test('just after COMMIT has stored everything, and the position says so', async () => {
-    const proxy = await startPostgresProxy(database.url);
+    const proxy = await startFaultProxy({ target: database.url });
     const store = await open(proxy.url);
-    const cut = proxy.cut('after', () => until(async () => (await count()) > 0));
-    await expect(store.commit(owner, load(['1', '2'], 2))).rejects.toThrow();
+    const cut = proxy.inject({ kind: 'drop-answer', on: 'COMMIT' });
+    await expect(store.commit(owner, load(['1', '2'], 2))).rejects.toSatisfy(isPassing);
     await cut;
     expect(await store.positions(owner, ['a'])).toEqual(new Map([['a', at(2)]]));
     expect(await count()).toBe(2);
+    await proxy.close();
+  });
+
+  test('and whose COMMIT comes through after another has taken over stores nothing', async () => {
+    const proxy = await startFaultProxy({ target: database.url });
+    const store = await open(proxy.url);
+    const cut = proxy.inject({ kind: 'late', on: 'COMMIT', delayMs: 300 });
+    await expect(store.commit(owner, load(['1', '2'], 2))).rejects.toSatisfy(isPassing);
+    await cut;
+    const newer = await open();
+    await newer.commit(owner, load(['3'], 3));
+    await until(async () => (await backends('true')).length === 1);
+    expect(await database.query('SELECT n FROM numbers')).toEqual([{ n: 3 }]);
+    expect(await newer.positions(owner, ['a'])).toEqual(new Map([['a', at(3)]]));
     await proxy.close();
   });
 
