@@ -82,6 +82,7 @@ async function play(events: number): Promise<void> {
     start: 'TRIM_HORIZON',
     stop: new AbortController().signal,
     acquire: async (_, start) => start,
+    end: async (shard) => ledger.endShard(shard),
   });
   await lastValueFrom(
     chosen

@@ -160,6 +160,20 @@ marble('minuteWindow closes early when a source waits for room', {
   },
 });
 
+marble('minuteWindow closes at once what is open of a shard that was read to its end', {
+  ...by10,
+  operator: minuteWindow({ grace: { seconds: 10 } }),
+  label: 'minuteWindow({ grace: { seconds: 10 } })',
+  source: { 'shard 1': '-a-b-------', 'shard 2': '--c--------' },
+  shardEnd: '----!',
+  result: '----x--y---',
+  given: pages,
+  emits: {
+    x: { events: [home, list], shard: 'shard 1', closedBy: 'shard-end' },
+    y: { events: [cart], shard: 'shard 2', closedBy: 'grace' },
+  },
+});
+
 marble('minuteWindow keeps the shards apart', {
   ...by10,
   operator: minuteWindow({ grace: { seconds: 30 } }),

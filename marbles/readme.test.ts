@@ -33,6 +33,7 @@ const notation = [
   ["`rejected: '--b'`", 'a struck marble on a line of its own', 'a reject, with the code of the reason'],
   ["`unsubscribe: '---!'`", 'a dashed line', 'nobody listens from here on'],
   ["`pressure: '---!'`", 'a red mark on the operator', 'a source waits for room'],
+  ["`shardEnd: '---!'`", 'a dark mark on the operator', 'the shard was read to its end, and its children wait for it'],
   ['`dropped`, `inFlight`', 'a note below', 'records that did not come out: dropped by a step, or not settled at the end'],
 ];
 

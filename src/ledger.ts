@@ -51,6 +51,7 @@ export class Ledger {
   readonly #shards = new Map<string, Shard>();
   readonly #waiting: { bytes: number; resolve: () => void }[] = [];
   readonly #pressureListeners = new Set<() => void>();
+  readonly #endListeners = new Set<(shard: string) => void>();
   readonly #journals = new Set<() => void>();
   #rejects: Reject[] = [];
   #takeReject: ((reject: Reject) => void) | undefined;
@@ -113,9 +114,7 @@ export class Ledger {
     this.#read += count;
     this.#inFlight += count;
     this.#inFlightBytes += sizeBytes + count * RECORD_OVERHEAD_BYTES;
-    let queue = this.#shards.get(shard);
-    if (!queue) this.#shards.set(shard, (queue = new Shard()));
-    queue.push(delivery);
+    this.#shard(shard).push(delivery);
     if (reservedBytes > 0) this.unreserve(reservedBytes);
     return delivery;
   }
@@ -149,6 +148,29 @@ export class Ledger {
     return () => this.#pressureListeners.delete(close);
   }
 
+  /** Tells that a shard was read to its end: nobody need wait for more of it. */
+  endShard(shard: string): void {
+    this.#shard(shard).hasEnded = true;
+    for (const close of this.#endListeners) close(shard);
+  }
+
+  /** True once a shard was read to its end; some of it may be in flight still. */
+  hasEnded(shard: string): boolean {
+    return this.#shards.get(shard)?.hasEnded ?? false;
+  }
+
+  /** Calls `close` with each shard that was read to its end, in the order in which the listeners came. Returns what ends that. */
+  onShardEnd(close: (shard: string) => void): () => void {
+    this.#endListeners.add(close);
+    return () => this.#endListeners.delete(close);
+  }
+
+  /** Resolves once nothing of a shard is in flight; at once when nothing is. */
+  async whenSettled(shard: string): Promise<void> {
+    const queue = this.#shard(shard);
+    if (!queue.isSettled) await new Promise<void>((resolve) => queue.waiting.push(resolve));
+  }
+
   /** Registers state that has to be durable before a sink commits a position that covers it. Returns what ends that. */
   onBeforeCommit(flush: () => void): () => void {
     this.#journals.add(flush);
@@ -180,6 +202,12 @@ export class Ledger {
     this.#wake();
   }
 
+  #shard(name: string): Shard {
+    let shard = this.#shards.get(name);
+    if (!shard) this.#shards.set(name, (shard = new Shard()));
+    return shard;
+  }
+
   #fits(bytes: number): boolean {
     const taken = this.#inFlightBytes + this.#reservedBytes;
     return taken === 0 || taken + bytes <= this.maxInFlightBytes;
@@ -205,8 +233,15 @@ export class Ledger {
 /** The deliveries of one shard in the order they were read, and how far from the front they are settled. */
 class Shard {
   checkpoint: Position | undefined;
+  hasEnded = false;
+  /** Who waits until nothing is in flight. */
+  readonly waiting: (() => void)[] = [];
   #deliveries: Delivery[] = [];
   #head = 0;
+
+  get isSettled(): boolean {
+    return this.#head === this.#deliveries.length;
+  }
 
   push(delivery: Delivery): void {
     this.#deliveries.push(delivery);
@@ -218,5 +253,6 @@ class Shard {
       this.#deliveries = this.#deliveries.slice(this.#head);
       this.#head = 0;
     }
+    if (this.isSettled) for (const resolve of this.waiting.splice(0)) resolve();
   }
 }

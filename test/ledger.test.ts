@@ -30,6 +30,33 @@ describe('ledger', () => {
     expect(ledger.checkpoint('two')?.sequence).toBe('1');
   });
 
+  it('tells when nothing of a shard is in flight', async () => {
+    const ledger = new Ledger();
+    await ledger.whenSettled('one');
+    const first = deliver([{ raw: 'a', shard: 'one' }], ledger);
+    const second = deliver([{ raw: 'b', shard: 'one', sequence: 2 }], ledger);
+    deliver([{ raw: 'c', shard: 'two' }], ledger);
+    let isSettled = false;
+    const settled = ledger.whenSettled('one').then(() => (isSettled = true));
+    second.delivery.letGo();
+    await Promise.resolve();
+    expect(isSettled).toBe(false);
+    first.delivery.letGo();
+    await settled;
+  });
+
+  it('tells of a shard that was read to its end to all who listen, in the order in which they came', () => {
+    const ledger = new Ledger();
+    const told: string[] = [];
+    ledger.onShardEnd((shard) => told.push(`first ${shard}`));
+    const end = ledger.onShardEnd((shard) => told.push(`second ${shard}`));
+    ledger.endShard('a');
+    end();
+    ledger.endShard('b');
+    expect(told).toEqual(['first a', 'second a', 'first b']);
+    expect([ledger.hasEnded('a'), ledger.hasEnded('c')]).toEqual([true, false]);
+  });
+
   it('counts each record once: read = stored + dropped + rejected + in flight', () => {
     const ledger = new Ledger();
     const { delivery, events } = deliver(['stored', 'twice', 'repeat', 'bad', 'filtered'], ledger);

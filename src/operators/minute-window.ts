@@ -52,7 +52,8 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
  *
  * A window of [start, end) closes at its shard's first event of a later interval; or once the clock is `grace` past its end
  * and past the reading of its last event, so that old minutes, read at once, are not cut by the clock; or early, by count,
- * by bytes, or when a source waits for room: the next event of the interval then opens its next part. No window is empty.
+ * by bytes, when a source waits for room, or when its shard was read to its end, as the shard's children wait for it: the next
+ * event of the interval then opens its next part. No window is empty.
  *
  * The intervals of a shard never go back. An event that arrived before the open window goes into it; when none is open, it
  * goes into a next part of an interval that closed early, else into the interval after the last one closed.
@@ -77,13 +78,13 @@ export function minuteWindow<T>({
     if (!Number.isInteger(limit) || limit < 1) throw new RangeError(`${who}: expected ${name} of 1 or more, got ${limit}`);
   const steps = windowSteps<T>({ everyMs, graceMs, maxEvents, maxBytes });
 
-  // An Observable of its own, not mapAccum: three things close a window, and only one of them is an event.
+  // An Observable of its own, not mapAccum: four things close a window, and only one of them is an event.
   return named(who, `${formatDuration(every)}, grace ${graceMs / 1000} s`, (source) => {
     return new Observable((subscriber) => {
       const state = steps.seed();
       let timer: Subscription | undefined;
       let timerMs = Number.POSITIVE_INFINITY;
-      let watchesPressure = false;
+      let watches = false;
 
       // Whoever keeps the window has held it when `next` returns. After an error downstream, or an unsubscribe, nobody may
       // have: then it stays held.
@@ -105,16 +106,17 @@ export function minuteWindow<T>({
         timerMs = Number.POSITIVE_INFINITY;
         if (state.dueMs < timerMs) arm();
       };
-      const watchPressure = ({ delivery }: Event<T>): void => {
-        watchesPressure = true;
-        subscriber.add(delivery.ledger.onPressure(() => steps.closeAll(state, 'pressure', emit)));
+      const watch = ({ ledger }: Event<T>['delivery']): void => {
+        watches = true;
+        subscriber.add(ledger.onPressure(() => steps.closeAll(state, 'pressure', emit)));
+        subscriber.add(ledger.onShardEnd((shard) => steps.endShard(state, shard, emit)));
       };
       subscriber.add(() => timer?.unsubscribe());
       subscriber.add(
         source.subscribe({
           next(event) {
             if (subscriber.closed) return; // a source that pushes as it is subscribed to has not heard of it yet
-            if (!watchesPressure) watchPressure(event);
+            if (!watches) watch(event.delivery);
             steps.event(state, event, emit);
             if (state.dueMs < timerMs) arm();
           },

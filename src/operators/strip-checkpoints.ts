@@ -36,8 +36,9 @@ const STEP = 'stripCheckpoints';
  *
  * A record has the position of the event with its last byte, with a running number as its sub-sequence; the deliveries of
  * its other events stay in flight until its own is settled. A source of blocks that resumes inside one has to read it again.
- * It keeps what may yet become part of a record (`maxPendingBytes` a shard), and holds it; completing gives it out, as records
- * where the columns are right, else as rejects. On an error or unsubscribe it stays unsettled.
+ * It keeps what may yet become part of a record (`maxPendingBytes` a shard), and holds it; completing, or the end of its shard,
+ * gives it out, as records where the columns are right, else as rejects. So a step that keeps pieces, as `mapAsync` does,
+ * belongs behind this one. On an error or unsubscribe it stays unsettled.
  *
  * A visitor's text that looks like noise stays when it does not match a known message to the letter. A whole log line of the
  * enricher's inside a field is told from noise only by the newline that noise has and a field has not: of a payload, and
@@ -112,13 +113,21 @@ function ofText(seed: () => CheckpointNoise): OperatorFunction<Event<Uint8Array>
       noise.push(event.data, outOf(pieces, emit));
       pieces.doneTo(noise.doneTo);
     },
+    endShard(shards, name, emit) {
+      const shard = shards.get(name);
+      if (shard) giveOut(shard, emit);
+      shards.delete(name);
+    },
     flush(shards, emit) {
-      for (const { noise, pieces } of shards.values()) {
-        noise.end(outOf(pieces, emit));
-        pieces.doneTo(Infinity);
-      }
+      for (const shard of shards.values()) giveOut(shard, emit);
     },
   });
+}
+
+/** Gives out what of a shard's text can become no more than it is. */
+function giveOut({ noise, pieces }: ShardText, emit: (event: Event<Uint8Array>) => void): void {
+  noise.end(outOf(pieces, emit));
+  pieces.doneTo(Infinity);
 }
 
 function outOf(pieces: TextPieces, emit: (event: Event<Uint8Array>) => void): NoiseOut {

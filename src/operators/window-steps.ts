@@ -26,6 +26,8 @@ interface WindowState<T> {
 /** One shard's window, and where its next one may begin. */
 interface Lane<T> {
   readonly shard: string;
+  /** Nothing more is read of it; what a step before this one kept may still come. */
+  hasEnded: boolean;
   startMs: number;
   endMs: number;
   part: number;
@@ -45,6 +47,8 @@ export interface WindowSteps<T> {
   readonly event: (state: WindowState<T>, event: Event<T>, emit: Emit<T>) => void;
   /** Closes what is due, and finds when the next is. */
   readonly tick: (state: WindowState<T>, nowMs: number, emit: Emit<T>) => void;
+  /** Closes what is open of a shard that was read to its end. What still comes of it closes by the next tick. */
+  readonly endShard: (state: WindowState<T>, shard: string, emit: Emit<T>) => void;
   /** Closes all that is open. */
   readonly closeAll: (state: WindowState<T>, closedBy: ClosedBy, emit: Emit<T>) => void;
 }
@@ -52,7 +56,8 @@ export interface WindowSteps<T> {
 /** Makes the steps of `minuteWindow`. A window given out is still held: release it once it was handed on. */
 export function windowSteps<T>({ everyMs, graceMs, maxEvents, maxBytes }: WindowLimits): WindowSteps<T> {
   // A window that waits for its grace has got all that was read by then, so a poll of old minutes is not cut by the clock.
-  const dueMs = (lane: Lane<T>): number => Math.max(lane.endMs, lane.delivery!.readAtMs) + graceMs;
+  const dueMs = (lane: Lane<T>): number =>
+    lane.hasEnded ? Number.NEGATIVE_INFINITY : Math.max(lane.endMs, lane.delivery!.readAtMs) + graceMs;
 
   function close(lane: Lane<T>, closedBy: ClosedBy, emit: Emit<T>): void {
     const { shard, startMs, endMs, part, events, sizeBytes, deliveries } = lane;
@@ -104,6 +109,7 @@ export function windowSteps<T>({ everyMs, graceMs, maxEvents, maxBytes }: Window
     if (!lane) {
       lane = {
         shard,
+        hasEnded: delivery.ledger.hasEnded(shard),
         startMs: Number.NEGATIVE_INFINITY,
         endMs: Number.NEGATIVE_INFINITY,
         part: 0,
@@ -122,8 +128,16 @@ export function windowSteps<T>({ everyMs, graceMs, maxEvents, maxBytes }: Window
 
   function tick(state: WindowState<T>, nowMs: number, emit: Emit<T>): void {
     state.dueMs = Number.POSITIVE_INFINITY;
-    for (const lane of state.lanes.values()) if (lane.events.length > 0 && dueMs(lane) <= nowMs) close(lane, 'grace', emit);
+    for (const lane of state.lanes.values())
+      if (lane.events.length > 0 && dueMs(lane) <= nowMs) close(lane, lane.hasEnded ? 'shard-end' : 'grace', emit);
     for (const lane of state.lanes.values()) if (lane.events.length > 0) state.dueMs = Math.min(state.dueMs, dueMs(lane));
+  }
+
+  function endShard(state: WindowState<T>, shard: string, emit: Emit<T>): void {
+    const lane = state.lanes.get(shard);
+    if (!lane) return;
+    lane.hasEnded = true;
+    if (lane.events.length > 0) close(lane, 'shard-end', emit);
   }
 
   function closeAll(state: WindowState<T>, closedBy: ClosedBy, emit: Emit<T>): void {
@@ -134,6 +148,7 @@ export function windowSteps<T>({ everyMs, graceMs, maxEvents, maxBytes }: Window
     seed: () => ({ dueMs: Number.POSITIVE_INFINITY, lanes: new Map(), lane: undefined, delivery: undefined }),
     event,
     tick,
+    endShard,
     closeAll,
   };
 }

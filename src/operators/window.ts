@@ -2,7 +2,7 @@ import { type Event, type Item, type Position, comparePositions } from '../event
 import type { Delivery } from '../delivery.ts';
 
 /** Why a window closed. */
-export type ClosedBy = 'later-event' | 'grace' | 'count' | 'bytes' | 'pressure' | 'complete';
+export type ClosedBy = 'later-event' | 'grace' | 'count' | 'bytes' | 'pressure' | 'shard-end' | 'complete';
 
 /** Which window: a half-open interval of one shard's arrival times, and the part of it when it closed early. */
 export interface WindowBounds {

@@ -96,6 +96,10 @@ async function perform(pipeline: Pipeline, options: RunOptions, ledger: Ledger, 
       start,
       stop,
       acquire: (shard, from) => sinks.acquire(shard, from),
+      end(shard) {
+        ledger.endShard(shard);
+        return ledger.whenSettled(shard);
+      },
     });
     const accept = acceptor(ledger, sinks.drivers);
     const completed = Promise.withResolvers<void>();

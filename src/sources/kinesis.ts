@@ -36,6 +36,12 @@ export interface KinesisOptions {
    * @default { seconds: 30 }
    */
   readonly requestTimeout?: Duration;
+  /**
+   * How often the shards are listed anew, on the average, for those that no ended shard named.
+   *
+   * @default { minutes: 1 }
+   */
+  readonly listEvery?: Duration;
   /** A client of your own, used instead of `endpoint` and `region`; it is not destroyed. */
   readonly client?: KinesisClient;
 }
@@ -43,7 +49,7 @@ export interface KinesisOptions {
 /**
  * Reads all shards of a Kinesis stream in this process, by GetRecords.
  *
- * Each shard is read on from its position; a shard that was split or merged is read to its end before its children. Reads
+ * Each shard is read on from its position; one that was split or merged is read to its end and settled before its children. Reads
  * wait for room in the ledger, and follow each other at once while there is more to read. Throttling, server errors and lost
  * connections are tried again for as long as they last, reported as `source-retry`; what repeating will not mend is an error of the stream.
  * Holds at most one answer a shard, 10 MiB.
@@ -53,6 +59,7 @@ export interface KinesisOptions {
 export function kinesis(options: KinesisOptions): Source<Uint8Array> {
   const { stream, endpoint, region, pollEveryMs = 200, maxRecords = 10_000, requestTimeout = { seconds: 30 } } = options;
   const timeoutMs = durationMs(requestTimeout, { who: 'kinesis', name: 'requestTimeout' });
+  const listEveryMs = durationMs(options.listEvery ?? { minutes: 1 }, { who: 'kinesis', name: 'listEvery' });
   if (stream === '') throw new RangeError("kinesis: expected the stream's name, got none");
   if (!(maxRecords >= 1 && maxRecords <= 10_000 && Number.isInteger(maxRecords)))
     throw new RangeError(`kinesis: expected maxRecords from 1 to 10,000, got ${maxRecords}`);
@@ -88,6 +95,7 @@ export function kinesis(options: KinesisOptions): Source<Uint8Array> {
         subscriber.add(close);
         const polling = { calls, maxRecords, pollEveryMs, name };
         readShards(context, {
+          listEveryMs,
           list: (signal) => listShards(calls, context, name, signal),
           readShard: (reading) => readShard(reading, polling),
         }).subscribe(subscriber);

@@ -1,6 +1,7 @@
 import { Observable, type Subscriber } from 'rxjs';
 import type { Event, Resume } from '../event.ts';
 import { type SourceRecord, emitDelivery } from './emit-delivery.ts';
+import { pause } from './pause.ts';
 import { type Shard, ShardSet } from './shard-set.ts';
 import type { SourceContext } from './source.ts';
 
@@ -16,13 +17,17 @@ export interface ShardReading extends SourceContext {
 }
 
 export interface ShardReaders {
+  /** Lists all shards that the stream keeps. Called at the start, when a shard ends that names no children, and now and then. */
   readonly list: (signal: AbortSignal) => Promise<readonly Shard[]>;
-  /** Reads one shard. Resolves with its children once it has ended; with nothing when the signal ended the reading. */
+  /** How often the shards are listed anew, on the average. @default not */
+  readonly listEveryMs?: number;
+  /** Reads one shard. Resolves with its children, as far as it knows them, once it has ended; with nothing when the signal ended the reading. */
   readonly readShard: (reading: ShardReading) => Promise<readonly Shard[] | undefined>;
 }
 
 /**
- * Reads the shards of a stream side by side, children after their parents; what all sources with shards have in common.
+ * Reads the shards of a stream side by side, children once their parents are read to the end and settled; what all sources with
+ * shards have in common.
  *
  * Completes once every shard has ended, or, after a stop, once every reader is done. The first failure of a reader is its error.
  */
@@ -46,20 +51,33 @@ export function readShards(context: SourceContext, readers: ShardReaders): Obser
 
 async function readAll(
   context: SourceContext,
-  { list, readShard }: ShardReaders,
+  { list, readShard, listEveryMs }: ShardReaders,
   subscriber: Subscriber<Event<Uint8Array>>,
   signal: AbortSignal,
 ): Promise<void> {
   if (signal.aborted) return;
-  const { acquire, ledger, report, scheduler } = context;
+  const { acquire, ledger, report, scheduler, random = Math.random } = context;
   // As a time, LATEST means the same after a crash that came before the first commit.
   const start = context.start === 'LATEST' ? new Date(scheduler.now()) : context.start;
   const set = new ShardSet();
+  const over = Promise.withResolvers<void>();
+  let reading = 0;
+  signal.addEventListener('abort', goOn, { once: true });
   set.add(await list(signal));
-  await readReady();
+  goOn();
+  if (listEveryMs !== undefined) listAgain(listEveryMs).catch(over.reject);
+  await over.promise;
 
-  function readReady(): Promise<unknown> {
-    return Promise.all(set.takeReady().map(readOne));
+  /** Begins with the shards whose turn has come; sees when there is nothing more to read. */
+  function goOn(): void {
+    for (const shard of signal.aborted ? [] : set.takeReady()) {
+      reading++;
+      readOne(shard).then(() => {
+        reading--;
+        goOn();
+      }, over.reject);
+    }
+    if (reading === 0 && (signal.aborted || set.isOver)) over.resolve();
   }
 
   async function readOne(shard: Shard): Promise<void> {
@@ -72,8 +90,23 @@ async function readAll(
     const children = await readShard({ ...context, shard, resume, signal, emit });
     if (!children) return;
     report({ type: 'shard-ended', shard: shard.id });
+    // Nobody waits for this but the children: a step may keep events until the source completes.
+    context.end(shard.id).then(() => {
+      set.settle(shard.id);
+      goOn();
+    }, over.reject);
     set.end(shard.id);
-    set.add(children);
-    await readReady();
+    set.add(children.length > 0 || set.hasChildren(shard.id) ? children : await list(signal));
+  }
+
+  /** Finds the shards that no reader named. */
+  async function listAgain(everyMs: number): Promise<void> {
+    // Many runs that were started together do not list together.
+    for (;;) {
+      await pause(scheduler, everyMs * (0.5 + random()), signal);
+      if (signal.aborted) return;
+      set.add(await list(signal));
+      goOn();
+    }
   }
 }

@@ -8,8 +8,8 @@ export interface Shard {
 }
 
 /**
- * Knows in which order shards may be read: a child only after its parents, so that the records of one key stay in order
- * through splits and merges. A parent that is not listed is past retention, and nobody waits for it.
+ * Knows in which order shards may be read: a child only after all of its parents is settled, so that the records of one key
+ * stay in order through splits and merges. A parent that is not listed is past retention, and nobody waits for it.
  *
  * It may be told of shards, the same ones again or new ones, at any time: that is how a stream that reshards while it is read is followed.
  */
@@ -26,7 +26,7 @@ export class ShardSet {
   takeReady(): Shard[] {
     const ready: Shard[] = [];
     for (const entry of this.#shards.values()) {
-      if (entry.state !== 'waiting' || this.#parents(entry).some(({ state }) => state !== 'ended')) continue;
+      if (entry.state !== 'waiting' || this.#parents(entry).some(({ state }) => state !== 'settled')) continue;
       entry.state = 'reading';
       ready.push(entry.shard);
     }
@@ -54,6 +54,20 @@ export class ShardSet {
     this.#shards.get(id)!.state = 'ended';
   }
 
+  /** Notes that all of a shard that was read to its end is settled: its children's turn may have come. */
+  settle(id: string): void {
+    this.#shards.get(id)!.state = 'settled';
+  }
+
+  hasChildren(id: string): boolean {
+    return [...this.#shards.values()].some(({ shard }) => shard.parents.includes(id));
+  }
+
+  /** True when every shard was read to its end. */
+  get isOver(): boolean {
+    return [...this.#shards.values()].every(({ state }) => state === 'ended' || state === 'settled');
+  }
+
   #parents({ shard }: Entry): Entry[] {
     return shard.parents.flatMap((id) => this.#shards.get(id) ?? []);
   }
@@ -61,6 +75,6 @@ export class ShardSet {
 
 interface Entry {
   readonly shard: Shard;
-  state: 'waiting' | 'reading' | 'ended';
+  state: 'waiting' | 'reading' | 'ended' | 'settled';
   resume: Resume | undefined;
 }

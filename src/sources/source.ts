@@ -20,6 +20,11 @@ export interface SourceContext {
    * `from` is where the shard begins when no sink knows it (LATEST already made a time).
    */
   readonly acquire: (shard: string, from: Resume) => Promise<Resume>;
+  /**
+   * Tells that a shard was read to its end, after its last event. Resolves once all that was read of it is settled: then its
+   * children may be read.
+   */
+  readonly end: (shard: string) => Promise<void>;
   readonly start: Start;
   /** Aborted when the run is to stop: finish the delivery at hand, then complete. */
   readonly stop: AbortSignal;

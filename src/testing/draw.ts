@@ -49,6 +49,7 @@ function textOf(spec: MarblePicture): string {
   const lines = [
     ...sourcesOf(spec),
     ...(spec.pressure ? [['pressure', spec.pressure] as const] : []),
+    ...(spec.shardEnd ? [['shard end', spec.shardEnd] as const] : []),
     ...(spec.unsubscribe ? [['unsubscribe', spec.unsubscribe] as const] : []),
     ['result', spec.result] as const,
     ...(spec.rejected ? [['rejects', spec.rejected] as const] : []),
@@ -78,14 +79,17 @@ function background(spec: MarblePicture, { left, right, x, columnOf }: Scale, he
 }
 
 function operatorBox(spec: MarblePicture, left: number, right: number, x: Scale['x']): Row {
-  const pressed = parseMarbles(spec.pressure ?? '').map(({ column }) => x(column));
-  const above = pressed.length > 0 ? 24 : 8;
+  const told = [
+    ...parseMarbles(spec.pressure ?? '').map(({ column }) => ({ column, what: 'a source waits for room', kind: 'bad' })),
+    ...parseMarbles(spec.shardEnd ?? '').map(({ column }) => ({ column, what: 'the shard was read to its end', kind: 'ink' })),
+  ];
+  const above = told.length > 0 ? 24 : 8;
   const draw = (y: number): string => {
     const top = y + above;
-    const marks = pressed.map(
-      (at) =>
-        `<path fill="var(--bad)" d="M${n(at - 8)} ${n(top - 15)}h16l-8 13z"/>` +
-        text(at + 13, top - 6, 'a source waits for room', 'small bad'),
+    const marks = told.map(
+      ({ column, what, kind }) =>
+        `<path fill="var(--${kind})" d="M${n(x(column) - 8)} ${n(top - 15)}h16l-8 13z"/>` +
+        text(x(column) + 13, top - 6, what, `small ${kind}`),
     );
     return (
       `<rect class="box" x="${n(left)}" y="${n(top)}" width="${n(right - left)}" height="38" rx="8"/>` +

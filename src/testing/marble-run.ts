@@ -99,6 +99,7 @@ export function runMarble<A, R>(spec: MarbleSpec<A, R>): MarbleRun {
       complete: () => result.push({ column: column(), what: 'complete' }),
     });
     for (const { column } of parseMarbles(spec.pressure ?? '')) at(column, () => void ledger.reserve(ledger.maxInFlightBytes));
+    for (const { column } of parseMarbles(spec.shardEnd ?? '')) at(column, () => ledger.endShard(lines[0]![0]));
     for (const { column } of parseMarbles(spec.unsubscribe ?? '')) at(column, () => subscription.unsubscribe());
     at(widthOf(spec), () => subscription.unsubscribe());
   });

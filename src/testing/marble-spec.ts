@@ -17,7 +17,7 @@ export interface ExpectedWindow extends Partial<Pick<WindowBounds, 'shard' | 'pa
  *
  *     -      a tick in which nothing happens       |   the stream completes
  *     a      a value: a delivery of one record     #   the stream fails
- *     (abc)  at one moment: a delivery of three    !   the moment of `unsubscribe` or `pressure`
+ *     (abc)  at one moment: a delivery of three    !   the moment of `unsubscribe`, `pressure` or `shardEnd`
  *
  * As in RxJS, a group takes as many columns as it has characters, and happens at its first.
  */
@@ -52,6 +52,8 @@ export interface MarblePicture {
   readonly unsubscribe?: string;
   /** When a source has to wait for room: `-----!` */
   readonly pressure?: string;
+  /** When the shard of the first line was read to its end, and its children wait: `-----!` */
+  readonly shardEnd?: string;
   /** What letters stand for, in words, under the picture. */
   readonly legend?: Readonly<Record<string, string>>;
 }

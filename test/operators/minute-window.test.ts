@@ -353,6 +353,27 @@ describe('minuteWindow, whatever comes', () => {
   });
 });
 
+describe('minuteWindow of a shard that was read to its end', () => {
+  it('closes at once what a step before it kept until then', () => {
+    const scheduler = new VirtualTimeScheduler();
+    const ledger = new Ledger();
+    const source = new Subject<Event<Uint8Array>>();
+    const windows: Window<unknown>[] = [];
+    source.pipe(minuteWindow({ every: { hours: 1 }, scheduler })).subscribe((window) => windows.push(window));
+    const { delivery, events } = deliver(['a', 'b', 'c'], ledger);
+    events[0]!.hold();
+    delivery.letGo();
+    ledger.endShard('shard-1');
+    for (const event of events) source.next(event);
+    events[0]!.release();
+    expect(windows).toEqual([]);
+    scheduler.flush();
+    expect(scheduler.now()).toBe(0);
+    expect(windows.map(({ count, bounds }) => [count, bounds.closedBy])).toEqual([[3, 'shard-end']]);
+    expect(delivery.isSettled).toBe(true);
+  });
+});
+
 function at(arrivedAtMs: number): Sample {
   return { raw: 'x', arrivedAtMs };
 }

@@ -320,3 +320,24 @@ describe('stripCheckpoints of a text', () => {
     );
   }, 30_000);
 });
+
+describe('stripCheckpoints of a shard that was read to its end', () => {
+  it('gives out what waits for the rest of its line, of that shard alone', () => {
+    const ledger = new Ledger();
+    const source = new Subject<Event<Uint8Array>>();
+    const out: string[] = [];
+    source.pipe(stripCheckpoints({ of: 'text' })).subscribe((event) => out.push(`${event.shard} ${text(event)}`));
+    const [one, two] = ['one', 'two'].map((shard) => deliver([{ raw: a, shard }], ledger));
+    for (const { delivery, events } of [one!, two!]) {
+      for (const event of events) source.next(event);
+      delivery.letGo();
+    }
+    expect(out).toEqual([]);
+    ledger.endShard('one');
+    expect(out).toEqual([`one ${a}`]);
+    expect([one, two].map((each) => each!.delivery.isSettled)).toEqual([true, false]);
+    source.complete();
+    expect(out).toEqual([`one ${a}`, `two ${a}`]);
+    expect(two!.delivery.isSettled).toBe(true);
+  });
+});

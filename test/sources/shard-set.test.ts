@@ -5,7 +5,7 @@ import { type Shard, ShardSet } from '../../src/sources/shard-set.ts';
 const ids = (shards: readonly Shard[]): string[] => shards.map(({ id }) => id);
 
 describe('ShardSet', () => {
-  it('hands out both children of a split once their parent has ended', () => {
+  it('hands out both children of a split once their parent has ended and is settled', () => {
     const set = new ShardSet();
     set.add([
       { id: 'left', parents: ['parent'] },
@@ -15,11 +15,14 @@ describe('ShardSet', () => {
     expect(ids(set.takeReady())).toEqual(['parent']);
     expect(set.takeReady()).toEqual([]);
     set.end('parent');
+    expect(set.takeReady()).toEqual([]);
+    expect(set.isOver).toBe(false);
+    set.settle('parent');
     expect(ids(set.takeReady())).toEqual(['left', 'right']);
     expect(set.takeReady()).toEqual([]);
   });
 
-  it('hands out the child of a merge once both parents have ended', () => {
+  it('hands out the child of a merge once both parents are settled', () => {
     const set = new ShardSet();
     set.add([
       { id: 'a', parents: [] },
@@ -27,9 +30,9 @@ describe('ShardSet', () => {
       { id: 'c', parents: ['a', 'b'] },
     ]);
     set.takeReady();
-    set.end('a');
+    set.settle('a');
     expect(set.takeReady()).toEqual([]);
-    set.end('b');
+    set.settle('b');
     expect(ids(set.takeReady())).toEqual(['c']);
   });
 
@@ -41,7 +44,7 @@ describe('ShardSet', () => {
       { id: 'd', parents: ['forgotten'] },
     ]);
     expect(ids(set.takeReady())).toEqual(['b', 'd']);
-    set.end('b');
+    set.settle('b');
     expect(ids(set.takeReady())).toEqual(['c']);
   });
 
@@ -54,7 +57,7 @@ describe('ShardSet', () => {
       { id: 'b', parents: ['a'] },
     ]);
     expect(set.takeReady()).toEqual([]);
-    set.end('a');
+    set.settle('a');
     set.add([{ id: 'b', parents: ['a'] }]);
     expect(ids(set.takeReady())).toEqual(['b']);
   });
@@ -99,7 +102,7 @@ describe('ShardSet', () => {
           const [{ id }] = reading.splice(picks.next().value % reading.length, 1) as [Shard];
           expect(ended.has(id)).toBe(false);
           ended.add(id);
-          set.end(id);
+          set.settle(id);
         }
         expect(ended.size).toBe(shards.length);
       }),

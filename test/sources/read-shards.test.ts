@@ -1,0 +1,135 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { VirtualTimeScheduler } from 'rxjs';
+import { describe, expect, it } from 'vitest';
+import type { Event } from '../../src/event.ts';
+import { minuteWindow } from '../../src/operators/minute-window.ts';
+import type { Window } from '../../src/operators/window.ts';
+import { pipeline } from '../../src/pipeline.ts';
+import { run } from '../../src/run/run.ts';
+import { type ShardReaders, readShards } from '../../src/sources/read-shards.ts';
+import { scripted } from '../../src/sources/scripted.ts';
+import type { Shard } from '../../src/sources/shard-set.ts';
+import type { Source } from '../../src/sources/source.ts';
+import { memorySink } from '../../src/testing/memory-sink.ts';
+import { readSource, textsByShard } from '../support/read-source.ts';
+
+async function turns(count: number): Promise<void> {
+  for (let i = 0; i < count; i++) await nextTurn();
+}
+
+/** A source of shards that are listed and read as a test wants it. */
+function sourceOf(readers: ShardReaders): Source<Uint8Array> {
+  return { name: 'test', describe: 'a test', check: async () => 'there', read: (context) => readShards(context, readers) };
+}
+
+const split = scripted({
+  parent: [['p1'], ['p2']],
+  left: { parents: ['parent'], scenes: [['l']] },
+  right: { parents: ['parent'], scenes: [['r']] },
+});
+
+describe('readShards', () => {
+  it('begins a child when all of its parent is settled, not when it is only read', async () => {
+    const held: Event<Uint8Array>[] = [];
+    const { completed, events } = readSource(split, {
+      onEvent(event) {
+        if (event.shard !== 'parent') return;
+        event.hold();
+        held.push(event);
+      },
+    });
+    await expect.poll(() => held.length).toBe(2);
+    await turns(20);
+    expect(events).toHaveLength(2);
+    held[0]!.release();
+    await turns(20);
+    expect(events).toHaveLength(2);
+    held[1]!.release();
+    await completed;
+    expect(textsByShard(events)).toEqual({ parent: ['p1', 'p2'], left: ['l'], right: ['r'] });
+  });
+
+  it('completes with events in flight when no child waits for them', async () => {
+    const { completed, ledger } = readSource(scripted({ s: [['a']] }), { onEvent: (event) => event.hold() });
+    await completed;
+    expect(ledger.counts().inFlight).toBe(1);
+  });
+
+  it('completes after a stop, however long a child would have to wait', async () => {
+    const { completed, events, stop } = readSource(split, { onEvent: (event) => event.hold() });
+    await expect.poll(() => events.length).toBe(2);
+    await turns(20);
+    stop.abort();
+    await completed;
+    expect(textsByShard(events)).toEqual({ parent: ['p1', 'p2'] });
+  });
+
+  it('keeps no child waiting for the minute of its parent, also when there is hardly any room', async () => {
+    for (const maxInFlightBytes of [1, 256 * 1024 * 1024]) {
+      const sink = memorySink<Window<Uint8Array>>();
+      const counts = await run(
+        pipeline('reshards')
+          .from(split)
+          .pipe(minuteWindow({ every: { hours: 1 } }))
+          .to(sink),
+        { maxInFlightBytes },
+      );
+      expect(counts).toMatchObject({ read: 4, stored: 4, inFlight: 0 });
+      const order = sink.stored.map(({ shard }) => shard);
+      expect(order.lastIndexOf('parent')).toBeLessThan(Math.min(order.indexOf('left'), order.indexOf('right')));
+    }
+  });
+
+  describe('finds children', () => {
+    const reading = (children: Readonly<Record<string, readonly Shard[]>>): ShardReaders['readShard'] => {
+      return async ({ shard, signal }) => {
+        if (children[shard.id]) return children[shard.id];
+        return new Promise((resolve) => signal.addEventListener('abort', () => resolve(undefined), { once: true }));
+      };
+    };
+    const parent = { id: 'parent', parents: [] };
+    const child = { id: 'child', parents: ['parent'] };
+
+    it('that the parent named, without listing anew', async () => {
+      let lists = 0;
+      const list = async (): Promise<Shard[]> => (lists++, [parent]);
+      const { completed, acquired, stop } = readSource(sourceOf({ list, readShard: reading({ parent: [child] }) }));
+      await expect.poll(() => [...acquired.keys()]).toEqual(['parent', 'child']);
+      expect(lists).toBe(1);
+      stop.abort();
+      await completed;
+    });
+
+    it('by listing anew at once, when the parent named none', async () => {
+      let lists = 0;
+      const list = async (): Promise<Shard[]> => (lists++ === 0 ? [parent] : [parent, child]);
+      const { completed, acquired, stop } = readSource(sourceOf({ list, readShard: reading({ parent: [] }) }));
+      await expect.poll(() => [...acquired.keys()]).toEqual(['parent', 'child']);
+      stop.abort();
+      await completed;
+    });
+
+    it('by listing now and then, by the clock', async () => {
+      const scheduler = new VirtualTimeScheduler();
+      const listedAtMs: number[] = [];
+      const list = async (): Promise<Shard[]> => {
+        listedAtMs.push(scheduler.now());
+        return listedAtMs.length < 4 ? [parent] : [parent, { id: 'late', parents: [] }];
+      };
+      const source = sourceOf({ list, listEveryMs: 60_000, readShard: reading({}) });
+      const { completed, acquired, stop } = readSource(source, { scheduler });
+      for (let i = 0; i < 50 && acquired.size < 2; i++) {
+        await nextTurn();
+        scheduler.flush();
+      }
+      expect([...acquired.keys()]).toEqual(['parent', 'late']);
+      const waits = listedAtMs.slice(1).map((ms, i) => ms - listedAtMs[i]!);
+      expect(waits.length).toBeGreaterThanOrEqual(3);
+      for (const ms of waits) expect(ms).toBeGreaterThanOrEqual(30_000);
+      for (const ms of waits) expect(ms).toBeLessThanOrEqual(90_000);
+      expect(new Set(waits).size).toBeGreaterThan(1);
+      stop.abort();
+      await completed;
+    });
+  });
+});
