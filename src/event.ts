@@ -5,7 +5,7 @@ export interface Position {
   readonly shard: string;
   /** Decimal digits without leading zeros; up to 56 of them on Kinesis. */
   readonly sequence: string;
-  /** The place inside an aggregated record; 0 for a record of its own. */
+  /** The place inside a record that holds others, from 1; 0 for a record of its own. */
   readonly subSequence: number;
 }
 

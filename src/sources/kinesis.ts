@@ -31,6 +31,18 @@ export interface KinesisOptions {
    */
   readonly maxRecords?: number;
   /**
+   * Whether records that hold others are taken apart: aggregates of the Kinesis Producer Library, and Snowplow's batches in gzip or zstd.
+   *
+   * @default true
+   */
+  readonly unpack?: boolean;
+  /**
+   * The most that one compressed batch may become; one that would become more is a reject.
+   *
+   * @default 33_554_432 (32 MiB)
+   */
+  readonly maxUnpackedBytes?: number;
+  /**
    * How long a call may take before it is tried again.
    *
    * @default { seconds: 30 }
@@ -52,18 +64,27 @@ export interface KinesisOptions {
  * Each shard is read on from its position; one that was split or merged is read to its end and settled before its children. Reads
  * wait for room in the ledger, and follow each other at once while there is more to read. Throttling, server errors and lost
  * connections are tried again for as long as they last, reported as `source-retry`; what repeating will not mend is an error of the stream.
- * Holds at most one answer a shard, 10 MiB.
+ * Holds at most one answer a shard, 10 MiB, and while it takes records apart one batch, `maxUnpackedBytes`.
+ *
+ * A record that holds others becomes as many events, with sub-sequence numbers from 1. An aggregate that is damaged, a batch that is
+ * damaged, of a version other than 1 or too large, is one reject with the bytes as they came (`aggregate_checksum`, `aggregate_format`,
+ * `batch_format`, `batch_too_large`). An aggregate of which a record belongs to another shard by its hash key is dropped as a
+ * whole, counted as `other-shard`: the producer sends it again, as the Java client library expects.
  *
  * @throws {RangeError} when a setting is out of its bounds
  */
 export function kinesis(options: KinesisOptions): Source<Uint8Array> {
   const { stream, endpoint, region, pollEveryMs = 200, maxRecords = 10_000, requestTimeout = { seconds: 30 } } = options;
+  const { unpack = true, maxUnpackedBytes = 32 * 1024 * 1024 } = options;
   const timeoutMs = durationMs(requestTimeout, { who: 'kinesis', name: 'requestTimeout' });
   const listEveryMs = durationMs(options.listEvery ?? { minutes: 1 }, { who: 'kinesis', name: 'listEvery' });
   if (stream === '') throw new RangeError("kinesis: expected the stream's name, got none");
   if (!(maxRecords >= 1 && maxRecords <= 10_000 && Number.isInteger(maxRecords)))
     throw new RangeError(`kinesis: expected maxRecords from 1 to 10,000, got ${maxRecords}`);
   if (!(pollEveryMs >= 0)) throw new RangeError(`kinesis: expected pollEveryMs of 0 or more, got ${pollEveryMs}`);
+  if (!(maxUnpackedBytes >= 1 && Number.isInteger(maxUnpackedBytes)))
+    throw new RangeError(`kinesis: expected maxUnpackedBytes of 1 or more, got ${maxUnpackedBytes}`);
+  const unpacking = unpack ? { maxUnpackedBytes } : undefined;
   const name = `kinesis ${stream}`;
   const where = endpoint === undefined ? region && ` in ${region}` : ` at ${new URL(endpoint).host}`;
 
@@ -93,7 +114,7 @@ export function kinesis(options: KinesisOptions): Source<Uint8Array> {
       new Observable((subscriber) => {
         const { calls, close } = withClient();
         subscriber.add(close);
-        const polling = { calls, maxRecords, pollEveryMs, name };
+        const polling = { calls, maxRecords, pollEveryMs, unpacking, name };
         readShards(context, {
           listEveryMs,
           list: (signal) => listShards(calls, context, name, signal),

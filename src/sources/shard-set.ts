@@ -5,6 +5,8 @@ export interface Shard {
   readonly id: string;
   /** The shards it was split or merged from; those that the stream no longer keeps may be missing from the list. */
   readonly parents: readonly string[];
+  /** Which hash keys its records have: decimal numbers, both included. */
+  readonly hashKeys?: { readonly first: string; readonly last: string } | undefined;
 }
 
 /**

@@ -23,7 +23,9 @@ interface FaultyShard {
   readonly id: string;
   readonly parents?: readonly string[];
   /** One payload each; its sequence number is its place in the shard and 1, its arrival time that in seconds. */
-  readonly records: readonly string[];
+  readonly records: readonly (string | Uint8Array)[];
+  /** @default all */
+  readonly hashKeys?: { readonly first: string; readonly last: string };
   /** A closed shard ends after its last record. */
   readonly isClosed?: boolean;
 }
@@ -41,6 +43,8 @@ export interface FaultyKinesis {
   readonly calls: Call[];
   stop(): Promise<void>;
 }
+
+const ALL = { first: '0', last: String(2n ** 128n - 1n) };
 
 interface Iterator {
   readonly shard: string;
@@ -92,8 +96,9 @@ export async function startFaultyKinesis({
     switch (operation) {
       case 'ListShards': {
         const from = Number(input['NextToken'] ?? 0);
-        const Shards = shards.slice(from, from + pageSize).map(({ id, parents = [] }) => ({
+        const Shards = shards.slice(from, from + pageSize).map(({ id, parents = [], hashKeys = ALL }) => ({
           ShardId: id,
+          HashKeyRange: { StartingHashKey: hashKeys.first, EndingHashKey: hashKeys.last },
           ParentShardId: parents[0],
           AdjacentParentShardId: parents[1],
         }));
@@ -122,10 +127,10 @@ export async function startFaultyKinesis({
           ChildShards: isEnd
             ? shards
                 .filter(({ parents }) => parents?.includes(shard))
-                .map(({ id, parents }) => ({
+                .map(({ id, parents, hashKeys = ALL }) => ({
                   ShardId: id,
                   ParentShards: parents,
-                  HashKeyRange: { StartingHashKey: '0', EndingHashKey: '1' },
+                  HashKeyRange: { StartingHashKey: hashKeys.first, EndingHashKey: hashKeys.last },
                 }))
             : undefined,
         };

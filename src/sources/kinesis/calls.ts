@@ -4,6 +4,7 @@ import {
   GetRecordsCommand,
   GetShardIteratorCommand,
   type GetShardIteratorCommandInput,
+  type HashKeyRange,
   type KinesisClient,
   ListShardsCommand,
   type StreamDescriptionSummary,
@@ -43,8 +44,12 @@ export class Calls {
         // The token names the stream; AWS refuses both at once.
         this.#client.send(new ListShardsCommand(page === undefined ? this.#stream : { NextToken: page }), { abortSignal }),
       );
-      for (const { ShardId, ParentShardId, AdjacentParentShardId } of answer.Shards ?? [])
-        shards.push({ id: ShardId!, parents: [ParentShardId, AdjacentParentShardId].filter((id) => id !== undefined) });
+      for (const { ShardId, ParentShardId, AdjacentParentShardId, HashKeyRange } of answer.Shards ?? [])
+        shards.push({
+          id: ShardId!,
+          parents: [ParentShardId, AdjacentParentShardId].filter((id) => id !== undefined),
+          hashKeys: hashKeysOf(HashKeyRange),
+        });
       page = answer.NextToken;
     } while (page !== undefined);
     return shards;
@@ -68,7 +73,11 @@ export class Calls {
       records: answer.Records ?? [],
       nextIterator: answer.NextShardIterator,
       behindMs: answer.MillisBehindLatest ?? 0,
-      children: (answer.ChildShards ?? []).map(({ ShardId, ParentShards }) => ({ id: ShardId!, parents: ParentShards ?? [] })),
+      children: (answer.ChildShards ?? []).map(({ ShardId, ParentShards, HashKeyRange }) => ({
+        id: ShardId!,
+        parents: ParentShards ?? [],
+        hashKeys: hashKeysOf(HashKeyRange),
+      })),
     };
   }
 
@@ -100,10 +109,14 @@ export class Calls {
   }
 }
 
+function hashKeysOf(range: HashKeyRange | undefined): Shard['hashKeys'] {
+  return range && { first: range.StartingHashKey!, last: range.EndingHashKey! };
+}
+
 function iteratorAt(from: Resume): Partial<GetShardIteratorCommandInput> {
   if (from === 'TRIM_HORIZON') return { ShardIteratorType: from };
   if (!isPosition(from)) return { ShardIteratorType: 'AT_TIMESTAMP', Timestamp: from };
-  // Inside an aggregate, the rest of it is still to come: its record is read again, and what lies before is skipped.
+  // Inside a packed record the rest of it may still be to come: it is read again, and what lies at or before is skipped.
   const ShardIteratorType = from.subSequence > 0 ? 'AT_SEQUENCE_NUMBER' : 'AFTER_SEQUENCE_NUMBER';
   return { ShardIteratorType, StartingSequenceNumber: from.sequence };
 }

@@ -1,7 +1,10 @@
 import type { _Record } from '@aws-sdk/client-kinesis';
 import { type Position, type Resume, comparePositions, isPosition } from '../../event.ts';
+import { RECORD_OVERHEAD_BYTES } from '../../ledger.ts';
 import type { SourceRecord } from '../emit-delivery.ts';
 import type { ShardReading } from '../read-shards.ts';
+import { reserveRoom } from '../reserve-room.ts';
+import { type Part, Unpacker, type Unpacking, isPacked } from './unpack.ts';
 
 /** What a shard answered, by whichever call. */
 export interface Answered {
@@ -13,16 +16,43 @@ export interface Answered {
 /**
  * Emits what a shard answered, without the records at its beginning that lie at or before where we stand.
  *
+ * Records that hold others are taken apart when there is `unpacking`. Their parts have the sub-sequence numbers 1, 2, …; those of nested ones
+ * run on. As there may be far more of them than was reserved for, they come in several deliveries, each of which waits for room. Meanwhile
+ * it holds the answer and one decompressed batch, which nothing counts.
+ *
  * Resolves with where we stand then; with nothing when the signal ended it before all was emitted: the rest is left unread.
+ *
+ * @throws {Error} when we stand inside a record that can no longer be taken apart
  */
 export async function deliver(
-  { shard, emit }: ShardReading,
+  reading: ShardReading,
   from: Resume,
   { records, reservedBytes }: Answered,
+  unpacking: Unpacking | undefined,
 ): Promise<Resume | undefined> {
-  const behind = recordsBehind(from, shard.id, records);
-  emit(behind, reservedBytes);
-  return behind.at(-1)?.position ?? from;
+  const { shard, ledger, signal, emit } = reading;
+  if (!unpacking || !records.some(({ Data }) => isPacked(Data!))) {
+    const behind = recordsBehind(from, shard.id, records);
+    emit(behind, reservedBytes);
+    return behind.at(-1)?.position ?? from;
+  }
+
+  let parcel: SourceRecord[] = [];
+  let sizeBytes = 0;
+  let reached = from;
+  for (const record of unpackedBehind(from, shard.id, records, new Unpacker(shard, unpacking))) {
+    const bytes = record.data.length + RECORD_OVERHEAD_BYTES;
+    if (sizeBytes + bytes > reservedBytes && parcel.length > 0) {
+      emit(parcel, reservedBytes);
+      [parcel, sizeBytes] = [[], 0];
+      if (!(await reserveRoom(ledger, reservedBytes, signal))) return undefined;
+    }
+    parcel.push(record);
+    sizeBytes += bytes;
+    reached = record.position;
+  }
+  emit(parcel, reservedBytes);
+  return reached;
 }
 
 function recordsBehind(from: Resume, shard: string, records: readonly _Record[]): SourceRecord[] {
@@ -33,4 +63,29 @@ function recordsBehind(from: Resume, shard: string, records: readonly _Record[])
     behind.push({ position, arrivedAtMs: ApproximateArrivalTimestamp!.getTime(), data: Data! });
   }
   return behind;
+}
+
+function* unpackedBehind(from: Resume, shard: string, records: readonly _Record[], unpacker: Unpacker): Generator<SourceRecord> {
+  let stand = isPosition(from) ? from : undefined;
+  for (const { SequenceNumber, ApproximateArrivalTimestamp, Data } of records) {
+    const position: Position = { shard, sequence: SequenceNumber!, subSequence: 0 };
+    const data = Data!;
+    // Inside a packed record the parts up to there are done; their number is what a position keeps.
+    const done = stand?.sequence === position.sequence && isPacked(data) ? stand.subSequence : 0;
+    if (done === 0 && stand && comparePositions(position, stand) <= 0) continue;
+    stand = undefined;
+    const arrivedAtMs = ApproximateArrivalTimestamp!.getTime();
+    const unpacked = isPacked(data) ? unpacker.unpack(data) : { data };
+    if (!('data' in unpacked)) {
+      let subSequence = 0;
+      for (const part of unpacked)
+        if (++subSequence > done) yield { position: { ...position, subSequence }, arrivedAtMs, ...part };
+    } else if (done === 0) yield { position, arrivedAtMs, ...unpacked };
+    else throw new Error(changed(position, done, unpacked));
+  }
+}
+
+function changed({ shard, sequence }: Position, done: number, { fate }: Part): string {
+  const why = typeof fate === 'object' ? fate.reason : fate;
+  return `kinesis: ${shard} stands behind part ${done} of record ${sequence}, which can no longer be taken apart: ${why}. Set maxUnpackedBytes as it was`;
 }

@@ -8,6 +8,7 @@ import type { Answer, Calls } from './calls.ts';
 import { deliver } from './deliver.ts';
 import { isExpiredIterator, isNotYet } from './failure.ts';
 import { Pace } from './pace.ts';
+import type { Unpacking } from './unpack.ts';
 
 /** The most that one GetRecords answers. https://docs.aws.amazon.com/kinesis/latest/APIReference/API_GetRecords.html */
 const MAX_ANSWER_BYTES = 10 * 1024 * 1024;
@@ -16,6 +17,8 @@ export interface ShardPolling {
   readonly calls: Calls;
   readonly maxRecords: number;
   readonly pollEveryMs: number;
+  /** How packed records are taken apart; nothing when they are left as they are. */
+  readonly unpacking: Unpacking | undefined;
   /** For a person: `kinesis shop`. */
   readonly name: string;
 }
@@ -27,7 +30,7 @@ export interface ShardPolling {
  */
 export async function readShard(reading: ShardReading, polling: ShardPolling): Promise<readonly Shard[] | undefined> {
   const { ledger, scheduler, report, signal } = reading;
-  const { calls, maxRecords, pollEveryMs, name } = polling;
+  const { calls, maxRecords, pollEveryMs, unpacking, name } = polling;
   const shard = reading.shard.id;
   const reservedBytes = MAX_ANSWER_BYTES + maxRecords * RECORD_OVERHEAD_BYTES;
   const pace = new Pace();
@@ -60,7 +63,7 @@ export async function readShard(reading: ShardReading, polling: ShardPolling): P
       return undefined;
     }
 
-    const reached = await deliver(reading, from, { records: answer.records, reservedBytes });
+    const reached = await deliver(reading, from, { records: answer.records, reservedBytes }, unpacking);
     if (!reached) return undefined;
     from = reached;
     report({ type: 'shard-lag', shard, behindMs: answer.behindMs, readAtMs: scheduler.now() });
