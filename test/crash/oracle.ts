@@ -1,44 +1,51 @@
-import type { ShopRecord } from '../../src/demo/shop.ts';
+import { type Position, comparePositions } from '../../src/event.ts';
+import type { Truth } from '../../src/demo/shop.ts';
 
-/** What has to be where in the end, for records that were sent. */
+/** A record that was sent, and where the stream put it. */
+export interface Sent extends Position {
+  /** What it is; `corrupt` is an aggregate or batch that cannot be taken apart. */
+  readonly truth: Truth | 'corrupt';
+  readonly eventId: string;
+  /** Its bytes, one character each. */
+  readonly text: string;
+}
+
+/** What has to be where in the end. */
 export interface Expected {
-  /** event_id to the line, for events that reach the stores; a line that the enricher's log ran through is only known by its id. */
-  readonly stored: ReadonlyMap<string, string | undefined>;
-  /** The bytes of each record that has to be a reject, as text, in order of their bytes. */
-  readonly rejected: readonly string[];
+  /** The record by its event_id, for events that reach the stores. */
+  readonly stored: ReadonlyMap<string, Sent>;
+  /** Each record that has to be a reject, by its place. */
+  readonly rejected: ReadonlyMap<string, Sent>;
+}
+
+/** A record's place as one word. */
+export function placeOf({ shard, sequence, subSequence }: Position): string {
+  return `${shard}:${sequence}:${subSequence}`;
+}
+
+/** A record as a person finds it: its event_id and its place. */
+export function nameOf(sent: Sent): string {
+  return `${sent.eventId} at ${placeOf(sent)}`;
 }
 
 /**
- * Knows from how a shop's records were made what becomes of each.
+ * Knows from how records were made what becomes of each.
  *
- * @param rejects the rejects that were found: a record that the log ran through may be among them when it could not be mended, and then must not be stored
+ * @param rejects the places of the rejects that were found: a record that the enricher's log ran through may be among them when it could
+ *   not be mended, and then must not be stored
  */
-export function oracleOf(records: readonly ShopRecord[], rejects: readonly string[] = []): Expected {
-  const stored = new Map<string, string | undefined>();
-  const rejected: string[] = [];
-  const found = new Set(rejects);
-  for (const { truth, data, eventId } of records) {
-    const text = Buffer.from(data).toString();
-    if (truth === 'event') stored.set(eventId, text);
-    else if (truth === 'noise' && !found.has(text)) stored.set(eventId, undefined);
-    else if (truth !== 'repeat') rejected.push(text);
+export function oracleOf(records: readonly Sent[], rejects: ReadonlySet<string>): Expected {
+  const stored = new Map<string, Sent>();
+  const rejected = new Map<string, Sent>();
+  for (const sent of records) {
+    if (sent.truth === 'event') stored.set(sent.eventId, sent);
+    else if (sent.truth === 'noise' && !rejects.has(placeOf(sent))) stored.set(sent.eventId, sent);
+    else if (sent.truth !== 'repeat') rejected.set(placeOf(sent), sent);
   }
-  return { stored, rejected: rejected.toSorted() };
+  return { stored, rejected };
 }
 
-/** What is wrong with lines of a store, in the field's words; nothing when all is well. */
-export function faultsOf(where: string, lines: readonly string[], { stored }: Expected): string[] {
-  const faults: string[] = [];
-  const seen = new Set<string>();
-  for (const line of lines) {
-    const columns = line.split('\t');
-    const id = columns[6] ?? '';
-    if (columns.length !== 131) faults.push(`${where}: split: a line of ${columns.length} columns: ${line.slice(0, 80)}`);
-    else if (!stored.has(id)) faults.push(`${where}: phantom: ${id}`);
-    else if (seen.has(id)) faults.push(`${where}: duplicate: ${id}`);
-    else if ((stored.get(id) ?? line) !== line) faults.push(`${where}: changed: ${id}`);
-    seen.add(id);
-  }
-  for (const id of stored.keys()) if (!seen.has(id)) faults.push(`${where}: lost: ${id}`);
-  return faults;
+/** Tells whether a record lies at or before a position of its shard. */
+export function isCovered(sent: Sent, position: Position | undefined): boolean {
+  return position !== undefined && comparePositions(sent, position) <= 0;
 }

@@ -6,18 +6,24 @@ const root = join(import.meta.dirname, '..', '..');
 
 /** A real run of a pipeline file in a process of its own. */
 export interface Victim {
+  /** What it said so far, on both its outputs. */
+  readonly output: string;
+  /** Tells whether it has ended, however. */
+  readonly hasEnded: boolean;
+  /** Resolves when its output has a text, or it has ended. */
+  says(text: string): Promise<void>;
   /** Resolves when it has begun to read its shards, or has ended. */
   reading(): Promise<void>;
   /** Kills it with SIGKILL; resolves when it is gone. */
   kill(): Promise<void>;
   signal(signal: NodeJS.Signals): void;
   /** Resolves when it has ended by itself. */
-  ended(): Promise<{ readonly code: number | null; readonly output: string }>;
+  ended(): Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null; readonly output: string }>;
 }
 
-/** Starts `node pipelines/<file>` with settings in its environment. */
+/** Starts `node <file>` with settings in its environment. */
 export function startVictim(file: string, settings: Readonly<Record<string, string>>, flags: readonly string[] = []): Victim {
-  const child = spawn(process.execPath, [join('pipelines', file), ...flags], {
+  const child = spawn(process.execPath, [file, ...flags], {
     cwd: root,
     env: { ...process.env, ...settings },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -26,15 +32,35 @@ export function startVictim(file: string, settings: Readonly<Record<string, stri
   process.once('exit', orphan);
   const closed = once(child, 'close').finally(() => process.off('exit', orphan));
   let output = '';
-  const reading = Promise.withResolvers<void>();
+  let hasEnded = false;
+  const waiting = new Map<() => void, string>();
+  const tell = (): void => {
+    for (const [resolve, text] of waiting) if ((hasEnded || output.includes(text)) && waiting.delete(resolve)) resolve();
+  };
   for (const stream of [child.stdout, child.stderr])
     stream.on('data', (chunk: Buffer) => {
       output += chunk.toString();
-      if (output.includes('reading on from')) reading.resolve();
+      tell();
     });
-  closed.then(() => reading.resolve(), reading.reject);
+  const end = (): void => {
+    hasEnded = true;
+    tell();
+  };
+  closed.then(end, end);
+  const says = (text: string): Promise<void> =>
+    new Promise((resolve) => {
+      waiting.set(resolve, text);
+      tell();
+    });
   return {
-    reading: () => reading.promise,
+    get output() {
+      return output;
+    },
+    get hasEnded() {
+      return hasEnded;
+    },
+    says,
+    reading: () => says('reading on from'),
     async kill() {
       child.kill('SIGKILL');
       await closed;
@@ -44,7 +70,7 @@ export function startVictim(file: string, settings: Readonly<Record<string, stri
     signal: (signal) => void child.kill(signal),
     async ended() {
       await closed;
-      return { code: child.exitCode, output };
+      return { code: child.exitCode, signal: child.signalCode, output };
     },
   };
 }

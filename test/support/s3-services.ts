@@ -13,9 +13,14 @@ const START_TIMEOUT_MS = 30_000;
 /** Where `.ci/services` puts the server. */
 const BINARY = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'millrace', 'minio');
 
+/** Tells whether `.ci/services` has put it there. */
+export function hasConditionalS3(): boolean {
+  return existsSync(BINARY);
+}
+
 /** Starts MinIO on a free port: an S3 API that keeps the conditions of a put. It is stopped by its id. */
 export async function startConditionalS3(): Promise<S3Server> {
-  if (!existsSync(BINARY))
+  if (!hasConditionalS3())
     throw new Error(
       `These tests need an S3 server with conditional puts: run .ci/services once (it needs Go), which makes ${BINARY}`,
     );

@@ -1,0 +1,43 @@
+import { join } from 'node:path';
+import { hasConditionalS3, startConditionalS3 } from '../support/s3-services.ts';
+import type { ArchivePlace } from './act.ts';
+import { bucketView, folderView } from './archive-evidence.ts';
+
+/** A place for archives, with what has to be ended. */
+export interface OpenPlace extends ArchivePlace {
+  close(): Promise<void>;
+}
+
+/** MinIO where `.ci/services` has put it, otherwise a folder; s3rver has no conditional writes, which owners that meet need. */
+export async function openPlace(isFolder: boolean): Promise<OpenPlace> {
+  return isFolder || !hasConditionalS3() ? inFolder : inMinio();
+}
+
+/** A folder of each act's own. */
+export const inFolder: OpenPlace = {
+  name: 'a folder',
+  of: (_, folder) => ({
+    settings: { ARCHIVE_URL: `file:${join(folder, 'archive')}` },
+    view: folderView(join(folder, 'archive')),
+  }),
+  close: async () => {},
+};
+
+async function inMinio(): Promise<OpenPlace> {
+  const server = await startConditionalS3();
+  const { endpoint, bucket, client } = server;
+  const { accessKeyId, secretAccessKey } = await client.config.credentials();
+  return {
+    name: 'MinIO',
+    of: (act) => ({
+      settings: {
+        ARCHIVE_URL: `s3://${bucket}/${act}`,
+        S3_ENDPOINT: endpoint,
+        AWS_ACCESS_KEY_ID: accessKeyId,
+        AWS_SECRET_ACCESS_KEY: secretAccessKey,
+      },
+      view: bucketView(client, bucket, act),
+    }),
+    close: () => server.close(),
+  };
+}
