@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { kinesis } from '../../src/sources/kinesis.ts';
+import { aggregate, compressedBatch } from '../support/aggregates.ts';
 import { type Kinesis, startKinesis } from '../support/kinesis.ts';
 import { readSource, textsByShard } from '../support/read-source.ts';
 import { sourceConformance } from './conformance.ts';
@@ -105,5 +106,51 @@ describe('kinesis, against a Kinesis API server that reshards', () => {
     await stream.put(['r'], right);
     await completed;
     expect(textsByShard(events)).toEqual({ [parent]: ['before', 'last'], [left]: ['l'], [right]: ['r'] });
+  });
+});
+
+describe('kinesis, against a Kinesis API server with packed records', () => {
+  const middle = 2n ** 127n;
+  const of = (texts: readonly string[], hashKey?: bigint) =>
+    texts.map((data) => ({ data, explicitHashKey: hashKey?.toString() }));
+
+  it('drops an aggregate that spans the shards of a split, but not in their parent, and reads what its producer sends again', async () => {
+    const stream = await server.createStream('packed', 1);
+    const [parent] = (await stream.shards()) as [string];
+    const spanning = (name: string) => aggregate([...of([`${name} low`], 0n), ...of([`${name} high`], middle)]);
+    await stream.put([spanning('before'), aggregate(of(['by partition key']))], parent);
+    await stream.split(parent);
+    const [left, right] = (await stream.shards()) as [string, string];
+    await stream.put([spanning('after'), aggregate(of(['after low'], 0n))], left);
+    await stream.put([compressedBatch(['after high', 'more'], 'zstd'), spanning('again')], right);
+    const source = kinesis({ stream: stream.name, endpoint: server.endpoint });
+    const { completed, events, ledger } = readSource(source, { stopAfter: 6 });
+    await completed;
+    expect(textsByShard(events)).toEqual({
+      [parent]: ['before low', 'before high', 'by partition key'],
+      [left]: ['after low'],
+      [right]: ['after high', 'more'],
+    });
+    expect(ledger.counts()).toMatchObject({ read: 8, dropped: { 'other-shard': 2 } });
+  });
+
+  it('goes on inside a record, behind the part at which it stands', async () => {
+    const stream = await server.createStream('packed-resumed', 1);
+    const [shard] = (await stream.shards()) as [string];
+    const packed = aggregate(['b', compressedBatch(['c', 'd'], 'gzip'), 'e']);
+    const [, sequence] = (await stream.put(['a', packed, 'f'], shard)) as [string, string];
+    const source = kinesis({ stream: stream.name, endpoint: server.endpoint });
+    const texts = ['b', 'c', 'd', 'e', 'f'];
+    for (const subSequence of texts.keys()) {
+      const left = texts.slice(subSequence);
+      // At 0 stands a run that took the record as a whole.
+      const expected = subSequence === 0 ? ['f'] : left;
+      const { completed, events } = readSource(source, {
+        acquire: async () => ({ shard, sequence, subSequence }),
+        stopAfter: expected.length,
+      });
+      await completed;
+      expect(textsByShard(events)).toEqual({ [shard]: expected });
+    }
   });
 });

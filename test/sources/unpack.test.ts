@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Shard } from '../../src/sources/shard-set.ts';
 import { type Part, Unpacker, isPacked } from '../../src/sources/kinesis/unpack.ts';
+import { aggregateByAws } from '../support/aws-kinesis-agg.ts';
 import { aggregate, bytesField, compressed, compressedBatch, numberField, sealed } from '../support/aggregates.ts';
 
 const LAST_HASH_KEY = 2n ** 128n - 1n;
@@ -44,6 +45,29 @@ describe('an aggregate', () => {
         const parts = partsOf(packed);
         expect(parts.map(({ data }) => [...data])).toEqual(records.map(({ data }) => [...data]));
         expect(parts.every(({ fate, data }) => fate === undefined && data.buffer === packed.buffer)).toBe(true);
+      }),
+    );
+  });
+
+  it('gives them back when the encoder of AWS made it, and dropped by the same rule', () => {
+    const userRecord = fc.record(
+      {
+        data: plain.map((data) => Buffer.from(data)),
+        // That encoder mixes up keys which look like small numbers.
+        partitionKey: fc.string({ maxLength: 300, unit: 'grapheme' }).map((key) => `key ${key}`),
+        explicitHashKey: fc.bigInt({ min: 2n ** 64n, max: LAST_HASH_KEY }).map(String),
+      },
+      { requiredKeys: ['data', 'partitionKey'] },
+    );
+    fc.assert(
+      fc.property(fc.array(userRecord, { minLength: 1 }), (records) => {
+        const packed = aggregateByAws(records);
+        expect(partsOf(packed).map(({ data }) => [...data])).toEqual(records.map(({ data }) => [...data]));
+        const isHere = records.every(
+          ({ partitionKey, explicitHashKey }) => BigInt(explicitHashKey ?? hashKeyOf(partitionKey)) >= 2n ** 127n,
+        );
+        expect(partsOf(packed, upperHalf)).toHaveLength(isHere ? records.length : 1);
+        if (!isHere) expect(fateOf(packed, upperHalf)).toBe('other-shard');
       }),
     );
   });
