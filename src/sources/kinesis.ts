@@ -5,7 +5,7 @@ import { durationMs } from '../duration.ts';
 import { BackOff } from './kinesis/back-off.ts';
 import { Calls } from './kinesis/calls.ts';
 import { kinesisClient } from './kinesis/client.ts';
-import { explain } from './kinesis/failure.ts';
+import { explain, refuseForeign } from './kinesis/failure.ts';
 import { readShard } from './kinesis/read-shard.ts';
 import { readShards } from './read-shards.ts';
 import type { Shard } from './shard-set.ts';
@@ -118,7 +118,10 @@ export function kinesis(options: KinesisOptions): Source<Uint8Array> {
         readShards(context, {
           listEveryMs,
           list: (signal) => listShards(calls, context, name, signal),
-          readShard: (reading) => readShard(reading, polling),
+          async readShard(reading) {
+            refuseForeign(reading.resume, reading.shard, name);
+            return readShard(reading, polling);
+          },
         }).subscribe(subscriber);
       }),
   };

@@ -7,6 +7,8 @@ export interface Shard {
   readonly parents: readonly string[];
   /** Which hash keys its records have: decimal numbers, both included. */
   readonly hashKeys?: { readonly first: string; readonly last: string } | undefined;
+  /** The least sequence number it can have, where the stream tells. */
+  readonly startsAt?: string | undefined;
 }
 
 /**

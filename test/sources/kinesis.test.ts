@@ -1,8 +1,15 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Diagnostic } from '../../src/diagnostic.ts';
+import { Ledger } from '../../src/ledger.ts';
 import { type KinesisOptions, kinesis } from '../../src/sources/kinesis.ts';
 import type { Source } from '../../src/sources/source.ts';
-import { type CallFault, type FaultyKinesis, type FaultyKinesisOptions, startFaultyKinesis } from '../support/faulty-kinesis.ts';
+import {
+  type CallFault,
+  GAP,
+  type FaultyKinesis,
+  type FaultyKinesisOptions,
+  startFaultyKinesis,
+} from '../support/faulty-kinesis.ts';
 import { hurried } from '../support/hurried.ts';
 import { readSource, textsByShard } from '../support/read-source.ts';
 
@@ -104,6 +111,19 @@ describe('kinesis', () => {
       expect(beganAtMs.at(-1)! - beganAtMs[0]!).toBeGreaterThan(4_500);
     });
 
+    it('again at once after an empty answer while it is behind, 5 times a second', async () => {
+      const gaps = Array.from({ length: 28 }, (): typeof GAP => GAP);
+      const { source } = await faulty({ shards: [{ id: 's', records: ['a', ...gaps, 'b'] }] }, { pollEveryMs: 600_000 });
+      const { completed, events, diagnostics } = readSource(source, { scheduler, stopAfter: 2 });
+      await completed;
+      expect(textsByShard(events)).toEqual({ s: ['a', 'b'] });
+      expect(events[1]!.position.sequence).toBe('30');
+      const readAtMs = diagnostics.flatMap((one) => (one.type === 'shard-lag' && one.behindMs > 0 ? one.readAtMs : []));
+      expect(readAtMs).toHaveLength(29);
+      expect(readAtMs[28]! - readAtMs[0]!).toBeLessThan(600_000);
+      expect(readAtMs[28]! - readAtMs[0]!).toBeGreaterThan(4_500);
+    });
+
     it('again at once while it is behind, and every 200 ms when it has read all', async () => {
       const { source } = await faulty({ shards: [{ id: 's', records: six }] }, { maxRecords: 2 });
       const readAtMs: number[] = [];
@@ -113,12 +133,12 @@ describe('kinesis', () => {
         report(diagnostic) {
           if (diagnostic.type !== 'shard-lag') return;
           readAtMs.push(diagnostic.readAtMs);
-          if (readAtMs.length === 6) stop.abort();
+          if (readAtMs.length === 14) stop.abort();
         },
       });
       await completed;
       // The third answer is full, so a fourth, empty one has to tell that this was all.
-      for (const i of [4, 5]) expect(readAtMs[i]! - readAtMs[i - 1]!).toBeGreaterThan(150);
+      expect(readAtMs[13]! - readAtMs[3]!).toBeGreaterThan(9 * 200);
     });
   });
 
@@ -139,7 +159,7 @@ describe('kinesis', () => {
       it(`after ${what}, in every call, with nothing lost or read twice`, async () => {
         const { source } = await faulty(
           { shards: [{ id: 's', records: six }], fault: ({ nth }) => (nth % 3 < 2 ? fault : undefined) },
-          { maxRecords: 2, requestTimeout: { seconds: 'hang' in fault ? 0.1 : 30 } },
+          { maxRecords: 2, requestTimeout: { seconds: 'hang' in fault ? 0.2 : 30 }, listEvery: { hours: 1 } },
         );
         const { completed, events, diagnostics } = readSource(source, { scheduler, stopAfter: 6 });
         await completed;
@@ -171,6 +191,45 @@ describe('kinesis', () => {
         ['AFTER_SEQUENCE_NUMBER', '2'],
         ['AFTER_SEQUENCE_NUMBER', '2'],
       ]);
+    });
+
+    it('with an iterator made anew when it had to wait long for room', async () => {
+      const { source, calls } = await faulty({ shards: [{ id: 's', records: six }] }, { maxRecords: 2 });
+      const clock = hurried(5_000);
+      const { completed, events, diagnostics } = readSource(source, {
+        scheduler: clock,
+        ledger: new Ledger({ maxInFlightBytes: 1 }),
+        stopAfter: 6,
+        onEvent({ delivery }, { events: { length } }) {
+          if (length !== 2) return;
+          delivery.hold();
+          clock.schedule(() => delivery.release(), 6 * 60_000);
+        },
+      });
+      await completed;
+      expect(textsByShard(events)).toEqual({ s: six });
+      expect(retries(diagnostics)).toEqual([]);
+      const made = calls.filter(({ operation }) => operation === 'GetShardIterator').map(({ input }) => input);
+      expect(made.map((input) => input['StartingSequenceNumber'])).toEqual([undefined, '2']);
+    });
+
+    it('when an iterator expires and its renewal fails in passing too', async () => {
+      const { source } = await faulty(
+        {
+          shards: [{ id: 's', records: six }],
+          fault({ operation, nth }) {
+            if (operation === 'GetRecords' && nth === 1) return { status: 400, type: 'ExpiredIteratorException' };
+            if (operation === 'GetShardIterator' && nth === 1)
+              return { status: 400, type: 'ProvisionedThroughputExceededException' };
+            return operation === 'GetShardIterator' && nth === 2 ? { reset: 'in the body' } : undefined;
+          },
+        },
+        { maxRecords: 2 },
+      );
+      const { completed, events, diagnostics } = readSource(source, { scheduler, stopAfter: 6 });
+      await completed;
+      expect(textsByShard(events)).toEqual({ s: six });
+      expect(retries(diagnostics)).toHaveLength(3);
     });
 
     it('lists from the beginning when the token of a page has expired', async () => {
@@ -240,6 +299,10 @@ describe('kinesis', () => {
       [{ type: 'ExpiredTokenException' }, /Renew the AWS credentials/],
       [{ type: 'UnrecognizedClientException' }, /Correct the AWS credentials/],
       [{ type: 'KMSDisabledException' }, /Enable the stream's KMS key/],
+      [{ type: 'KMSInvalidStateException' }, /Bring the stream's KMS key back/],
+      [{ type: 'KMSNotFoundException' }, /Find out what became of the stream's KMS key/],
+      [{ type: 'KMSOptInRequired' }, /Subscribe the account/],
+      [{ type: 'KMSAccessDeniedException' }, /Allow these credentials.*kms:Decrypt/],
       [{ type: 'ValidationException', message: 'expected less' }, /kinesis shop.*expected less/],
     ];
     for (const operation of ['ListShards', 'GetShardIterator', 'GetRecords'])
@@ -273,6 +336,33 @@ describe('kinesis', () => {
         acquire: async (shard) => ({ shard, sequence: '9', subSequence: 0 }),
       });
       await expect(completed).rejects.toThrow(/kinesis shop s: .*made again under the same name/);
+    });
+
+    it('when the shard begins behind the position, though the server would take it', async () => {
+      const position = { shard: 's', sequence: '49', subSequence: 0 };
+      const { source, calls } = await faulty({ shards: [{ id: 's', records: six, startsAt: '150' }] });
+      const { completed } = readSource(source, { scheduler, acquire: async () => position });
+      await expect(completed).rejects.toThrow(/kinesis shop s: begins at 150.*stands at 49.*made again under the same name/);
+      expect(calls.map(({ operation }) => operation)).toEqual(['ListShards']);
+      const other = await faulty({ shards: [{ id: 's', records: six, startsAt: '1' }] });
+      await readSource(other.source, { scheduler, acquire: async () => ({ ...position, sequence: '4' }), stopAfter: 2 })
+        .completed;
+    });
+
+    it('when records come that lie before the position', async () => {
+      const record = { SequenceNumber: '7', ApproximateArrivalTimestamp: 1, PartitionKey: 'k', Data: 'YQ==' };
+      const { source } = await faulty({
+        shards: [{ id: 's', records: six }],
+        fault: ({ operation }) =>
+          operation === 'GetRecords' ? { body: JSON.stringify({ Records: [record], NextShardIterator: 'i' }) } : undefined,
+      });
+      const { completed, events, ledger } = readSource(source, {
+        scheduler,
+        acquire: async (shard) => ({ shard, sequence: '10', subSequence: 0 }),
+      });
+      await expect(completed).rejects.toThrow(/answered with 7, asked for what comes after 10.*made again under the same name/);
+      expect(events).toEqual([]);
+      await ledger.reserve(ledger.maxInFlightBytes);
     });
 
     it('in a check too', async () => {

@@ -19,13 +19,18 @@ interface Call {
   readonly input: Readonly<Record<string, unknown>>;
 }
 
+/** A stretch of a shard without records: an answer ends before it, or is empty. */
+export const GAP: unique symbol = Symbol('gap');
+
 interface FaultyShard {
   readonly id: string;
   readonly parents?: readonly string[];
   /** One payload each; its sequence number is its place in the shard and 1, its arrival time that in seconds. */
-  readonly records: readonly (string | Uint8Array)[];
+  readonly records: readonly (string | Uint8Array | typeof GAP)[];
   /** @default all */
   readonly hashKeys?: { readonly first: string; readonly last: string };
+  /** Its least sequence number, as it is listed. @default not listed */
+  readonly startsAt?: string;
   /** A closed shard ends after its last record. */
   readonly isClosed?: boolean;
 }
@@ -96,9 +101,10 @@ export async function startFaultyKinesis({
     switch (operation) {
       case 'ListShards': {
         const from = Number(input['NextToken'] ?? 0);
-        const Shards = shards.slice(from, from + pageSize).map(({ id, parents = [], hashKeys = ALL }) => ({
+        const Shards = shards.slice(from, from + pageSize).map(({ id, parents = [], hashKeys = ALL, startsAt }) => ({
           ShardId: id,
           HashKeyRange: { StartingHashKey: hashKeys.first, EndingHashKey: hashKeys.last },
+          SequenceNumberRange: startsAt === undefined ? undefined : { StartingSequenceNumber: startsAt },
           ParentShardId: parents[0],
           AdjacentParentShardId: parents[1],
         }));
@@ -113,10 +119,12 @@ export async function startFaultyKinesis({
       case 'GetRecords': {
         const { shard, at } = JSON.parse(input['ShardIterator'] as string) as Iterator;
         const { records, isClosed } = shards.find(({ id }) => id === shard)!;
-        const next = Math.min(records.length, at + Number(input['Limit']));
+        const gap = records.indexOf(GAP, at);
+        const limit = gap < 0 ? at + Number(input['Limit']) : Math.max(gap, at + 1);
+        const next = Math.min(records.length, limit, at + Number(input['Limit']));
         const isEnd = isClosed && next === records.length;
         return {
-          Records: records.slice(at, next).map((record, i) => ({
+          Records: (gap === at ? [] : (records.slice(at, next) as (string | Uint8Array)[])).map((record, i) => ({
             SequenceNumber: String(at + i + 1),
             ApproximateArrivalTimestamp: at + i + 1,
             PartitionKey: 'any',

@@ -44,11 +44,12 @@ export class Calls {
         // The token names the stream; AWS refuses both at once.
         this.#client.send(new ListShardsCommand(page === undefined ? this.#stream : { NextToken: page }), { abortSignal }),
       );
-      for (const { ShardId, ParentShardId, AdjacentParentShardId, HashKeyRange } of answer.Shards ?? [])
+      for (const { ShardId, ParentShardId, AdjacentParentShardId, HashKeyRange, SequenceNumberRange } of answer.Shards ?? [])
         shards.push({
           id: ShardId!,
           parents: [ParentShardId, AdjacentParentShardId].filter((id) => id !== undefined),
           hashKeys: hashKeysOf(HashKeyRange),
+          startsAt: SequenceNumberRange?.StartingSequenceNumber,
         });
       page = answer.NextToken;
     } while (page !== undefined);

@@ -1,4 +1,6 @@
+import { type Resume, comparePositions, isPosition } from '../../event.ts';
 import { faultOf } from '../../fault.ts';
+import type { Shard } from '../shard-set.ts';
 
 /** The clocks of this machine and of AWS may differ by so much. */
 const CLOCKS_DIFFER_MS = 15 * 60_000;
@@ -38,14 +40,43 @@ export function explain(error: unknown, where: string): Error {
   return new Error(`${where}: ${message || name}${remedy === undefined ? '' : `. ${remedy}`}`, { cause: error });
 }
 
+/**
+ * Sees that a position can be one of the shard in which the pipeline stands there. A stream that was deleted and made again has
+ * the same shards with greater sequence numbers, and no API promises to refuse a position of the old one.
+ *
+ * @throws {Error} when it cannot, with what to do
+ */
+export function refuseForeign(resume: Resume, { id, startsAt }: Shard, name: string): void {
+  if (isPosition(resume) && startsAt !== undefined && isBefore(resume.sequence, startsAt))
+    throw foreignPosition(`${name} ${id}`, `begins at ${startsAt}, and the pipeline stands at ${resume.sequence}`);
+}
+
+/** Tells whether one sequence number lies before another. */
+export function isBefore(sequence: string, other: string): boolean {
+  const at = { shard: '', subSequence: 0 };
+  return comparePositions({ ...at, sequence }, { ...at, sequence: other }) < 0;
+}
+
+/** Says that a shard does not have the position at which the pipeline stands. */
+export function foreignPosition(where: string, detail: string): Error {
+  return new Error(`${where}: ${detail}. ${MADE_AGAIN}`);
+}
+
+const MADE_AGAIN =
+  'The stream does not know the position at which the pipeline stands: it may have been deleted and made again under the same name. ' +
+  'Name the pipeline anew, or remove its positions, to read the new stream';
+
 /** From the narrow to the wide; matched against the error's name and its message. */
 const REMEDIES: readonly (readonly [RegExp, string])[] = [
-  [
-    /SequenceNumber.*(stream|not come from|invalid)|StartingSequenceNumber/i,
-    'The stream does not know the position at which the pipeline stands: it may have been deleted and made again under the same name. ' +
-      'Name the pipeline anew, or remove its positions, to read the new stream',
-  ],
+  [/SequenceNumber.*(stream|not come from|invalid|not found)|StartingSequenceNumber/i, MADE_AGAIN],
   [/ResourceNotFound/, 'Create the stream, or correct its name, the region or the endpoint'],
+  [/^KMSDisabled/, "Enable the stream's KMS key"],
+  [
+    /^KMSInvalidState/,
+    "Bring the stream's KMS key back: it waits to be deleted or for its key material, or its key store is away",
+  ],
+  [/^KMSNotFound/, "Find out what became of the stream's KMS key: without it, nobody reads what was encrypted with it"],
+  [/^KMSOptInRequired/, "Subscribe the account of the stream's KMS key to KMS"],
   [
     /AccessDenied|NotAuthorized|OptInRequired/,
     'Allow these credentials kinesis:DescribeStreamSummary, ListShards, GetShardIterator and GetRecords on the stream, and kms:Decrypt on its key',
@@ -59,7 +90,6 @@ const REMEDIES: readonly (readonly [RegExp, string])[] = [
     /CredentialsProvider|credentials/i,
     'Set AWS_PROFILE, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give this machine a role',
   ],
-  [/^KMS/, "Enable the stream's KMS key and allow these credentials to use it"],
   [/Region is missing/, 'Set AWS_REGION'],
   [/ENOTFOUND/, 'Correct the region or the endpoint'],
 ];

@@ -1,3 +1,4 @@
+import { isPosition } from '../../event.ts';
 import { RECORD_OVERHEAD_BYTES } from '../../ledger.ts';
 import { pause } from '../pause.ts';
 import type { ShardReading } from '../read-shards.ts';
@@ -6,12 +7,15 @@ import type { Shard } from '../shard-set.ts';
 import { BackOff } from './back-off.ts';
 import type { Answer, Calls } from './calls.ts';
 import { deliver } from './deliver.ts';
-import { isExpiredIterator, isNotYet } from './failure.ts';
+import { foreignPosition, isBefore, isExpiredIterator, isNotYet } from './failure.ts';
 import { Pace } from './pace.ts';
 import type { Unpacking } from './unpack.ts';
 
 /** The most that one GetRecords answers. https://docs.aws.amazon.com/kinesis/latest/APIReference/API_GetRecords.html */
 const MAX_ANSWER_BYTES = 10 * 1024 * 1024;
+
+/** It expires after 5 minutes. https://docs.aws.amazon.com/kinesis/latest/APIReference/API_GetShardIterator.html */
+const RENEW_ITERATOR_AFTER_MS = 4 * 60_000;
 
 export interface ShardPolling {
   readonly calls: Calls;
@@ -37,6 +41,7 @@ export async function readShard(reading: ShardReading, polling: ShardPolling): P
   const backOff = new BackOff(reading, `${name} ${shard}`, shard, signal);
   let from = reading.resume;
   let iterator: string | undefined;
+  let iteratorAtMs = 0;
 
   for (;;) {
     await pause(scheduler, pace.waitMs(scheduler.now()), signal);
@@ -45,10 +50,13 @@ export async function readShard(reading: ShardReading, polling: ShardPolling): P
     let answer: Answer;
     let isReserved = false;
     try {
-      iterator ??= await calls.iterator(shard, from, signal);
-      // An iterator may expire while there is no room; then it is renewed like any other.
       isReserved = await reserveRoom(ledger, reservedBytes, signal);
       if (!isReserved) return undefined;
+      // The wait for room may have been long. Renewed before the wait, or after a failure, it could expire again and again.
+      if (iterator === undefined || scheduler.now() - iteratorAtMs > RENEW_ITERATOR_AFTER_MS) {
+        iterator = await calls.iterator(shard, from, signal);
+        iteratorAtMs = scheduler.now();
+      }
       pace.begin(scheduler.now());
       answer = await calls.records(iterator, maxRecords, signal);
     } catch (error) {
@@ -63,12 +71,18 @@ export async function readShard(reading: ShardReading, polling: ShardPolling): P
       return undefined;
     }
 
+    const first = answer.records[0]?.SequenceNumber;
+    if (first !== undefined && isPosition(from) && isBefore(first, from.sequence)) {
+      ledger.unreserve(reservedBytes);
+      throw foreignPosition(`${name} ${shard}`, `answered with ${first}, asked for what comes after ${from.sequence}`);
+    }
     const reached = await deliver(reading, from, { records: answer.records, reservedBytes }, unpacking);
     if (!reached) return undefined;
     from = reached;
     report({ type: 'shard-lag', shard, behindMs: answer.behindMs, readAtMs: scheduler.now() });
     if (answer.nextIterator === undefined) return answer.children;
     iterator = answer.nextIterator;
+    iteratorAtMs = scheduler.now();
     if (answer.behindMs === 0 && answer.records.length < maxRecords)
       await pause(scheduler, beganAtMs + pollEveryMs - scheduler.now(), signal);
   }
