@@ -82,6 +82,7 @@ async function play(events: number): Promise<void> {
     start: 'TRIM_HORIZON',
     stop: new AbortController().signal,
     acquire: async (_, start) => start,
+    stands: async () => undefined,
     end: async (shard) => ledger.endShard(shard),
   });
   await lastValueFrom(

@@ -10,7 +10,10 @@ export interface Position {
 }
 
 /** Where reading of a shard begins: after a position, at an arrival time, or at the oldest record that is kept. */
-export type Resume = Position | Date | 'TRIM_HORIZON';
+export type Beginning = Position | Date | 'TRIM_HORIZON';
+
+/** Where a sink stands in a shard, and reading of it is resumed: at SHARD_END it has all of a shard that was split or merged. */
+export type Resume = Beginning | 'SHARD_END';
 
 /** Says which of two positions of one shard comes first: negative, zero or positive, as `Array.prototype.sort` wants it. */
 export function comparePositions(a: Position, b: Position): number {
@@ -20,29 +23,44 @@ export function comparePositions(a: Position, b: Position): number {
   return x.length === y.length ? (x < y ? -1 : 1) : x.length - y.length;
 }
 
+/**
+ * Says which of two places in a shard comes first, as `comparePositions` does: the oldest record, then times, then positions, then
+ * the end. A time is only stored where a run began, so it lies before every position.
+ */
+export function compareResumes(a: Resume, b: Resume): number {
+  if (isPosition(a) && isPosition(b)) return comparePositions(a, b);
+  if (a instanceof Date && b instanceof Date) return a.getTime() - b.getTime();
+  return rankOf(a) - rankOf(b);
+}
+
+function rankOf(resume: Resume): number {
+  if (isPosition(resume)) return 2;
+  return resume instanceof Date ? 1 : resume === 'TRIM_HORIZON' ? 0 : 3;
+}
+
 export function isPosition(resume: Resume): resume is Position {
   return typeof resume === 'object' && 'sequence' in resume;
 }
 
-/** Writes a place to resume as stores keep it: `495…154:0`, `@2026-11-22T09:00:00.000Z` or `TRIM_HORIZON`. */
+/** Writes a place to resume as stores keep it: `495…154:0`, `@2026-11-22T09:00:00.000Z`, `TRIM_HORIZON` or `SHARD_END`. */
 export function formatResume(resume: Resume): string {
-  if (resume === 'TRIM_HORIZON') return resume;
+  if (typeof resume === 'string') return resume;
   return isPosition(resume) ? `${resume.sequence}:${resume.subSequence}` : `@${resume.toISOString()}`;
 }
 
 /**
  * Reads what `formatResume` wrote.
  *
- * @throws {TypeError} when the text has none of the three forms.
+ * @throws {TypeError} when the text has none of the four forms.
  */
 export function parseResume(shard: string, text: string): Resume {
-  if (text === 'TRIM_HORIZON') return text;
+  if (text === 'TRIM_HORIZON' || text === 'SHARD_END') return text;
   const [, sequence, subSequence] = /^(\d+):(\d+)$/.exec(text) ?? [];
   if (sequence !== undefined) return { shard, sequence, subSequence: Number(subSequence) };
   const at = new Date(text.slice(1));
   if (text.startsWith('@') && !Number.isNaN(at.getTime())) return at;
   throw new TypeError(
-    `position of ${shard}: expected <sequence>:<sub-sequence>, @<ISO time> or TRIM_HORIZON, got ${JSON.stringify(text)}`,
+    `position of ${shard}: expected <sequence>:<sub-sequence>, @<ISO time>, TRIM_HORIZON or SHARD_END, got ${JSON.stringify(text)}`,
   );
 }
 

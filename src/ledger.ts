@@ -165,6 +165,11 @@ export class Ledger {
     return () => this.#endListeners.delete(close);
   }
 
+  /** True when nothing of a shard is in flight. */
+  isSettled(shard: string): boolean {
+    return this.#shards.get(shard)?.isSettled ?? true;
+  }
+
   /** Resolves once nothing of a shard is in flight; at once when nothing is. */
   async whenSettled(shard: string): Promise<void> {
     const queue = this.#shard(shard);

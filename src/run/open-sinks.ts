@@ -1,6 +1,6 @@
 import { type SchedulerLike, asyncScheduler } from 'rxjs';
 import type { Report } from '../diagnostic.ts';
-import { type Item, type Reject, type Resume, comparePositions, isPosition } from '../event.ts';
+import { type Beginning, type Item, type Reject, type Resume, compareResumes } from '../event.ts';
 import { type Ledger, Outcome } from '../ledger.ts';
 import type { Pipeline } from '../pipeline.ts';
 import type { Sink } from '../sinks/sink.ts';
@@ -26,6 +26,10 @@ export class OpenSinks {
   readonly #report: Report;
   readonly #fail: (error: unknown) => void;
   readonly #over: AbortSignal;
+  /** By shard, where its reading began. */
+  readonly #resumed = new Map<string, Resume>();
+  /** The shards that were read to their ends. */
+  readonly #ended = new Set<string>();
   #rejects: SinkDriver<Reject> | undefined;
 
   /** @param over aborted when the run has failed */
@@ -57,11 +61,15 @@ export class OpenSinks {
     this.#ledger.onReject((reject) => this.#takeReject(reject));
   }
 
-  /** Takes a shard over in every sink and says where the least of them stands. */
-  async acquire(shard: string, from: Resume): Promise<Resume> {
-    await this.#rejects?.acquire(shard);
-    const stands: (Resume | undefined)[] = [];
-    for (const driver of this.drivers) stands.push(await driver.acquire(shard));
+  /** Takes a shard over in every sink and says where the least of those stands that know it. */
+  async stands(shard: string): Promise<Resume | undefined> {
+    const known = (await this.#takeOver(shard)).filter((stand) => stand !== undefined);
+    return known.length === 0 ? undefined : least(known);
+  }
+
+  /** Takes a shard over in every sink and says where the least of them stands, which is `from` where a sink does not know it. */
+  async acquire(shard: string, from: Beginning): Promise<Resume> {
+    const stands = await this.#takeOver(shard);
     const known = stands.filter((stand) => stand !== undefined);
     // A sink added later begins where the others stand, unless it can have everything.
     const first = from === 'TRIM_HORIZON' || known.length === 0 ? from : least(known);
@@ -69,15 +77,40 @@ export class OpenSinks {
       if (stands[i]) continue;
       if (known.length > 0) this.#report({ type: 'sink-joined', sink: this.#pipeline.sinks[i]!.name, shard, resume: first });
       // Written down before the first read: a start at LATEST must not move when the run begins again.
-      await driver.begin(shard, first);
+      await driver.moveTo(shard, first);
     }
-    return least(stands.map((stand) => stand ?? first));
+    const resume = least(stands.map((stand) => stand ?? first));
+    this.#resumed.set(shard, resume);
+    return resume;
+  }
+
+  /** Takes note that a shard was read to its end. Resolves once all of it is settled, and every sink has it written down that it has all. */
+  async end(shard: string): Promise<void> {
+    this.#ended.add(shard);
+    this.#ledger.endShard(shard);
+    await this.#ledger.whenSettled(shard);
+    if (this.#isAtEnd(shard)) await Promise.all(this.drivers.map((driver) => driver.moveTo(shard, 'SHARD_END')));
   }
 
   /** Moves positions on to where everything is settled. */
   advance(): void {
-    const checkpoints = this.#ledger.checkpoints().map((position) => [position.shard, position] as const);
-    for (const driver of this.drivers) driver.advance(checkpoints);
+    const to = new Map<string, Resume>(this.#ledger.checkpoints().map((position) => [position.shard, position]));
+    for (const shard of this.#ended) if (this.#isAtEnd(shard)) to.set(shard, 'SHARD_END');
+    for (const driver of this.drivers) driver.advance(to);
+  }
+
+  // What was settled is stored in every sink. A shard in which nothing had arrived since the time from which it was read keeps
+  // that time: it may have ended before, and its children must not be read from before that time either.
+  #isAtEnd(shard: string): boolean {
+    const hasBeenRead = this.#ledger.checkpoint(shard) !== undefined;
+    return this.#ledger.isSettled(shard) && (hasBeenRead || !(this.#resumed.get(shard) instanceof Date));
+  }
+
+  async #takeOver(shard: string): Promise<(Resume | undefined)[]> {
+    await this.#rejects?.acquire(shard);
+    const stands: (Resume | undefined)[] = [];
+    for (const driver of this.drivers) stands.push(await driver.acquire(shard));
+    return stands;
   }
 
   /** Waits until all is stored, then writes the last positions. */
@@ -129,12 +162,7 @@ export class OpenSinks {
   }
 }
 
-/** The earliest of some places to resume. A time is only stored where a run began, so it lies before every position. */
+/** The earliest of some places to resume. */
 function least(resumes: readonly Resume[]): Resume {
-  return resumes.reduce((a, b) => {
-    if (a === 'TRIM_HORIZON' || b === 'TRIM_HORIZON') return 'TRIM_HORIZON';
-    if (isPosition(a) && isPosition(b)) return comparePositions(a, b) <= 0 ? a : b;
-    if (isPosition(a)) return b;
-    return isPosition(b) || a <= b ? a : b;
-  });
+  return resumes.reduce((a, b) => (compareResumes(a, b) <= 0 ? a : b));
 }

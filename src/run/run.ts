@@ -96,10 +96,8 @@ async function perform(pipeline: Pipeline, options: RunOptions, ledger: Ledger, 
       start,
       stop,
       acquire: (shard, from) => sinks.acquire(shard, from),
-      end(shard) {
-        ledger.endShard(shard);
-        return ledger.whenSettled(shard);
-      },
+      stands: (shard) => sinks.stands(shard),
+      end: (shard) => sinks.end(shard),
     });
     const accept = acceptor(ledger, sinks.drivers);
     const completed = Promise.withResolvers<void>();

@@ -1,6 +1,6 @@
 import type { SchedulerLike, Subscription } from 'rxjs';
 import type { Report } from '../diagnostic.ts';
-import { type Item, type Resume, comparePositions, isPosition } from '../event.ts';
+import { type Item, type Resume, comparePositions, compareResumes, isPosition } from '../event.ts';
 import { Outcome } from '../ledger.ts';
 import type { Batch, OpenSink, Refusal } from '../sinks/sink.ts';
 import { pause } from '../sources/pause.ts';
@@ -83,10 +83,10 @@ export class SinkDriver<T extends Item> {
     if (this.#advances.size > 0) this.#wake();
   }
 
-  /** Writes down where a shard begins that the sink did not know. */
-  begin(shard: string, resume: Resume): Promise<void> {
+  /** Moves the position of a shard on, be it unknown so far, and resolves when that is durable. */
+  moveTo(shard: string, resume: Resume): Promise<void> {
     this.advance([[shard, resume]]);
-    return this.#until(() => this.#stands.has(shard));
+    return this.#until(() => !isBeyond(resume, this.#stands.get(shard)));
   }
 
   /** Resolves when all that was pushed before the call is durable, without lingering; what comes meanwhile holds nobody up. */
@@ -219,12 +219,13 @@ function missing<T extends Item>(
 }
 
 function behind<T extends Item>(item: T, stands: Resume | undefined): T | undefined {
+  if (stands === 'SHARD_END') return undefined;
   return stands && isPosition(stands) ? item.after(stands) : item;
 }
 
 function isBeyond(to: Resume | undefined, stands: Resume | undefined): boolean {
   if (!to || !stands) return to !== undefined;
-  return isPosition(to) && (!isPosition(stands) || comparePositions(to, stands) > 0);
+  return compareResumes(to, stands) > 0;
 }
 
 function total(items: readonly Item[], of: 'count' | 'sizeBytes'): number {

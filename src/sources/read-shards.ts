@@ -1,5 +1,5 @@
 import { Observable, type Subscriber } from 'rxjs';
-import type { Event, Resume } from '../event.ts';
+import type { Event, Beginning } from '../event.ts';
 import { type SourceRecord, emitDelivery } from './emit-delivery.ts';
 import { pause } from './pause.ts';
 import { type Shard, ShardSet } from './shard-set.ts';
@@ -9,7 +9,7 @@ import type { SourceContext } from './source.ts';
 export interface ShardReading extends SourceContext {
   readonly shard: Shard;
   /** Where to begin: emit nothing at or before a position. */
-  readonly resume: Resume;
+  readonly resume: Beginning;
   /** Aborted by a stop, and by the end of the subscription: wait for nothing more, emit nothing more. */
   readonly signal: AbortSignal;
   /** Emits one delivery, for which `reservedBytes` were reserved; none when there are no records. */
@@ -56,7 +56,7 @@ async function readAll(
   signal: AbortSignal,
 ): Promise<void> {
   if (signal.aborted) return;
-  const { acquire, ledger, report, scheduler, random = Math.random } = context;
+  const { acquire, stands, ledger, report, scheduler, random = Math.random } = context;
   // As a time, LATEST means the same after a crash that came before the first commit.
   const start = context.start === 'LATEST' ? new Date(scheduler.now()) : context.start;
   const set = new ShardSet();
@@ -81,9 +81,15 @@ async function readAll(
   }
 
   async function readOne(shard: Shard): Promise<void> {
+    await rememberParents(shard.id);
     const resume = await acquire(shard.id, set.beginningOf(shard.id, start));
     if (signal.aborted) return;
     set.began(shard.id, resume);
+    if (resume === 'SHARD_END') {
+      if (shard.isOpen) await makeSureItHasEnded(shard.id);
+      set.settle(shard.id);
+      return;
+    }
     report({ type: 'shard-started', shard: shard.id, resume });
     const emit: ShardReading['emit'] = (records, reservedBytes) =>
       emitDelivery(subscriber, ledger, records, { readAtMs: scheduler.now(), reservedBytes });
@@ -96,7 +102,35 @@ async function readAll(
       goOn();
     }, over.reject);
     set.end(shard.id);
-    set.add(children.length > 0 || set.hasChildren(shard.id) ? children : await list(signal));
+    // The other parent of a child may be one that nobody named yet, itself a child of a shard that is still read: it must not
+    // be taken for one past retention.
+    const isKnown = (parent: string): boolean => set.has(parent);
+    const isAll = children.length > 0 ? children.every(({ parents }) => parents.every(isKnown)) : set.hasChildren(shard.id);
+    if (!isAll) set.add(await list(signal));
+    set.add(children);
+  }
+
+  /**
+   * An open shard that was read to its end is another one: the stream was made again under the same name. Unless it has ended since
+   * it was listed, and a run that this one takes over has read it.
+   */
+  async function makeSureItHasEnded(shard: string): Promise<void> {
+    const isOpen = (await list(signal)).some(({ id, isOpen }) => id === shard && isOpen);
+    if (isOpen)
+      throw new Error(
+        `${shard} was read to its end, and is open: the stream may have been deleted and made again under the same name. ` +
+          'Name the pipeline anew, or remove its positions, to read the new stream',
+      );
+  }
+
+  /** Asks the sinks for parents that are past retention, for a shard that no sink knows. */
+  async function rememberParents(shard: string): Promise<void> {
+    const gone = set.unlistedParents(shard);
+    if (gone.length === 0 || (await stands(shard)) !== undefined) return;
+    for (const parent of gone) {
+      const resume = await stands(parent);
+      if (resume) set.remember(parent, resume);
+    }
   }
 
   /** Finds the shards that no reader named. */

@@ -1,4 +1,4 @@
-import type { Resume } from '../event.ts';
+import type { Beginning, Resume } from '../event.ts';
 
 /** A shard as its stream lists it. */
 export interface Shard {
@@ -9,16 +9,21 @@ export interface Shard {
   readonly hashKeys?: { readonly first: string; readonly last: string } | undefined;
   /** The least sequence number it can have, where the stream tells. */
   readonly startsAt?: string | undefined;
+  /** True while it takes in records; unknown when left out. */
+  readonly isOpen?: boolean | undefined;
 }
 
 /**
  * Knows in which order shards may be read: a child only after all of its parents is settled, so that the records of one key
- * stay in order through splits and merges. A parent that is not listed is past retention, and nobody waits for it.
+ * stay in order through splits and merges. A parent that is not listed is past retention, and nobody waits for it; where the
+ * sinks stand in it still tells where its children begin.
  *
  * It may be told of shards, the same ones again or new ones, at any time: that is how a stream that reshards while it is read is followed.
  */
 export class ShardSet {
   readonly #shards = new Map<string, Entry>();
+  /** By shard that is no longer listed, where its reading stood. */
+  readonly #gone = new Map<string, Resume>();
 
   /** Takes in what the stream listed; shards it knows already stay as they are. */
   add(shards: Iterable<Shard>): void {
@@ -37,15 +42,26 @@ export class ShardSet {
     return ready;
   }
 
+  /** The parents of a shard that no list had: they are past retention, if all shards were listed since it came. */
+  unlistedParents(id: string): string[] {
+    return this.#shards.get(id)!.shard.parents.filter((parent) => !this.#shards.has(parent));
+  }
+
+  /** Notes where the sinks stand in a shard that the stream no longer keeps. */
+  remember(id: string, resume: Resume): void {
+    this.#gone.set(id, resume);
+  }
+
   /**
    * Where a shard begins that no sink knows. A child begins with its oldest record: all of them come after the parent's.
    * But when its parents' reading began at a time, which may be after they were closed, then it begins at that time too.
    */
-  beginningOf(id: string, start: Resume): Resume {
-    const parents = this.#parents(this.#shards.get(id)!);
-    if (parents.length === 0) return start;
-    const times = parents.flatMap(({ resume }) => (resume instanceof Date ? [resume.getTime()] : []));
-    return times.length === parents.length ? new Date(Math.min(...times)) : 'TRIM_HORIZON';
+  beginningOf(id: string, start: Beginning): Beginning {
+    const { parents } = this.#shards.get(id)!.shard;
+    const resumes = parents.flatMap((parent) => this.#shards.get(parent)?.resume ?? this.#gone.get(parent) ?? []);
+    if (resumes.length === 0) return start;
+    const times = resumes.flatMap((resume) => (resume instanceof Date ? [resume.getTime()] : []));
+    return times.length === resumes.length ? new Date(Math.min(...times)) : 'TRIM_HORIZON';
   }
 
   /** Notes where reading of a shard began. */
@@ -61,6 +77,10 @@ export class ShardSet {
   /** Notes that all of a shard that was read to its end is settled: its children's turn may have come. */
   settle(id: string): void {
     this.#shards.get(id)!.state = 'settled';
+  }
+
+  has(id: string): boolean {
+    return this.#shards.has(id);
   }
 
   hasChildren(id: string): boolean {

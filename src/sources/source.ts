@@ -1,6 +1,6 @@
 import type { Observable, SchedulerLike } from 'rxjs';
 import type { Report } from '../diagnostic.ts';
-import type { Event, Resume } from '../event.ts';
+import type { Beginning, Event, Resume } from '../event.ts';
 import type { Ledger } from '../ledger.ts';
 
 /** Where a run begins in shards of which no sink has a position. */
@@ -17,12 +17,14 @@ export interface SourceContext {
   readonly report: Report;
   /**
    * Takes a shard over in every sink and says where to begin. Call it once a shard, just before its first read.
-   * `from` is where the shard begins when no sink knows it (LATEST already made a time).
+   * `from` is where the shard begins when no sink knows it (LATEST already made a time). At SHARD_END there is nothing to read.
    */
-  readonly acquire: (shard: string, from: Resume) => Promise<Resume>;
+  readonly acquire: (shard: string, from: Beginning) => Promise<Resume>;
+  /** Says where the least of the sinks stands in a shard, which may be one that the stream no longer keeps; nothing when none knows it. */
+  readonly stands: (shard: string) => Promise<Resume | undefined>;
   /**
-   * Tells that a shard was read to its end, after its last event. Resolves once all that was read of it is settled: then its
-   * children may be read.
+   * Takes note that a shard was read to its end, after its last event. Resolves once all that was read of it is settled and every sink
+   * has written down that it has the whole shard: then its children may be read.
    */
   readonly end: (shard: string) => Promise<void>;
   readonly start: Start;

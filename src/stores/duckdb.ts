@@ -1,9 +1,9 @@
 import type { DuckDBConnection, DuckDBValue } from '@duckdb/node-api';
-import { type Resume, formatResume, parseResume } from '../event.ts';
+import { type Resume, compareResumes, formatResume, parseResume } from '../event.ts';
 import type { Owner } from '../owner.ts';
 import { type FoundColumn, checkColumns } from './database-columns.ts';
 import { Epochs } from './database-epochs.ts';
-import { PositionBehindError, isBehind } from './database-position.ts';
+import { PositionBehindError } from './database-position.ts';
 import { type Complaint, loadAround } from './database-refusals.ts';
 import type { Database, Load, OpenDatabase, RejectRow, RowFault, Table } from './database.ts';
 import { complaintOf, findFaults } from './duckdb-faults.ts';
@@ -142,7 +142,7 @@ class OpenDuckdb implements OpenDatabase {
     const stored = await this.#readPositions(connection, owner, positions.keys());
     for (const [shard, came] of positions) {
       const has = stored.get(shard);
-      if (has !== undefined && isBehind(came, has))
+      if (has !== undefined && compareResumes(came, has) < 0)
         throw new PositionBehindError(this.#describe, shard, formatResume(has), formatResume(came));
     }
   }

@@ -122,7 +122,8 @@ BEGIN
       RAISE EXCEPTION USING ERRCODE = '${FENCED}', MESSAGE = 'epoch', DETAIL = come.shard, HINT = coalesce(has.epoch, 0)::text;
     END IF;
     behind := CASE
-      WHEN has.place IS NULL THEN false
+      WHEN has.place IS NULL OR come.place = 'SHARD_END' THEN false
+      WHEN has.place = 'SHARD_END' THEN true
       WHEN has.place LIKE '%:%' AND has.place NOT LIKE '@%' THEN come.place NOT LIKE '%:%' OR come.place LIKE '@%'
         OR (split_part(come.place, ':', 1)::numeric, split_part(come.place, ':', 2)::numeric)
          < (split_part(has.place, ':', 1)::numeric, split_part(has.place, ':', 2)::numeric)

@@ -1,5 +1,4 @@
-import { type Position, comparePositions, isPosition, parseResume } from '../../src/event.ts';
-import { isBehind } from '../../src/stores/database-position.ts';
+import { type Position, comparePositions, compareResumes, isPosition, parseResume } from '../../src/event.ts';
 import { type Expected, type Sent, isCovered, nameOf, oracleOf, placeOf } from './oracle.ts';
 
 /** What can be wrong, in the field's words. */
@@ -189,7 +188,7 @@ export function changeFaults(changes: readonly Change[]): Fault[] {
       const [to, from] = [position, has?.position].map((text) => (text === undefined ? undefined : parseResume(shard, text)));
       if (has && epoch < has.epoch)
         faults.push({ name: 'nonmonotonic checkpoint', where: sink, what: `${key}: epoch ${has.epoch}, then ${epoch} by ${by}` });
-      if (from !== undefined && (to === undefined || isBehind(to, from)))
+      if (from !== undefined && (to === undefined || compareResumes(to, from) < 0))
         faults.push({
           name: 'nonmonotonic checkpoint',
           where: sink,
@@ -243,8 +242,9 @@ export function countFaults(
   );
 }
 
-/** The position that a place to resume is, unless it is a time or the oldest record. */
+/** The position that a place to resume is, unless it is a time or the oldest record. The end of a shard lies behind all of its records. */
 export function positionIn(shard: string, text: string | undefined): Position | undefined {
   const resume = text === undefined ? undefined : parseResume(shard, text);
+  if (resume === 'SHARD_END') return { shard, sequence: '9'.repeat(60), subSequence: 0 };
   return resume !== undefined && isPosition(resume) ? resume : undefined;
 }

@@ -130,6 +130,7 @@ export function sinkConformance<T extends Item>(name: string, setUp: () => Promi
       ['a sequence number of 56 digits inside an aggregate', { shard: 'a', sequence: longSequence, subSequence: 4711 }],
       ['an arrival time', new Date(Date.UTC(2026, 10, 22, 9, 0, 0, 7))],
       ['the oldest record that is kept', 'TRIM_HORIZON'],
+      ['the end of the shard', 'SHARD_END'],
     ])('gives back %s as it was given', async (_, position) => {
       const sink = await open();
       await sink.acquire('a');

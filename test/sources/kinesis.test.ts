@@ -25,7 +25,7 @@ async function faulty(
 ): Promise<FaultyKinesis & { source: Source<Uint8Array> }> {
   const server = await startFaultyKinesis(given);
   servers.push(server);
-  return { ...server, source: kinesis({ stream: 'shop', endpoint: server.endpoint, ...options }) };
+  return { ...server, source: kinesis({ stream: 'shop', endpoint: server.endpoint, listEvery: { hours: 1 }, ...options }) };
 }
 
 const six = ['a', 'b', 'c', 'd', 'e', 'f'];

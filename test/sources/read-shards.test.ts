@@ -80,6 +80,24 @@ describe('readShards', () => {
     }
   });
 
+  it('is not read when a sink knows its end, unless the stream says that it is open: then that is another stream', async () => {
+    for (const [isOpen, isOpenStill] of [
+      [false, false],
+      [true, false],
+      [true, true],
+    ] as const) {
+      let lists = 0;
+      const list = async (): Promise<Shard[]> => [{ id: 's', parents: [], isOpen: lists++ === 0 ? isOpen : isOpenStill }];
+      const { completed } = readSource(sourceOf({ list, readShard: () => expect.unreachable() }), {
+        acquire: async () => 'SHARD_END',
+      });
+      if (isOpenStill)
+        await expect(completed).rejects.toThrow(/s was read to its end, and is open.*made again under the same name/);
+      else await completed;
+      expect(lists).toBe(isOpen ? 2 : 1);
+    }
+  });
+
   describe('finds children', () => {
     const reading = (children: Readonly<Record<string, readonly Shard[]>>): ShardReaders['readShard'] => {
       return async ({ shard, signal }) => {
@@ -107,6 +125,31 @@ describe('readShards', () => {
       await expect.poll(() => [...acquired.keys()]).toEqual(['parent', 'child']);
       stop.abort();
       await completed;
+    });
+
+    it('by listing anew, when it named one whose other parent nobody named yet: that one is read before', async () => {
+      const all = [parent, { id: 'left', parents: ['parent'] }, { id: 'inner', parents: ['right'] }];
+      const merged = { id: 'merged', parents: ['left', 'inner'] };
+      const right = { id: 'right', parents: ['parent'] };
+      let lists = 0;
+      const list = async (): Promise<Shard[]> => (lists++ === 0 ? [parent] : [merged, ...all, right]);
+      // The right one ends only when the left one, with the merged one as its child, has ended.
+      const leftHasEnded = Promise.withResolvers<void>();
+      const named: Record<string, Shard[]> = { parent: [all[1]!, right], left: [merged], right: [all[2]!], inner: [merged] };
+      const order: string[] = [];
+      const { completed } = readSource(
+        sourceOf({
+          list,
+          async readShard({ shard: { id } }) {
+            order.push(id);
+            if (id === 'right') await leftHasEnded.promise;
+            return named[id] ?? [];
+          },
+        }),
+        { report: (told) => void (told.type === 'shard-ended' && told.shard === 'left' && setTimeout(leftHasEnded.resolve, 5)) },
+      );
+      await completed;
+      expect(order).toEqual(['parent', 'left', 'right', 'inner', 'merged']);
     });
 
     it('by listing now and then, by the clock', async () => {

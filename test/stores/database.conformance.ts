@@ -362,6 +362,15 @@ export function databaseConformance(name: string, setUp: () => Promise<TestDatab
         expect(await database.positions(owner, ['a', 'b'])).toEqual(new Map([['a', at(10)]]));
       });
 
+      test('never move back from the end of a shard', async () => {
+        const database = await ready(oneLine);
+        const ended = new Map<string, Resume>([['a', 'SHARD_END']]);
+        await database.commit(owner, { positions: ended });
+        for (const back of [at(11), new Date(5000), 'TRIM_HORIZON'] as const)
+          await expect(database.commit(owner, { positions: new Map([['a', back]]) })).rejects.toThrow(PositionBehindError);
+        expect(await database.positions(owner, ['a'])).toEqual(ended);
+      });
+
       test('may stay, and move on from any kind of place', async () => {
         const database = await ready(oneLine);
         const way: Resume[] = [
@@ -374,6 +383,8 @@ export function databaseConformance(name: string, setUp: () => Promise<TestDatab
           at(10),
           at(10, 'a', 3),
           at('1'.repeat(56)),
+          'SHARD_END',
+          'SHARD_END',
         ];
         for (const to of way) await database.commit(owner, { positions: new Map([['a', to]]) });
         expect(await database.positions(owner, ['a'])).toEqual(new Map([['a', way.at(-1)]]));

@@ -46,10 +46,13 @@ export function readSource(source: Source<Uint8Array>, options: ReadOptions = {}
     pipeline: options.pipeline ?? 'test',
     ledger,
     scheduler: options.scheduler ?? asyncScheduler,
-    end(shard) {
-      ledger.endShard(shard);
-      return ledger.whenSettled(shard);
-    },
+    stands: options.stands ?? (async () => undefined),
+    end:
+      options.end ??
+      ((shard) => {
+        ledger.endShard(shard);
+        return ledger.whenSettled(shard);
+      }),
     start: options.start ?? 'TRIM_HORIZON',
     stop: stop.signal,
     report(diagnostic) {

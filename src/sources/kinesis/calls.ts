@@ -9,7 +9,7 @@ import {
   ListShardsCommand,
   type StreamDescriptionSummary,
 } from '@aws-sdk/client-kinesis';
-import { type Resume, isPosition } from '../../event.ts';
+import { type Beginning, isPosition } from '../../event.ts';
 import type { Shard } from '../shard-set.ts';
 
 /** An answer of GetRecords. */
@@ -44,12 +44,14 @@ export class Calls {
         // The token names the stream; AWS refuses both at once.
         this.#client.send(new ListShardsCommand(page === undefined ? this.#stream : { NextToken: page }), { abortSignal }),
       );
-      for (const { ShardId, ParentShardId, AdjacentParentShardId, HashKeyRange, SequenceNumberRange } of answer.Shards ?? [])
+      for (const { ShardId, ParentShardId, AdjacentParentShardId, HashKeyRange, SequenceNumberRange: range } of answer.Shards ??
+        [])
         shards.push({
           id: ShardId!,
           parents: [ParentShardId, AdjacentParentShardId].filter((id) => id !== undefined),
           hashKeys: hashKeysOf(HashKeyRange),
-          startsAt: SequenceNumberRange?.StartingSequenceNumber,
+          startsAt: range?.StartingSequenceNumber,
+          isOpen: range && range.EndingSequenceNumber === undefined,
         });
       page = answer.NextToken;
     } while (page !== undefined);
@@ -57,7 +59,7 @@ export class Calls {
   }
 
   /** @throws {Error} when the stream does not know the position, or the time has not come yet */
-  async iterator(shard: string, from: Resume, signal: AbortSignal): Promise<string> {
+  async iterator(shard: string, from: Beginning, signal: AbortSignal): Promise<string> {
     const input = { ...this.#stream, ShardId: shard, ...iteratorAt(from) } as GetShardIteratorCommandInput;
     const answer = await this.#limited(signal, 'GetShardIterator', (abortSignal) =>
       this.#client.send(new GetShardIteratorCommand(input), { abortSignal }),
@@ -114,7 +116,7 @@ function hashKeysOf(range: HashKeyRange | undefined): Shard['hashKeys'] {
   return range && { first: range.StartingHashKey!, last: range.EndingHashKey! };
 }
 
-function iteratorAt(from: Resume): Partial<GetShardIteratorCommandInput> {
+function iteratorAt(from: Beginning): Partial<GetShardIteratorCommandInput> {
   if (from === 'TRIM_HORIZON') return { ShardIteratorType: from };
   if (!isPosition(from)) return { ShardIteratorType: 'AT_TIMESTAMP', Timestamp: from };
   // Inside a packed record the rest of it may still be to come: it is read again, and what lies at or before is skipped.

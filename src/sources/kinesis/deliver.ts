@@ -1,5 +1,5 @@
 import type { _Record } from '@aws-sdk/client-kinesis';
-import { type Position, type Resume, comparePositions, isPosition } from '../../event.ts';
+import { type Position, type Beginning, comparePositions, isPosition } from '../../event.ts';
 import { RECORD_OVERHEAD_BYTES } from '../../ledger.ts';
 import type { SourceRecord } from '../emit-delivery.ts';
 import type { ShardReading } from '../read-shards.ts';
@@ -26,10 +26,10 @@ export interface Answered {
  */
 export async function deliver(
   reading: ShardReading,
-  from: Resume,
+  from: Beginning,
   { records, reservedBytes }: Answered,
   unpacking: Unpacking | undefined,
-): Promise<Resume | undefined> {
+): Promise<Beginning | undefined> {
   const { shard, ledger, signal, emit } = reading;
   if (!unpacking || !records.some(({ Data }) => isPacked(Data!))) {
     const behind = recordsBehind(from, shard.id, records);
@@ -55,7 +55,7 @@ export async function deliver(
   return reached;
 }
 
-function recordsBehind(from: Resume, shard: string, records: readonly _Record[]): SourceRecord[] {
+function recordsBehind(from: Beginning, shard: string, records: readonly _Record[]): SourceRecord[] {
   const behind: SourceRecord[] = [];
   for (const { SequenceNumber, ApproximateArrivalTimestamp, Data } of records) {
     const position: Position = { shard, sequence: SequenceNumber!, subSequence: 0 };
@@ -65,7 +65,12 @@ function recordsBehind(from: Resume, shard: string, records: readonly _Record[])
   return behind;
 }
 
-function* unpackedBehind(from: Resume, shard: string, records: readonly _Record[], unpacker: Unpacker): Generator<SourceRecord> {
+function* unpackedBehind(
+  from: Beginning,
+  shard: string,
+  records: readonly _Record[],
+  unpacker: Unpacker,
+): Generator<SourceRecord> {
   let stand = isPosition(from) ? from : undefined;
   for (const { SequenceNumber, ApproximateArrivalTimestamp, Data } of records) {
     const position: Position = { shard, sequence: SequenceNumber!, subSequence: 0 };

@@ -1,4 +1,4 @@
-import { type Resume, isPosition } from '../../event.ts';
+import { type Beginning, isPosition } from '../../event.ts';
 import type { SourceRecord } from '../emit-delivery.ts';
 import type { Scene } from '../scripted.ts';
 import type { PlayedShard } from './written.ts';
@@ -27,12 +27,12 @@ export function generatedShards(script: Generated): ReadonlyMap<string, PlayedSh
   return new Map(
     Array.from({ length: shards }, (_, i) => {
       const id = `shard-${i + 1}`;
-      return [id, { id, parents: [], scenesBehind: (resume: Resume) => deliveries(id, i, script, resume) }];
+      return [id, { id, parents: [], scenesBehind: (resume: Beginning) => deliveries(id, i, script, resume) }];
     }),
   );
 }
 
-function* deliveries(shard: string, shardIndex: number, script: Generated, resume: Resume): Generator<Scene> {
+function* deliveries(shard: string, shardIndex: number, script: Generated, resume: Beginning): Generator<Scene> {
   const { generate, count = Number.POSITIVE_INFINITY, shards = 1, recordsPerDelivery = 1_000 } = script;
   const { startMs = 0, arrivalStepMs = 1 } = script;
   const first = firstIndex(resume, startMs, arrivalStepMs);
@@ -52,7 +52,7 @@ function* deliveries(shard: string, shardIndex: number, script: Generated, resum
 }
 
 /** The least number that lies behind where reading begins. */
-function firstIndex(resume: Resume, startMs: number, arrivalStepMs: number): number {
+function firstIndex(resume: Beginning, startMs: number, arrivalStepMs: number): number {
   if (resume === 'TRIM_HORIZON') return 0;
   // Record i has the sequence number i + 1.
   if (isPosition(resume)) return Number(resume.sequence);

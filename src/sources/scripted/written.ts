@@ -1,4 +1,4 @@
-import { type Position, type Resume, comparePositions, isPosition } from '../../event.ts';
+import { type Position, type Beginning, comparePositions, isPosition } from '../../event.ts';
 import type { SourceRecord } from '../emit-delivery.ts';
 import type { Scene } from '../scripted.ts';
 import type { Shard } from '../shard-set.ts';
@@ -31,7 +31,7 @@ export type ScriptedShard =
 
 /** A shard that can be played from any place. */
 export interface PlayedShard extends Shard {
-  readonly scenesBehind: (resume: Resume) => Iterable<Scene>;
+  readonly scenesBehind: (resume: Beginning) => Iterable<Scene>;
 }
 
 /** Gives the records of a written script their positions and times. */
@@ -66,7 +66,7 @@ function scenesOf(shard: string, written: readonly ScriptedScene[]): Scene[] {
   });
 }
 
-function behind(scene: Scene, resume: Resume): Scene[] {
+function behind(scene: Scene, resume: Beginning): Scene[] {
   if (scene.type !== 'delivery' || resume === 'TRIM_HORIZON') return [scene];
   const records = scene.records.filter(({ position, arrivedAtMs }) =>
     isPosition(resume) ? comparePositions(position, resume) > 0 : arrivedAtMs >= resume.getTime(),

@@ -1,0 +1,26 @@
+import { describe, expect, it } from 'vitest';
+import { type Resume, compareResumes, formatResume, parseResume } from '../src/event.ts';
+
+const at = (sequence: string, subSequence = 0): Resume => ({ shard: 's', sequence, subSequence });
+const ordered: Resume[] = [
+  'TRIM_HORIZON',
+  new Date(1),
+  new Date(2),
+  at('9'),
+  at('10'),
+  at('10', 1),
+  at('1'.repeat(56)),
+  'SHARD_END',
+];
+
+describe('places in a shard', () => {
+  it('are ordered: the oldest record, times, positions, the end', () => {
+    for (const [i, a] of ordered.entries())
+      for (const [j, b] of ordered.entries()) expect(Math.sign(compareResumes(a, b))).toBe(Math.sign(i - j));
+  });
+
+  it('are written and read back', () => {
+    for (const place of ordered) expect(parseResume('s', formatResume(place))).toEqual(place);
+    expect(() => parseResume('s', 'LATEST')).toThrow(/position of s: expected .* or SHARD_END, got "LATEST"/);
+  });
+});

@@ -1,0 +1,131 @@
+import { describe, expect, it } from 'vitest';
+import type { Diagnostic } from '../../src/diagnostic.ts';
+import type { Event, Resume } from '../../src/event.ts';
+import { minuteWindow } from '../../src/operators/minute-window.ts';
+import type { Window } from '../../src/operators/window.ts';
+import { pipeline } from '../../src/pipeline.ts';
+import { type RunOptions, run } from '../../src/run/run.ts';
+import { type Script, scripted } from '../../src/sources/scripted.ts';
+import { type MemorySink, memorySink } from '../../src/testing/memory-sink.ts';
+
+type Text = Event<Uint8Array>;
+const texts = (sink: MemorySink<Text>): string[] => sink.stored.map(({ data }) => Buffer.from(data).toString());
+const at = (sequence: number, shard: string): Resume => ({ shard, sequence: String(sequence), subSequence: 0 });
+
+const split = {
+  parent: [['p1', 'p2'], ['p3']],
+  left: { parents: ['parent'], scenes: [['l']] },
+  right: { parents: ['parent'], scenes: [['r']] },
+} satisfies Script;
+
+/** Runs a script to its end, and says which shards were begun, and where. */
+async function play(script: Script, sinks: readonly MemorySink<Text>[], options: RunOptions = {}) {
+  const began = new Map<string, Resume>();
+  const report = (told: Diagnostic): void => void (told.type === 'shard-started' && began.set(told.shard, told.resume));
+  const declared = pipeline('ends')
+    .from(scripted(script))
+    .to(...(sinks as [MemorySink<Text>]));
+  const counts = await run(declared, { ...options, report });
+  return { began, counts };
+}
+
+describe('a shard that was read to its end', () => {
+  it('is written down as ended in every sink, and not read again', async () => {
+    const sinks = [memorySink<Text>('a'), memorySink<Text>('b')];
+    await play(split, sinks);
+    for (const sink of sinks)
+      expect(Object.fromEntries(sink.positions)).toEqual({ parent: 'SHARD_END', left: 'SHARD_END', right: 'SHARD_END' });
+    const { began, counts } = await play(split, sinks);
+    expect([...began]).toEqual([]);
+    expect(counts.read).toBe(0);
+    for (const sink of sinks) expect(texts(sink).toSorted()).toEqual(['l', 'p1', 'p2', 'p3', 'r']);
+  });
+
+  it('is written down before its children begin, and only when all of it is durable in every sink', async () => {
+    const [fast, slow] = [memorySink<Text>('fast'), memorySink<Text>('slow')];
+    for (const sink of [fast, slow])
+      sink.beforeCommit = async ({ items, positions }) => {
+        if (sink === slow && items.some(({ shard }) => shard === 'parent'))
+          await new Promise((resolve) => setTimeout(resolve, 20));
+        if (positions.get('parent') === 'SHARD_END')
+          for (const one of [fast, slow]) expect(texts(one)).toEqual(['p1', 'p2', 'p3']);
+        if (positions.has('left')) for (const one of [fast, slow]) expect(one.positions.get('parent')).toBe('SHARD_END');
+      };
+    // Positions move on all the while.
+    const { counts } = await play(split, [fast, slow], { checkpointEvery: { seconds: 0.001 } });
+    expect(counts).toMatchObject({ read: 5, stored: 5 });
+  });
+
+  it('is read again for a sink that has not all of it, and only for that one', async () => {
+    const [ahead, behind] = [memorySink<Text>('ahead'), memorySink<Text>('behind')];
+    ahead.positions.set('parent', 'SHARD_END');
+    behind.positions.set('parent', at(2, 'parent'));
+    const { began } = await play(split, [ahead, behind]);
+    expect(began.get('parent')).toEqual(at(2, 'parent'));
+    expect(texts(ahead).toSorted()).toEqual(['l', 'r']);
+    expect(texts(behind).toSorted()).toEqual(['l', 'p3', 'r']);
+  });
+
+  it('has its children read from their oldest record, also when the run is to begin at the end of the stream', async () => {
+    const sink = memorySink<Text>();
+    sink.positions.set('parent', 'SHARD_END');
+    const { began } = await play(split, [sink], { start: 'LATEST' });
+    expect([...began]).toEqual([
+      ['left', 'TRIM_HORIZON'],
+      ['right', 'TRIM_HORIZON'],
+    ]);
+    expect(texts(sink).toSorted()).toEqual(['l', 'r']);
+  });
+
+  it('has them read so when the stream no longer keeps it, too', async () => {
+    const { left } = split;
+    const [knows, knowsNot] = [memorySink<Text>('knows'), memorySink<Text>('knows not')];
+    knows.positions.set('parent', 'SHARD_END');
+    expect((await play({ left }, [knows], { start: 'LATEST' })).began.get('left')).toBe('TRIM_HORIZON');
+    // Of a parent that no sink knows nothing follows.
+    const start = new Date(1);
+    expect((await play({ left }, [knowsNot], { start })).began.get('left')).toEqual(start);
+    expect(knowsNot.positions.has('parent')).toBe(false);
+  });
+
+  it('leaves them where they stand, whatever became of it', async () => {
+    const sink = memorySink<Text>();
+    const script: Script = { left: { parents: ['parent'], scenes: [['l1', 'l2']] } };
+    sink.positions.set('left', at(1, 'left'));
+    expect((await play(script, [sink])).began.get('left')).toEqual(at(1, 'left'));
+    expect(texts(sink)).toEqual(['l2']);
+  });
+
+  it('keeps the time from which it was read when nothing came since, as its children begin there too', async () => {
+    const sink = memorySink<Text>();
+    const start = new Date(1_000);
+    const left = { parents: ['parent'], scenes: [['l', { data: 'l2', arrivedAtMs: 2_000 }]] };
+    const old = { parent: [['p']], left } satisfies Script;
+    await play({ parent: old.parent }, [sink], { start });
+    expect(sink.positions.get('parent')).toEqual(start);
+    // Also after the end of a run between parent and child, and without the parent.
+    for (const script of [{ left }, old]) {
+      const again = memorySink<Text>();
+      again.positions.set('parent', start);
+      expect((await play(script, [again], { start: 'LATEST' })).began.get('left')).toEqual(start);
+      expect(texts(again)).toEqual(['l2']);
+    }
+  });
+
+  it('is written down by the drain, when the run is stopped while its last minute is open', async () => {
+    const sink = memorySink<Window<Uint8Array>>();
+    const stop = new AbortController();
+    const gate = Promise.withResolvers<void>();
+    sink.beforeCommit = ({ items }) => (items.length > 0 ? gate.promise : undefined);
+    const finished = run(pipeline('ends').from(scripted(split)).pipe(minuteWindow()).to(sink), {
+      stop: stop.signal,
+      report: ({ type }) => {
+        if (type !== 'shard-ended') return;
+        stop.abort('enough');
+        gate.resolve();
+      },
+    });
+    expect(await finished).toMatchObject({ read: 3, stored: 3 });
+    expect(sink.positions.get('parent')).toBe('SHARD_END');
+  });
+});
