@@ -37,7 +37,7 @@ export interface KinesisOptions {
    */
   readonly unpack?: boolean;
   /**
-   * The most that one compressed batch may become; one that would become more is a reject.
+   * The most that the compressed batches of one record may become together; one that would pass it is a reject.
    *
    * @default 33_554_432 (32 MiB)
    */

@@ -234,6 +234,17 @@ describe('a compressed batch', () => {
     expect(fateOf(exact, whole, 99)).toMatchObject({ code: 'batch_too_large' });
   });
 
+  it('shares what a record may become with the others inside it; behind one that is too large none is tried', () => {
+    const batchOf = (bytes: number) => compressedBatch(['x'.repeat(bytes - 6)], 'zstd');
+    const fates = (limit: number) =>
+      partsOf(aggregate([batchOf(60), 'plain', batchOf(40), batchOf(10)]), whole, limit).map(({ fate }) =>
+        typeof fate === 'object' ? fate.code : fate,
+      );
+    expect(fates(110)).toEqual([undefined, undefined, undefined, undefined]);
+    expect(fates(109)).toEqual([undefined, undefined, undefined, 'batch_too_large']);
+    expect(fates(99)).toEqual([undefined, undefined, 'batch_too_large', 'batch_too_large']);
+  });
+
   it('with nothing in it is a drop, so that it counts', () => {
     for (const by of ['gzip', 'zstd'] as const) expect(fateOf(compressedBatch([], by))).toBe('empty-batch');
   });

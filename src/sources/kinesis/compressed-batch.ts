@@ -21,12 +21,13 @@ export function isCompressed(data: Uint8Array): boolean {
  * decompresses more than `maxBytes`.
  */
 export function openBatch(data: Uint8Array, maxBytes: number): Uint8Array | BatchFault | 'empty-batch' {
+  const tooLarge = { code: 'batch_too_large', reason: `expected at most ${maxBytes} bytes once decompressed, got more` } as const;
+  if (maxBytes < HEADER_BYTES) return tooLarge;
   let batch: Uint8Array;
   try {
     batch = decompress(data, maxBytes);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE')
-      return { code: 'batch_too_large', reason: `expected at most ${maxBytes} bytes once decompressed, got more` };
+    if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') return tooLarge;
     return { code: 'batch_format', reason: `expected a compressed batch, got ${(error as Error).message}` };
   }
   const [version, payloadVersion] = batch;

@@ -31,16 +31,16 @@ export async function deliver(
   unpacking: Unpacking | undefined,
 ): Promise<Beginning | undefined> {
   const { shard, ledger, signal, emit } = reading;
-  if (!unpacking || !records.some(({ Data }) => isPacked(Data!))) {
-    const behind = recordsBehind(from, shard.id, records);
-    emit(behind, reservedBytes);
-    return behind.at(-1)?.position ?? from;
+  const whole = wholeBehind(from, shard.id, records, unpacking !== undefined);
+  if (whole) {
+    emit(whole, reservedBytes);
+    return whole.at(-1)?.position ?? from;
   }
 
   let parcel: SourceRecord[] = [];
   let sizeBytes = 0;
   let reached = from;
-  for (const record of unpackedBehind(from, shard.id, records, new Unpacker(shard, unpacking))) {
+  for (const record of unpackedBehind(from, shard.id, records, new Unpacker(shard, unpacking!))) {
     const bytes = record.data.length + RECORD_OVERHEAD_BYTES;
     if (sizeBytes + bytes > reservedBytes && parcel.length > 0) {
       emit(parcel, reservedBytes);
@@ -55,12 +55,20 @@ export async function deliver(
   return reached;
 }
 
-function recordsBehind(from: Beginning, shard: string, records: readonly _Record[]): SourceRecord[] {
+/** The records as they are; nothing when one of them is to be taken apart. */
+function wholeBehind(
+  from: Beginning,
+  shard: string,
+  records: readonly _Record[],
+  isUnpacking: boolean,
+): SourceRecord[] | undefined {
   const behind: SourceRecord[] = [];
   for (const { SequenceNumber, ApproximateArrivalTimestamp, Data } of records) {
+    const data = Data!;
+    if (isUnpacking && isPacked(data)) return undefined;
     const position: Position = { shard, sequence: SequenceNumber!, subSequence: 0 };
     if (behind.length === 0 && isPosition(from) && comparePositions(position, from) <= 0) continue;
-    behind.push({ position, arrivedAtMs: ApproximateArrivalTimestamp!.getTime(), data: Data! });
+    behind.push({ position, arrivedAtMs: ApproximateArrivalTimestamp!.getTime(), data });
   }
   return behind;
 }

@@ -6,7 +6,7 @@ import { HashKeyRange } from './hash-keys.ts';
 
 /** How records that hold others are taken apart. */
 export interface Unpacking {
-  /** The most that one compressed batch may become. */
+  /** The most that the compressed batches of one record may become together. */
   readonly maxUnpackedBytes: number;
 }
 
@@ -37,26 +37,38 @@ export class Unpacker {
    * itself with its fate. It holds one decompressed batch.
    */
   unpack(data: Uint8Array): Part | Iterable<Part> {
-    if (!isAggregate(data)) return this.#unpackBatch(data);
+    const room = { leftBytes: this.#maxUnpackedBytes };
+    if (!isAggregate(data)) return unpackBatch(data, room);
     this.#range ??= new HashKeyRange(this.#shard.hashKeys);
     const found = checkAggregate(data, this.#range);
-    if (found === 'good') return this.#partsOfAggregate(data);
+    if (found === 'good') return partsOfAggregate(data, room);
     return { data, fate: typeof found === 'string' ? found : { step: STEP, ...found } };
   }
+}
 
-  #unpackBatch(data: Uint8Array): Part | Iterable<Part> {
-    const batch = openBatch(data, this.#maxUnpackedBytes);
-    if (batch instanceof Uint8Array) return partsOfBatch(batch);
-    return { data, fate: typeof batch === 'string' ? batch : { step: STEP, ...batch } };
-  }
+/** What the batches of one record may yet become. */
+interface UnpackingRoom {
+  leftBytes: number;
+}
 
-  *#partsOfAggregate(aggregate: Uint8Array): Generator<Part> {
-    for (const data of userRecords(aggregate)) {
-      const inner = isCompressed(data) ? this.#unpackBatch(data) : { data };
-      if ('data' in inner) yield inner;
-      else yield* inner;
-    }
+function* partsOfAggregate(aggregate: Uint8Array, room: UnpackingRoom): Generator<Part> {
+  for (const data of userRecords(aggregate)) {
+    const inner = isCompressed(data) ? unpackBatch(data, room) : { data };
+    if ('data' in inner) yield inner;
+    else yield* inner;
   }
+}
+
+function unpackBatch(data: Uint8Array, room: UnpackingRoom): Part | Iterable<Part> {
+  const batch = openBatch(data, room.leftBytes);
+  if (batch instanceof Uint8Array) {
+    room.leftBytes -= batch.length;
+    return partsOfBatch(batch);
+  }
+  if (batch === 'empty-batch') return { data, fate: batch };
+  // A record of a thousand bombs is not to be tried a thousand times.
+  if (batch.code === 'batch_too_large') room.leftBytes = 0;
+  return { data, fate: { step: STEP, ...batch } };
 }
 
 function* partsOfBatch(batch: Uint8Array): Generator<Part> {
