@@ -3,6 +3,7 @@ import type { Ledger } from '../ledger.ts';
 /** Waits for room in the ledger. Resolves with false, nothing reserved, when it is aborted before there is some. */
 export function reserveRoom(ledger: Ledger, bytes: number, signal: AbortSignal): Promise<boolean> {
   return new Promise((resolve, reject) => {
+    if (signal.aborted) return resolve(false);
     const giveUp = (): void => resolve(false);
     signal.addEventListener('abort', giveUp, { once: true });
     ledger.reserve(bytes).then(() => {
