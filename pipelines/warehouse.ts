@@ -14,6 +14,7 @@ import {
   eventId,
   identityLog,
   kinesis,
+  kinesisMode,
   label,
   main,
   minuteWindow,
@@ -31,6 +32,7 @@ export const warehouse = command({
   settings: {
     KINESIS_STREAM: streamName.describe('the stream of enriched events'),
     KINESIS_ENDPOINT: endpoint.optional().describe('a Kinesis API server other than AWS'),
+    KINESIS_MODE: kinesisMode.default('polling').describe('polling, or fan-out: 2 MB/s a shard for itself, at a price'),
     AWS_REGION: z.string().optional().describe('the region of stream and bucket; otherwise as the AWS SDK finds it'),
     DATABASE_URL: databaseUrl.default('duckdb:./data/warehouse.duckdb').describe('postgres://… or duckdb:./file'),
     ARCHIVE_URL: archiveUrl.default('file:./data/archive').describe('s3://bucket/prefix or file:./folder'),
@@ -40,12 +42,12 @@ export const warehouse = command({
     STATE_FILE: z.string().default('./data/warehouse.state').describe('the event ids of the last hour'),
   },
   pipeline(settings) {
-    const region = settings.AWS_REGION;
+    const { KINESIS_STREAM: stream, KINESIS_MODE: mode, AWS_REGION: region } = settings;
     const database = databaseFrom(settings.DATABASE_URL);
     const store = objectStoreFrom(settings.ARCHIVE_URL, { region, endpoint: settings.S3_ENDPOINT });
 
     return pipeline('warehouse')
-      .from(kinesis({ stream: settings.KINESIS_STREAM, region, endpoint: settings.KINESIS_ENDPOINT }))
+      .from(kinesis({ stream, mode, region, endpoint: settings.KINESIS_ENDPOINT }))
       .pipe(
         stripCheckpoints(),
         decode(enriched),

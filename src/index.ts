@@ -18,11 +18,11 @@ export type { AttendOptions } from './run/attend.ts';
 export { command, main } from './run/main.ts';
 export type { Command } from './run/main.ts';
 export { duration, start } from './run/settings.ts';
-export { archiveUrl, databaseUrl, endpoint, streamName } from './run/setting-types.ts';
+export { archiveUrl, databaseUrl, endpoint, kinesisMode, streamName } from './run/setting-types.ts';
 
 // Sources
 export { kinesis } from './sources/kinesis.ts';
-export type { KinesisOptions } from './sources/kinesis.ts';
+export type { KinesisMode, KinesisOptions } from './sources/kinesis.ts';
 export { scripted } from './sources/scripted.ts';
 export type { Source, SourceContext, Start } from './sources/source.ts';
 

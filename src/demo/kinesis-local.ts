@@ -43,6 +43,8 @@ export async function startKinesisLocal({ directory, persistEveryMs = 2000 }: Ki
       DELETE_STREAM_DURATION: '20ms',
       SPLIT_SHARD_DURATION: '20ms',
       MERGE_SHARDS_DURATION: '20ms',
+      REGISTER_STREAM_CONSUMER_DURATION: '20ms',
+      DEREGISTER_STREAM_CONSUMER_DURATION: '20ms',
       ...(directory === undefined
         ? {}
         : { SHOULD_PERSIST_DATA: 'true', PERSIST_PATH: directory, PERSIST_INTERVAL: `${persistEveryMs}ms` }),

@@ -11,7 +11,7 @@ export async function checkAll(pipeline: Pipeline, file: string): Promise<boolea
   const answers = [
     await check('settings', async () => 'as expected'),
     await check('types', async () => checkTypes(file)),
-    await check('stream', () => pipeline.source.check()),
+    await check('stream', () => pipeline.source.check(pipeline.name)),
   ];
   for (const sink of sinks) {
     const answer = await check(sink.name, async () => {

@@ -1,10 +1,14 @@
 import { z } from 'zod';
+import type { KinesisMode } from '../sources/kinesis.ts';
 import { databaseFrom } from '../stores/database-url.ts';
 import { objectStoreFrom } from '../stores/object-store-url.ts';
 import { withoutSecrets } from './settings.ts';
 
 /** The name of a Kinesis stream. https://docs.aws.amazon.com/kinesis/latest/APIReference/API_CreateStream.html */
 export const streamName = z.string().regex(/^[\w.-]{1,128}$/, 'expected a stream name of letters, digits, _, . and -');
+
+/** How records come from a Kinesis stream. */
+export const kinesisMode = z.enum(['polling', 'fan-out'], 'expected polling or fan-out') satisfies z.ZodType<KinesisMode>;
 
 /** The address of an API server other than AWS's own. */
 export const endpoint = z.url({ protocol: /^https?$/, error: 'expected an address such as http://127.0.0.1:4567' });

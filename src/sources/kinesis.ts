@@ -4,12 +4,17 @@ import { Observable } from 'rxjs';
 import { durationMs } from '../duration.ts';
 import { BackOff } from './kinesis/back-off.ts';
 import { Calls } from './kinesis/calls.ts';
-import { kinesisClient } from './kinesis/client.ts';
+import { fanOutClient, kinesisClient } from './kinesis/client.ts';
+import { CONSUMER_NAME, Consumer, consumerNameOf } from './kinesis/consumer.ts';
 import { explain, refuseForeign } from './kinesis/failure.ts';
 import { readShard } from './kinesis/read-shard.ts';
-import { readShards } from './read-shards.ts';
+import { subscribeShard } from './kinesis/subscribe-shard.ts';
+import { type ShardReaders, readShards } from './read-shards.ts';
 import type { Shard } from './shard-set.ts';
 import type { Source, SourceContext } from './source.ts';
+
+/** How records come from the stream. */
+export type KinesisMode = 'polling' | 'fan-out';
 
 export interface KinesisOptions {
   /** The stream's name or its ARN. */
@@ -19,13 +24,27 @@ export interface KinesisOptions {
   /** @default as the AWS SDK finds it: AWS_REGION, the profile */
   readonly region?: string | undefined;
   /**
-   * How long after one read of a shard the next begins, once all is read. 5 reads a second a shard are allowed, to all readers together.
+   * `polling` asks for records, and shares 2 MB/s a shard with all others who ask. `fan-out` has them sent as they arrive, at
+   * 2 MB/s a shard for itself, for which AWS charges. https://docs.aws.amazon.com/streams/latest/dev/enhanced-consumers.html
+   *
+   * @default 'polling'
+   */
+  readonly mode?: KinesisMode;
+  /**
+   * With fan-out, the stream's consumer that this is: letters, digits, `_`, `.` and `-`, 128 at most. Registered when it is not
+   * there, and left to the next run. Two runs at once need two: they take the shards of one from each other.
+   *
+   * @default the pipeline's name
+   */
+  readonly consumer?: string;
+  /**
+   * With polling, how long after one read of a shard the next begins, once all is read. 5 reads a second a shard are allowed, to all readers together.
    *
    * @default 200
    */
   readonly pollEveryMs?: number;
   /**
-   * The most records of one read, 1 to 10,000.
+   * The most records of one read, or of one delivery with fan-out, 1 to 10,000.
    *
    * @default 10_000
    */
@@ -59,12 +78,12 @@ export interface KinesisOptions {
 }
 
 /**
- * Reads all shards of a Kinesis stream in this process, by GetRecords.
+ * Reads all shards of a Kinesis stream in this process, by GetRecords or, with `mode: 'fan-out'`, by SubscribeToShard.
  *
  * Each shard is read on from its position; one that was split or merged is read to its end and settled before its children. Reads
  * wait for room in the ledger, and follow each other at once while there is more to read. Throttling, server errors and lost
  * connections are tried again for as long as they last, reported as `source-retry`; what repeating will not mend is an error of the stream.
- * Holds at most one answer a shard, 10 MiB, and while it takes records apart one batch, `maxUnpackedBytes`.
+ * Holds at most one answer a shard, 10 MiB, or one event with fan-out, and while it takes records apart one batch, `maxUnpackedBytes`.
  *
  * A record that holds others becomes as many events, with sub-sequence numbers from 1. An aggregate that is damaged, a batch that is
  * damaged, of a version other than 1 or too large, is one reject with the bytes as they came (`aggregate_checksum`, `aggregate_format`,
@@ -76,6 +95,8 @@ export interface KinesisOptions {
 export function kinesis(options: KinesisOptions): Source<Uint8Array> {
   const { stream, endpoint, region, pollEveryMs = 200, maxRecords = 10_000, requestTimeout = { seconds: 30 } } = options;
   const { unpack = true, maxUnpackedBytes = 32 * 1024 * 1024 } = options;
+  const { mode = 'polling' } = options;
+  const isFanOut = mode === 'fan-out';
   const timeoutMs = durationMs(requestTimeout, { who: 'kinesis', name: 'requestTimeout' });
   const listEveryMs = durationMs(options.listEvery ?? { minutes: 1 }, { who: 'kinesis', name: 'listEvery' });
   if (stream === '') throw new RangeError("kinesis: expected the stream's name, got none");
@@ -85,6 +106,11 @@ export function kinesis(options: KinesisOptions): Source<Uint8Array> {
   if (!(maxUnpackedBytes >= 1 && Number.isInteger(maxUnpackedBytes)))
     throw new RangeError(`kinesis: expected maxUnpackedBytes of 1 or more, got ${maxUnpackedBytes}`);
   const unpacking = unpack ? { maxUnpackedBytes } : undefined;
+  if (options.consumer !== undefined && !CONSUMER_NAME.test(options.consumer))
+    throw new RangeError(
+      `kinesis: expected a consumer of 1 to 128 letters, digits, _, . and -, got ${JSON.stringify(options.consumer)}`,
+    );
+  const consumerOf = (pipeline: string): string => options.consumer ?? consumerNameOf(pipeline);
   const name = `kinesis ${stream}`;
   const where = endpoint === undefined ? region && ` in ${region}` : ` at ${new URL(endpoint).host}`;
 
@@ -94,16 +120,24 @@ export function kinesis(options: KinesisOptions): Source<Uint8Array> {
     return { calls: new Calls(client, stream, timeoutMs), close: () => client === options.client || client.destroy() };
   };
 
+  /** Reads a shard once it is known to be the one in which the pipeline stands. */
+  const known = (read: ShardReaders['readShard']): ShardReaders['readShard'] =>
+    async function readShard(reading) {
+      refuseForeign(reading.resume, reading.shard, name);
+      return read(reading);
+    };
+
   return {
     name: 'kinesis',
-    describe: `stream ${stream}${where ?? ''}`,
-    async check() {
+    describe: `stream ${stream}${where ?? ''}${isFanOut ? ', by fan-out' : ''}`,
+    async check(pipeline) {
       const { calls, close } = withClient();
       try {
-        const { OpenShardCount = 0, RetentionPeriodHours, StreamStatus } = await calls.describe();
+        const { OpenShardCount = 0, RetentionPeriodHours, StreamARN, StreamStatus } = await calls.describe();
         const shards = `${OpenShardCount} open ${OpenShardCount === 1 ? 'shard' : 'shards'}`;
         const status = StreamStatus === 'ACTIVE' ? '' : `, ${StreamStatus?.toLowerCase()}`;
-        return `stream ${stream}: ${shards}, retention ${RetentionPeriodHours} h${status}`;
+        const how = isFanOut ? await consumerState(calls, StreamARN!, consumerOf(pipeline)) : 'by polling';
+        return `stream ${stream}: ${shards}, retention ${RetentionPeriodHours} h${status}, ${how}`;
       } catch (error) {
         throw explain(error, name);
       } finally {
@@ -114,17 +148,36 @@ export function kinesis(options: KinesisOptions): Source<Uint8Array> {
       new Observable((subscriber) => {
         const { calls, close } = withClient();
         subscriber.add(close);
+        const list = (signal: AbortSignal) => listShards(calls, context, name, signal);
         const polling = { calls, maxRecords, pollEveryMs, unpacking, name };
+        if (!isFanOut) {
+          readShards(context, { listEveryMs, list, readShard: known((reading) => readShard(reading, polling)) }).subscribe(
+            subscriber,
+          );
+          return;
+        }
+        const client = options.client ?? fanOutClient({ endpoint, region });
+        subscriber.add(() => client === options.client || client.destroy());
+        const consumer = new Consumer(context, { calls, consumer: consumerOf(context.pipeline), name });
+        const fanOut = { client, consumer, maxRecords, unpacking, name };
         readShards(context, {
           listEveryMs,
-          list: (signal) => listShards(calls, context, name, signal),
-          async readShard(reading) {
-            refuseForeign(reading.resume, reading.shard, name);
-            return readShard(reading, polling);
+          async list(signal) {
+            // Before a shard is taken over: a run that may not have a consumer should leave the one before it alone.
+            await consumer.activeArn(signal);
+            return list(signal);
           },
+          readShard: known((reading) => subscribeShard(reading, fanOut)),
         }).subscribe(subscriber);
       }),
   };
+}
+
+/** For `--check`. */
+async function consumerState(calls: Calls, streamArn: string, consumer: string): Promise<string> {
+  const found = await calls.consumer(streamArn, consumer);
+  const state = found ? found.ConsumerStatus!.toLowerCase() : 'not registered yet; a run does it';
+  return `by fan-out as consumer ${consumer} (${state})`;
 }
 
 async function listShards(calls: Calls, context: SourceContext, name: string, signal: AbortSignal): Promise<Shard[]> {

@@ -44,7 +44,7 @@ export interface Source<out T> {
   readonly name: string;
   /** One line for the graph and `--check`: what is read, without secrets. */
   readonly describe: string;
-  /** Asks the stream whether it is there, without reading from it. Says what it found. */
-  check(): Promise<string>;
+  /** Asks the stream whether it is there, without reading from it, for the pipeline of this name. Says what it found. */
+  check(pipeline: string): Promise<string>;
   read(context: SourceContext): Observable<Event<T>>;
 }

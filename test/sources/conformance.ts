@@ -321,7 +321,7 @@ export function sourceConformance(fill: FillStream): void {
     const { source } = await filled();
     expect(source.name).not.toBe('');
     expect(source.describe).not.toBe('');
-    expect(await source.check()).not.toBe('');
+    expect(await source.check('test')).not.toBe('');
   });
 }
 

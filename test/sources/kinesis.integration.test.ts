@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { kinesis } from '../../src/sources/kinesis.ts';
 import { aggregate, compressedBatch } from '../support/aggregates.ts';
-import { type Kinesis, startKinesis } from '../support/kinesis.ts';
+import { type Kinesis, filledStream, startKinesis } from '../support/kinesis.ts';
 import { readSource, textsByShard } from '../support/read-source.ts';
 import { sourceConformance } from './conformance.ts';
 
@@ -17,16 +17,11 @@ afterAll(() => server.stop());
 
 describe('kinesis, against a Kinesis API server', () => {
   sourceConformance(async (shards, maxRecords) => {
-    const stream = await server.createStream(`stream-${++streams}`, shards.length);
-    const names = await stream.shards();
-    const times: Date[] = [];
-    for (const batch of shards[0]!.keys()) {
-      await sleep(3);
-      times.push(new Date());
-      await sleep(3);
-      for (const [i, batches] of shards.entries()) await stream.put(batches[batch]!, names[i]);
-    }
-    return { source: kinesis({ stream: stream.name, endpoint: server.endpoint, maxRecords }), shards: names, times };
+    const name = `stream-${++streams}`;
+    return {
+      source: kinesis({ stream: name, endpoint: server.endpoint, maxRecords }),
+      ...(await filledStream(server, name, shards)),
+    };
   });
 });
 

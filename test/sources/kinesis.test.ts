@@ -367,7 +367,7 @@ describe('kinesis', () => {
 
     it('in a check too', async () => {
       const { source } = await faulty({ shards: [], fault: () => ({ status: 400, type: 'ResourceNotFoundException' }) });
-      await expect(source.check()).rejects.toThrow(/Create the stream/);
+      await expect(source.check('test')).rejects.toThrow(/Create the stream/);
     });
   });
 
@@ -399,7 +399,7 @@ describe('kinesis', () => {
         { id: 'b', records: [] },
       ],
     });
-    expect(await one.source.check()).toBe('stream shop: 1 open shard, retention 24 h');
+    expect(await one.source.check('test')).toBe('stream shop: 1 open shard, retention 24 h, by polling');
     expect(one.source.describe).toBe(`stream shop at ${new URL(one.endpoint).host}`);
   });
 

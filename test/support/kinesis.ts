@@ -103,6 +103,28 @@ export function streamOf(client: KinesisClient, name: string): KinesisStream {
   };
 }
 
+/**
+ * Makes a stream with these batches of records in each of its shards, one batch of each after the other.
+ *
+ * Resolves with its shards, and for each batch with a time before which it had not arrived, and all batches before it had.
+ */
+export async function filledStream(
+  server: Kinesis,
+  name: string,
+  shards: readonly (readonly (readonly string[])[])[],
+): Promise<{ readonly shards: string[]; readonly times: Date[] }> {
+  const stream = await server.createStream(name, shards.length);
+  const names = await stream.shards();
+  const times: Date[] = [];
+  for (const batch of shards[0]!.keys()) {
+    await sleep(3);
+    times.push(new Date());
+    await sleep(3);
+    for (const [i, batches] of shards.entries()) await stream.put(batches[batch]!, names[i]);
+  }
+  return { shards: names, times };
+}
+
 async function isActive(client: KinesisClient, name: string): Promise<void> {
   for (;;) {
     const { StreamDescriptionSummary } = await client.send(new DescribeStreamSummaryCommand({ StreamName: name }));

@@ -1,5 +1,8 @@
 import {
   type _Record,
+  type ChildShard,
+  type ConsumerDescription,
+  DescribeStreamConsumerCommand,
   DescribeStreamSummaryCommand,
   GetRecordsCommand,
   GetShardIteratorCommand,
@@ -7,10 +10,12 @@ import {
   type HashKeyRange,
   type KinesisClient,
   ListShardsCommand,
+  RegisterStreamConsumerCommand,
   type StreamDescriptionSummary,
 } from '@aws-sdk/client-kinesis';
 import { type Beginning, isPosition } from '../../event.ts';
 import type { Shard } from '../shard-set.ts';
+import { isNotFound } from './failure.ts';
 
 /** An answer of GetRecords. */
 export interface Answer {
@@ -76,19 +81,36 @@ export class Calls {
       records: answer.Records ?? [],
       nextIterator: answer.NextShardIterator,
       behindMs: answer.MillisBehindLatest ?? 0,
-      children: (answer.ChildShards ?? []).map(({ ShardId, ParentShards, HashKeyRange }) => ({
-        id: ShardId!,
-        parents: ParentShards ?? [],
-        hashKeys: hashKeysOf(HashKeyRange),
-      })),
+      children: childrenOf(answer.ChildShards),
     };
   }
 
-  async describe(): Promise<StreamDescriptionSummary> {
-    const answer = await this.#limited(new AbortController().signal, 'DescribeStreamSummary', (abortSignal) =>
+  async describe(signal = new AbortController().signal): Promise<StreamDescriptionSummary> {
+    const answer = await this.#limited(signal, 'DescribeStreamSummary', (abortSignal) =>
       this.#client.send(new DescribeStreamSummaryCommand(this.#stream), { abortSignal }),
     );
     return answer.StreamDescriptionSummary!;
+  }
+
+  /** A consumer of the stream; nothing when none of this name is registered. */
+  async consumer(streamArn: string, name: string, signal?: AbortSignal): Promise<ConsumerDescription | undefined> {
+    const input = { StreamARN: streamArn, ConsumerName: name };
+    try {
+      const answer = await this.#limited(signal ?? new AbortController().signal, 'DescribeStreamConsumer', (abortSignal) =>
+        this.#client.send(new DescribeStreamConsumerCommand(input), { abortSignal }),
+      );
+      return answer.ConsumerDescription;
+    } catch (error) {
+      if (isNotFound(error)) return undefined;
+      throw error;
+    }
+  }
+
+  async registerConsumer(streamArn: string, name: string, signal: AbortSignal): Promise<void> {
+    const input = { StreamARN: streamArn, ConsumerName: name };
+    await this.#limited(signal, 'RegisterStreamConsumer', (abortSignal) =>
+      this.#client.send(new RegisterStreamConsumerCommand(input), { abortSignal }),
+    );
   }
 
   /** The SDK's own limit ends with an answer's first byte; this one covers its body too. */
@@ -112,11 +134,21 @@ export class Calls {
   }
 }
 
+/** The children that the last answer of a shard names. */
+export function childrenOf(children: readonly ChildShard[] = []): Shard[] {
+  return children.map(({ ShardId, ParentShards, HashKeyRange }) => ({
+    id: ShardId!,
+    parents: ParentShards ?? [],
+    hashKeys: hashKeysOf(HashKeyRange),
+  }));
+}
+
 function hashKeysOf(range: HashKeyRange | undefined): Shard['hashKeys'] {
   return range && { first: range.StartingHashKey!, last: range.EndingHashKey! };
 }
 
-function iteratorAt(from: Beginning): Partial<GetShardIteratorCommandInput> {
+/** Where to begin, as GetShardIterator wants to be told. */
+export function iteratorAt(from: Beginning): Partial<GetShardIteratorCommandInput> {
   if (from === 'TRIM_HORIZON') return { ShardIteratorType: from };
   if (!isPosition(from)) return { ShardIteratorType: 'AT_TIMESTAMP', Timestamp: from };
   // Inside a packed record the rest of it may still be to come: it is read again, and what lies at or before is skipped.

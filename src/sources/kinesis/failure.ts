@@ -6,11 +6,28 @@ import type { Shard } from '../shard-set.ts';
 const CLOCKS_DIFFER_MS = 15 * 60_000;
 
 interface AwsError extends Error {
+  readonly code?: string;
   readonly $metadata?: { readonly clockSkewCorrected?: boolean };
 }
 
 export function isExpiredIterator(error: unknown): boolean {
   return error instanceof Error && error.name === 'ExpiredIteratorException';
+}
+
+/** Tells whether the stream, the shard or the consumer of a call is not there. */
+export function isNotFound(error: unknown): boolean {
+  return error instanceof Error && error.name === 'ResourceNotFoundException';
+}
+
+export function isInvalidArgument(error: unknown): boolean {
+  return error instanceof Error && error.name === 'InvalidArgumentException';
+}
+
+/** Tells whether a subscription that was open ended so that another one may do better: all but what a key's owner has to mend. */
+export function isBrokenSubscription(error: unknown): boolean {
+  return (
+    error instanceof Error && (!/^KMS|ResourceNotFound|AccessDenied/.test(error.name) || error.name === 'KMSThrottlingException')
+  );
 }
 
 /** Tells whether a call that failed so is worth repeating. */
@@ -19,17 +36,14 @@ export function isPassing(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   // A stream that is being made or resharded; pages that were listed too slowly; an answer that was cut off; a clock that the SDK has now set right.
   if (/^(ResourceInUse|ExpiredNextToken)Exception$/.test(error.name) || error instanceof SyntaxError) return true;
+  // A connection that broke before its answer, as Node's HTTP/2 and the SDK word it.
+  if ((error as AwsError).code?.startsWith('ERR_HTTP2_') || /http\/?2 (request|stream)/i.test(error.message)) return true;
   return (error as AwsError).$metadata?.clockSkewCorrected === true;
 }
 
 /** Tells whether AWS refused a time because it has not come yet by its own clock: LATEST, on a machine that is a little fast. */
 export function isNotYet(error: unknown, from: unknown, nowMs: number): boolean {
-  return (
-    error instanceof Error &&
-    error.name === 'InvalidArgumentException' &&
-    from instanceof Date &&
-    from.getTime() > nowMs - CLOCKS_DIFFER_MS
-  );
+  return isInvalidArgument(error) && from instanceof Date && from.getTime() > nowMs - CLOCKS_DIFFER_MS;
 }
 
 /** Says what to do about a failure that repeating will not mend. */
@@ -51,14 +65,23 @@ export function refuseForeign(resume: Resume, { id, startsAt }: Shard, name: str
     throw foreignPosition(`${name} ${id}`, `begins at ${startsAt}, and the pipeline stands at ${resume.sequence}`);
 }
 
-/** Tells whether one sequence number lies before another. */
-export function isBefore(sequence: string, other: string): boolean {
+/**
+ * Says what to do when an answer begins before the position behind which it was asked for; nothing when it does not.
+ *
+ * @param first the sequence number of its first record
+ */
+export function foreignAnswer(from: Resume, first: string | undefined, where: string): Error | undefined {
+  if (!isPosition(from) || first === undefined || !isBefore(first, from.sequence)) return undefined;
+  return foreignPosition(where, `answered with ${first}, asked for what comes after ${from.sequence}`);
+}
+
+function isBefore(sequence: string, other: string): boolean {
   const at = { shard: '', subSequence: 0 };
   return comparePositions({ ...at, sequence }, { ...at, sequence: other }) < 0;
 }
 
 /** Says that a shard does not have the position at which the pipeline stands. */
-export function foreignPosition(where: string, detail: string): Error {
+function foreignPosition(where: string, detail: string): Error {
   return new Error(`${where}: ${detail}. ${MADE_AGAIN}`);
 }
 
@@ -79,7 +102,8 @@ const REMEDIES: readonly (readonly [RegExp, string])[] = [
   [/^KMSOptInRequired/, "Subscribe the account of the stream's KMS key to KMS"],
   [
     /AccessDenied|NotAuthorized|OptInRequired/,
-    'Allow these credentials kinesis:DescribeStreamSummary, ListShards, GetShardIterator and GetRecords on the stream, and kms:Decrypt on its key',
+    'Allow these credentials kinesis:DescribeStreamSummary, ListShards, GetShardIterator and GetRecords on the stream (with fan-out RegisterStreamConsumer there, ' +
+      'DescribeStreamConsumer and SubscribeToShard on its consumer), and kms:Decrypt on its key',
   ],
   [/ExpiredToken/, 'Renew the AWS credentials'],
   [

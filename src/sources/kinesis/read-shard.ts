@@ -1,4 +1,3 @@
-import { isPosition } from '../../event.ts';
 import { RECORD_OVERHEAD_BYTES } from '../../ledger.ts';
 import { pause } from '../pause.ts';
 import type { ShardReading } from '../read-shards.ts';
@@ -7,7 +6,7 @@ import type { Shard } from '../shard-set.ts';
 import { BackOff } from './back-off.ts';
 import type { Answer, Calls } from './calls.ts';
 import { deliver } from './deliver.ts';
-import { foreignPosition, isBefore, isExpiredIterator, isNotYet } from './failure.ts';
+import { foreignAnswer, isExpiredIterator, isNotYet } from './failure.ts';
 import { Pace } from './pace.ts';
 import type { Unpacking } from './unpack.ts';
 
@@ -71,10 +70,10 @@ export async function readShard(reading: ShardReading, polling: ShardPolling): P
       return undefined;
     }
 
-    const first = answer.records[0]?.SequenceNumber;
-    if (first !== undefined && isPosition(from) && isBefore(first, from.sequence)) {
+    const foreign = foreignAnswer(from, answer.records[0]?.SequenceNumber, `${name} ${shard}`);
+    if (foreign) {
       ledger.unreserve(reservedBytes);
-      throw foreignPosition(`${name} ${shard}`, `answered with ${first}, asked for what comes after ${from.sequence}`);
+      throw foreign;
     }
     const reached = await deliver(reading, from, { records: answer.records, reservedBytes }, unpacking);
     if (!reached) return undefined;

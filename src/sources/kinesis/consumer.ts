@@ -1,0 +1,73 @@
+import { pause } from '../pause.ts';
+import type { SourceContext } from '../source.ts';
+import { BackOff } from './back-off.ts';
+import type { Calls } from './calls.ts';
+
+/** AWS makes a consumer within seconds, and answers 20 DescribeStreamConsumer calls a second. https://docs.aws.amazon.com/kinesis/latest/APIReference/API_DescribeStreamConsumer.html */
+const ASK_EVERY_MS = 250;
+
+/** 1 to 128 letters, digits, `_`, `.` and `-`. https://docs.aws.amazon.com/kinesis/latest/APIReference/API_RegisterStreamConsumer.html */
+export const CONSUMER_NAME = /^[a-zA-Z0-9_.-]{1,128}$/;
+
+/** Makes a pipeline's name one that a consumer may have. */
+export function consumerNameOf(pipeline: string): string {
+  return pipeline.replace(/[^a-zA-Z0-9_.-]/g, '-').slice(0, 128);
+}
+
+export interface ConsumerOptions {
+  readonly calls: Calls;
+  readonly consumer: string;
+  /** For a person: `kinesis shop`. */
+  readonly name: string;
+}
+
+/** The stream's consumer, for all shards together: registered when it is not there, never deregistered, as the next run uses it again. */
+export class Consumer {
+  readonly #context: Pick<SourceContext, 'scheduler' | 'report'>;
+  readonly #options: ConsumerOptions;
+  #arn: Promise<string | undefined> | undefined;
+  #known: string | undefined;
+
+  constructor(context: Pick<SourceContext, 'scheduler' | 'report'>, options: ConsumerOptions) {
+    this.#context = context;
+    this.#options = options;
+  }
+
+  /**
+   * Its ARN, once it is active; nothing when the signal came before.
+   *
+   * @throws {Error} what to do, when it cannot be had
+   */
+  activeArn(signal: AbortSignal): Promise<string | undefined> {
+    return (this.#arn ??= this.#activate(signal));
+  }
+
+  /** Makes it be looked up again, because it was not there; all shards that find this out do it together. */
+  forget(arn: string): void {
+    if (arn !== this.#known) return;
+    this.#known = undefined;
+    this.#arn = undefined;
+  }
+
+  async #activate(signal: AbortSignal): Promise<string | undefined> {
+    const { calls, consumer, name } = this.#options;
+    const { scheduler } = this.#context;
+    const backOff = new BackOff(this.#context, `${name} consumer ${consumer}`, 'all shards', signal);
+    let stream: string | undefined;
+    while (!signal.aborted) {
+      try {
+        stream ??= (await calls.describe(signal)).StreamARN!;
+        const found = await calls.consumer(stream, consumer, signal);
+        if (found?.ConsumerStatus === 'ACTIVE') return (this.#known = found.ConsumerARN!);
+        if (!found) await calls.registerConsumer(stream, consumer, signal);
+      } catch (error) {
+        await backOff.after(error);
+        continue;
+      }
+      // It is being made; or being deleted, and will be made again.
+      backOff.succeeded();
+      await pause(scheduler, ASK_EVERY_MS, signal);
+    }
+    return undefined;
+  }
+}

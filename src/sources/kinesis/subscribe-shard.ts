@@ -1,0 +1,129 @@
+import type { KinesisClient } from '@aws-sdk/client-kinesis';
+import { type Beginning, comparePositions, isPosition } from '../../event.ts';
+import { RECORD_OVERHEAD_BYTES } from '../../ledger.ts';
+import { pause } from '../pause.ts';
+import type { ShardReading } from '../read-shards.ts';
+import { reserveRoom } from '../reserve-room.ts';
+import type { Shard } from '../shard-set.ts';
+import { BackOff } from './back-off.ts';
+import type { Consumer } from './consumer.ts';
+import { deliver } from './deliver.ts';
+import { foreignAnswer, isBrokenSubscription, isInvalidArgument, isNotFound, isNotYet } from './failure.ts';
+import { SubscribePace } from './subscribe-pace.ts';
+import type { Unpacking } from './unpack.ts';
+import { type ShardEvent, type SubscriptionOptions, subscription } from './subscription.ts';
+
+/** How often in a row an active consumer may be told that there is no such thing before that is believed: new ones take a moment. */
+const MAX_NOT_FOUND = 5;
+
+export interface ShardFanOut {
+  readonly client: KinesisClient;
+  readonly consumer: Consumer;
+  /** The most records of one delivery. */
+  readonly maxRecords: number;
+  /** How packed records are taken apart; nothing when they are left as they are. */
+  readonly unpacking: Unpacking | undefined;
+  /** For a person: `kinesis shop`. */
+  readonly name: string;
+}
+
+/**
+ * Reads one shard by SubscribeToShard, one subscription after the other, until its end or the signal. Resolves with its
+ * children once it has ended. Holds at most one event.
+ *
+ * @throws {Error} when a subscription fails in a way that repeating will not mend
+ */
+export async function subscribeShard(reading: ShardReading, fanOut: ShardFanOut): Promise<readonly Shard[] | undefined> {
+  const { ledger, scheduler, report, signal } = reading;
+  const { client, consumer, name } = fanOut;
+  const shard = reading.shard.id;
+  const backOff = new BackOff(reading, `${name} ${shard}`, shard, signal);
+  const pace = new SubscribePace();
+  let from = reading.resume;
+  let continuation: string | undefined;
+  let notFound = 0;
+
+  for (;;) {
+    await pause(scheduler, pace.waitMs(scheduler.now()), signal);
+    const consumerArn = await consumer.activeArn(signal);
+    if (signal.aborted || consumerArn === undefined) return undefined;
+    const at = whereToGoOn(from, continuation);
+    let isOpen = false;
+    pace.begin(scheduler.now());
+    const events = subscription(reading, {
+      client,
+      consumerArn,
+      at,
+      opened() {
+        isOpen = true;
+        pace.opened(scheduler.now());
+      },
+    });
+    try {
+      for (;;) {
+        const next = await events.next().catch((error: unknown) => ({ error }));
+        if ('error' in next) {
+          const { error } = next;
+          // Somebody has deregistered the consumer: then it is registered again.
+          if (isNotFound(error)) consumer.forget(consumerArn);
+          const isRefused = at !== from && isInvalidArgument(error);
+          if (isRefused) continuation = undefined;
+          const passes =
+            isRefused ||
+            (isNotFound(error) && ++notFound < MAX_NOT_FOUND) ||
+            (isOpen && isBrokenSubscription(error)) ||
+            isNotYet(error, from, scheduler.now());
+          await backOff.after(error, passes || undefined);
+          break;
+        }
+        // Its 5 minutes are over: on with the next one.
+        if (next.done) break;
+        const event = next.value;
+        const foreign = foreignAnswer(from, event.records[0]?.SequenceNumber, `${name} ${shard}`);
+        if (signal.aborted || foreign) ledger.unreserve(event.reservedBytes);
+        if (signal.aborted) return undefined;
+        if (foreign) throw foreign;
+        backOff.succeeded();
+        notFound = 0;
+        const reached = await deliverInParts(reading, from, event, fanOut);
+        if (!reached) return undefined;
+        from = reached;
+        continuation = event.continuation;
+        report({ type: 'shard-lag', shard, behindMs: event.behindMs, readAtMs: scheduler.now() });
+        if (event.children.length > 0) return event.children;
+      }
+    } finally {
+      await events.return();
+    }
+  }
+}
+
+/**
+ * Where the next subscription begins. What was emitted last is the truth; a continuation ahead of it saves the way through what has
+ * no records. Whether it names the last record that was looked at or the first that was not is nowhere said, so it is read
+ * too, and `deliver` leaves out what is known. Where a time says what is to be read, an older record could come so; then it begins at that time again.
+ */
+function whereToGoOn(from: Beginning, continuation: string | undefined): SubscriptionOptions['at'] {
+  if (continuation === undefined || from instanceof Date) return from;
+  if (isPosition(from) && comparePositions({ ...from, sequence: continuation, subSequence: 0 }, from) <= 0) return from;
+  return { atSequence: continuation };
+}
+
+/** Delivers an event, in several deliveries when it has more records than one may have. Resolves with nothing when the signal ended it. */
+async function deliverInParts(
+  reading: ShardReading,
+  from: Beginning,
+  { records, reservedBytes }: ShardEvent,
+  { maxRecords, unpacking }: ShardFanOut,
+): Promise<Beginning | undefined> {
+  const { ledger, signal } = reading;
+  if (records.length <= maxRecords) return deliver(reading, from, { records, reservedBytes }, unpacking);
+  let reached = await deliver(reading, from, { records: records.slice(0, maxRecords), reservedBytes }, unpacking);
+  for (let i = maxRecords; reached && i < records.length; i += maxRecords) {
+    const part = records.slice(i, i + maxRecords);
+    const bytes = part.reduce((sum, { Data }) => sum + Data!.length + RECORD_OVERHEAD_BYTES, 0);
+    if (!(await reserveRoom(ledger, bytes, signal))) return undefined;
+    reached = await deliver(reading, reached, { records: part, reservedBytes: bytes }, unpacking);
+  }
+  return reached;
+}
