@@ -48,6 +48,7 @@ export class SinkDriver<T extends Item> {
   readonly #queue: Entry<T>[] = [];
   readonly #advances = new Map<string, Resume>();
   #working: Promise<void> | undefined;
+  #turn: Promise<unknown> = Promise.resolve();
   #hasEnded = false;
   #pushed = 0;
   #stored = 0;
@@ -201,7 +202,14 @@ export class SinkDriver<T extends Item> {
   #retrying<R>(work: (attempt: number) => Promise<R>): Promise<R> {
     const { retry, signal, scheduler, random, report, name } = this.#options;
     const onRetry = (failure: Retry): void => report({ type: 'sink-retry', sink: name, ...failure });
-    return retrying(work, retry, { signal, scheduler, random, onRetry });
+    return retrying((attempt) => this.#inTurn(() => work(attempt)), retry, { signal, scheduler, random, onRetry });
+  }
+
+  /** A sink does one thing at a time: shards are taken over while others commit, and a commit may be several messages to a store. */
+  #inTurn<R>(act: () => Promise<R>): Promise<R> {
+    const done = this.#turn.then(act);
+    this.#turn = done.catch(() => {});
+    return done;
   }
 }
 
