@@ -27,6 +27,10 @@ export class Owner {
     return this.#victim.hasEnded;
   }
 
+  get hasRead(): boolean {
+    return this.output.includes('reading on from');
+  }
+
   /** Where it began to read each shard; nothing for a shard's oldest record. */
   get from(): ReadonlyMap<string, Position | undefined> {
     const found = this.output.matchAll(/(shardId-\d+): reading on from (\S+)/g);

@@ -1,19 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type KinesisClient, PutRecordsCommand } from '@aws-sdk/client-kinesis';
+import { Random } from '../../src/demo/random.ts';
 import { type ShopOptions, type ShopRecord, shop } from '../../src/demo/shop.ts';
 import type { Sent } from './oracle.ts';
+import { type Parcel, hashKey, pack } from './parcel.ts';
 
-/** Visitors share so many hash keys, spread evenly, so that each one's records follow each other through splits and merges. */
-const KEYS = 16;
 const EVERY_MS = 150;
 const MAX_TRIES = 20;
-
-/** One record of the stream, and what is in it. */
-interface Parcel {
-  readonly key: number;
-  readonly data: Uint8Array;
-  readonly holds: readonly Pick<Sent, 'truth' | 'eventId' | 'text' | 'subSequence'>[];
-}
 
 export interface ProducerOptions {
   readonly client: KinesisClient;
@@ -29,11 +22,13 @@ export class Producer {
   readonly sent: Sent[] = [];
   readonly #options: ProducerOptions;
   readonly #records: Generator<ShopRecord, never, void>;
+  readonly #random: Random;
   readonly #stop = new AbortController();
   readonly #done: Promise<void>;
 
   constructor(options: ProducerOptions) {
     this.#options = options;
+    this.#random = new Random(options.shop.seed ?? 1, 0, 3);
     this.#records = shop(options.shop);
     this.#done = this.#run();
     // Told by `stop`.
@@ -52,17 +47,9 @@ export class Producer {
       const due = Math.floor(((performance.now() - startedAt) / 1000) * this.#options.rate) - drawn;
       const records = Array.from({ length: Math.min(due, 200) }, () => this.#records.next().value);
       drawn += records.length;
-      await this.#put(this.#pack(records));
+      await this.#put(pack(records, this.#random));
       await sleep(EVERY_MS);
     }
-  }
-
-  #pack(records: readonly ShopRecord[]): Parcel[] {
-    return records.map(({ data, truth, eventId, partitionKey }) => ({
-      key: Number.parseInt(partitionKey.slice(0, 2), 16) % KEYS,
-      data,
-      holds: [{ truth, eventId, text: Buffer.from(data).toString('latin1'), subSequence: 0 }],
-    }));
   }
 
   async #put(parcels: readonly Parcel[]): Promise<void> {
@@ -86,8 +73,4 @@ export class Producer {
       left = refused;
     }
   }
-}
-
-function hashKey(key: number): string {
-  return String(((2n * BigInt(key) + 1n) * 2n ** 128n) / BigInt(2 * KEYS));
 }

@@ -71,13 +71,13 @@ async function zombie(act: Act): Promise<void> {
   const next = act.startOwner();
   // On one machine they share files: stopped while it writes to one, it keeps the lock, and its successor waits or gives up.
   await Promise.race([next.reads(), sleep(LOCKED_OUT_MS)]);
-  const isLockedOut = !next.output.includes('reading on from');
+  const isLockedOut = !next.hasRead;
   await sleep(act.random.below(1500));
   stopped.signal('SIGCONT');
   act.note(`SIGCONT ${stopped.name}`);
   if (isLockedOut) {
-    act.did('locked out', next.output.slice(-200));
-    await Promise.all([next, stopped].map((owner) => owner.kill()));
+    if (!next.hasEnded) act.did('locked out', next.output.trim());
+    await Promise.all([next, stopped].map((owner) => act.kill(owner)));
     return;
   }
   if (act.random.chance(0.3)) await act.kill(next);
