@@ -167,6 +167,24 @@ describe('kinesis with packed records', () => {
     expect(second.events.map(place)).toEqual(['1:2', '1:3', '1:4', '2:0']);
   });
 
+  it('renews an iterator that has grown old while it waited for room, in the middle of an answer too', async () => {
+    const lines = ['first ', 'second'].map((line) => line.repeat(1024 * 1024));
+    const { source, server } = await serve([compressedBatch(lines, 'zstd'), 'end']);
+    const clock = hurried(2000);
+    const { events, completed } = readSource(source({ maxRecords: 1 }), {
+      scheduler: clock,
+      ledger: new Ledger({ maxInFlightBytes: 1 }),
+      onEvent(event, { events: { length } }) {
+        event.hold();
+        clock.schedule(() => event.release(), length === 1 ? 6 * 60_000 : 0);
+      },
+    });
+    await completed;
+    expect(events.map(place)).toEqual(['1:1', '1:2', '2:0']);
+    const iterators = server.calls.filter(({ operation }) => operation === 'GetShardIterator');
+    expect(iterators.map(({ input }) => input['ShardIteratorType'])).toEqual(['TRIM_HORIZON', 'AFTER_SEQUENCE_NUMBER']);
+  });
+
   it('ends with what to do when it stands inside a record that is now too large', async () => {
     const { source } = await serve([compressedBatch(['x'.repeat(100), 'y'], 'gzip')]);
     const acquire = async (shard: string): Promise<Position> => ({ shard, sequence: '1', subSequence: 1 });

@@ -20,7 +20,8 @@ export interface Answered {
  * run on. As there may be far more of them than was reserved for, they come in several deliveries, each of which waits for room. Meanwhile
  * it holds the answer and one decompressed batch, which nothing counts.
  *
- * Resolves with where we stand then; with nothing when the signal ended it before all was emitted: the rest is left unread.
+ * Resolves with where we stand then, with the sub-sequence 0 as of a whole record: its parts need not be read again. Resolves with nothing
+ * when the signal ended it before all was emitted: the rest is left unread.
  *
  * @throws {Error} when we stand inside a record that can no longer be taken apart
  */
@@ -34,12 +35,11 @@ export async function deliver(
   const whole = wholeBehind(from, shard.id, records, unpacking !== undefined);
   if (whole) {
     emit(whole, reservedBytes);
-    return whole.at(-1)?.position ?? from;
+    return behindAll(from, shard.id, records);
   }
 
   let parcel: SourceRecord[] = [];
   let sizeBytes = 0;
-  let reached = from;
   for (const record of unpackedBehind(from, shard.id, records, new Unpacker(shard, unpacking!))) {
     const bytes = record.data.length + RECORD_OVERHEAD_BYTES;
     if (sizeBytes + bytes > reservedBytes && parcel.length > 0) {
@@ -49,10 +49,17 @@ export async function deliver(
     }
     parcel.push(record);
     sizeBytes += bytes;
-    reached = record.position;
   }
   emit(parcel, reservedBytes);
-  return reached;
+  return behindAll(from, shard.id, records);
+}
+
+function behindAll(from: Beginning, shard: string, records: readonly _Record[]): Beginning {
+  const sequence = records.at(-1)?.SequenceNumber;
+  if (sequence === undefined) return from;
+  const position: Position = { shard, sequence, subSequence: 0 };
+  const isOlder = isPosition(from) && from.sequence !== sequence && comparePositions(position, from) < 0;
+  return isOlder ? from : position;
 }
 
 /** The records as they are; nothing when one of them is to be taken apart. */

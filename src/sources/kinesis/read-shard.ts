@@ -65,6 +65,7 @@ export async function readShard(reading: ShardReading, polling: ShardPolling): P
       continue;
     }
     backOff.succeeded();
+    const answeredAtMs = scheduler.now();
     if (signal.aborted) {
       ledger.unreserve(reservedBytes);
       return undefined;
@@ -78,10 +79,11 @@ export async function readShard(reading: ShardReading, polling: ShardPolling): P
     const reached = await deliver(reading, from, { records: answer.records, reservedBytes }, unpacking);
     if (!reached) return undefined;
     from = reached;
-    report({ type: 'shard-lag', shard, behindMs: answer.behindMs, readAtMs: scheduler.now() });
+    report({ type: 'shard-lag', shard, behindMs: answer.behindMs, readAtMs: answeredAtMs });
     if (answer.nextIterator === undefined) return answer.children;
     iterator = answer.nextIterator;
-    iteratorAtMs = scheduler.now();
+    // Delivering may have waited for room since.
+    iteratorAtMs = answeredAtMs;
     if (answer.behindMs === 0 && answer.records.length < maxRecords)
       await pause(scheduler, beganAtMs + pollEveryMs - scheduler.now(), signal);
   }
