@@ -116,9 +116,13 @@ export function minuteWindow<T>({
         source.subscribe({
           next(event) {
             if (subscriber.closed) return; // a source that pushes as it is subscribed to has not heard of it yet
-            if (!watches) watch(event.delivery);
-            steps.event(state, event, emit);
-            if (state.dueMs < timerMs) arm();
+            try {
+              if (!watches) watch(event.delivery);
+              steps.event(state, event, emit);
+              if (state.dueMs < timerMs) arm();
+            } catch (error) {
+              subscriber.error(error); // an event that was settled before it came cannot be held
+            }
           },
           error: (error) => subscriber.error(error),
           complete() {

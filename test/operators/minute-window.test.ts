@@ -70,6 +70,14 @@ describe('minuteWindow', () => {
     expect(delivery.isSettled).toBe(false);
   });
 
+  it('makes an event that was settled before it came an error of the stream', () => {
+    const { delivery, events } = deliver([at(1)]);
+    delivery.letGo();
+    const { windows, ended } = see(from(events));
+    expect(windows).toEqual([]);
+    expect(String(ended)).toMatch(/hold on a settled delivery/);
+  });
+
   it('keeps its events in flight when it is unsubscribed, also while it gives out a window', () => {
     const first = deliver([at(1)]);
     const second = deliver([{ ...at(MINUTE), sequence: 2 }], first.delivery.ledger);
