@@ -108,23 +108,27 @@ export class PositionDocument {
       ...(position !== undefined && { position }),
       ...(pending !== undefined && { pending }),
     };
-    for (let tries = 1; ; tries++) {
-      try {
-        await this.#put(content, this.#etag);
-        return;
-      } catch (error) {
-        if (!(error instanceof PreconditionFailedError) || tries === MAX_TRIES) throw error;
-      }
+    try {
+      await this.#put(content, this.#etag);
+    } catch (error) {
+      if (!(error instanceof PreconditionFailedError)) throw error;
       const found = await this.#find();
       if (found && this.#isOurs(found.content)) {
-        // A write of our own whose answer got lost: this one, or one before that this one replaces.
+        // This very write, whose answer got lost. Any other is one that was given up and took place after all, later than
+        // we looked: it says where we stand now, and what we were about to write says less.
+        if (JSON.stringify(found.content) !== JSON.stringify(content)) throw this.#doubt('is not what it was: ask for it');
         this.#etag = found.etag;
-      } else if (found && found.content.epoch >= this.epoch) throw new FencedError(this.#where, this.shard, this.epoch);
-      else
-        throw Object.assign(new Error(`${this.#where}: the position of ${this.shard} went back in time: ${this.key} is older`), {
-          isTransient: true,
-        });
+        this.#content = content;
+        this.#isCertain = true;
+        return;
+      }
+      if (found && found.content.epoch >= this.epoch) throw new FencedError(this.#where, this.shard, this.epoch);
+      throw this.#doubt(`went back in time: ${this.key} is older`);
     }
+  }
+
+  #doubt(what: string): Error {
+    return Object.assign(new Error(`${this.#where}: the position of ${this.shard} ${what}`), { isTransient: true });
   }
 
   #isOurs({ run }: Content): boolean {
