@@ -152,6 +152,8 @@ describe('kinesis', () => {
       'a reset connection': { reset: 'at once' },
       'a reset in the middle of an answer': { reset: 'in the body' },
       'an answer that is cut off': { body: '{"Records":[{"Da' },
+      'an answer of nothing': { body: '' },
+      'an answer without content': { body: '{}' },
       'an answer that never comes': { hang: 'at once' },
       'an answer that stops in its middle': { hang: 'in the body' },
     };

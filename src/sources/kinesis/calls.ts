@@ -49,8 +49,8 @@ export class Calls {
         // The token names the stream; AWS refuses both at once.
         this.#client.send(new ListShardsCommand(page === undefined ? this.#stream : { NextToken: page }), { abortSignal }),
       );
-      for (const { ShardId, ParentShardId, AdjacentParentShardId, HashKeyRange, SequenceNumberRange: range } of answer.Shards ??
-        [])
+      for (const shard of present(answer.Shards, 'ListShards: shards')) {
+        const { ShardId, ParentShardId, AdjacentParentShardId, HashKeyRange, SequenceNumberRange: range } = shard;
         shards.push({
           id: ShardId!,
           parents: [ParentShardId, AdjacentParentShardId].filter((id) => id !== undefined),
@@ -58,6 +58,7 @@ export class Calls {
           startsAt: range?.StartingSequenceNumber,
           isOpen: range && range.EndingSequenceNumber === undefined,
         });
+      }
       page = answer.NextToken;
     } while (page !== undefined);
     return shards;
@@ -69,7 +70,7 @@ export class Calls {
     const answer = await this.#limited(signal, 'GetShardIterator', (abortSignal) =>
       this.#client.send(new GetShardIteratorCommand(input), { abortSignal }),
     );
-    return answer.ShardIterator!;
+    return present(answer.ShardIterator, 'GetShardIterator: an iterator');
   }
 
   async records(iterator: string, maxRecords: number, signal: AbortSignal): Promise<Answer> {
@@ -78,7 +79,7 @@ export class Calls {
       this.#client.send(new GetRecordsCommand(input), { abortSignal }),
     );
     return {
-      records: answer.Records ?? [],
+      records: present(answer.Records, 'GetRecords: records'),
       nextIterator: answer.NextShardIterator,
       behindMs: answer.MillisBehindLatest ?? 0,
       children: childrenOf(answer.ChildShards),
@@ -145,6 +146,12 @@ export function childrenOf(children: readonly ChildShard[] = []): Shard[] {
 
 function hashKeysOf(range: HashKeyRange | undefined): Shard['hashKeys'] {
   return range && { first: range.StartingHashKey!, last: range.EndingHashKey! };
+}
+
+/** An answer without its content looks like a stream without shards, or the end of a shard; it is one that was cut off. */
+function present<T>(content: T | undefined, what: string): T {
+  if (content === undefined) throw new SyntaxError(`expected an answer of ${what}, got one without`);
+  return content;
 }
 
 /** Where to begin, as GetShardIterator wants to be told. */
