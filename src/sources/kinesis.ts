@@ -7,6 +7,7 @@ import { Calls } from './kinesis/calls.ts';
 import { fanOutClient, kinesisClient } from './kinesis/client.ts';
 import { CONSUMER_NAME, Consumer, consumerNameOf } from './kinesis/consumer.ts';
 import { explain, refuseForeign } from './kinesis/failure.ts';
+import { speakLean } from './kinesis/lean-protocol.ts';
 import { readShard } from './kinesis/read-shard.ts';
 import { subscribeShard } from './kinesis/subscribe-shard.ts';
 import { type ShardReaders, readShards } from './read-shards.ts';
@@ -75,6 +76,13 @@ export interface KinesisOptions {
   readonly listEvery?: Duration;
   /** A client of your own, used instead of `endpoint` and `region`; it is not destroyed. */
   readonly client?: KinesisClient;
+  /**
+   * How records are asked for and read: in CBOR, as the Java SDK does it, at a fraction of the CPU; or in JSON, as this SDK does it.
+   * What fan-out sends is read by the SDK in either.
+   *
+   * @default 'lean'; with a client of your own 'stock', which leaves it as it is
+   */
+  readonly protocol?: 'lean' | 'stock';
 }
 
 /**
@@ -111,12 +119,16 @@ export function kinesis(options: KinesisOptions): Source<Uint8Array> {
       `kinesis: expected a consumer of 1 to 128 letters, digits, _, . and -, got ${JSON.stringify(options.consumer)}`,
     );
   const consumerOf = (pipeline: string): string => options.consumer ?? consumerNameOf(pipeline);
+  const { protocol = options.client ? 'stock' : 'lean' } = options;
+  if (protocol !== 'lean' && protocol !== 'stock')
+    throw new RangeError(`kinesis: expected a protocol of 'lean' or 'stock', got ${String(protocol)}`);
+  if (protocol === 'lean' && options.client) speakLean(options.client);
   const name = `kinesis ${stream}`;
   const where = endpoint === undefined ? region && ` in ${region}` : ` at ${new URL(endpoint).host}`;
 
   /** Works with a client, which is ours to destroy unless it was given. */
   const withClient = (): { calls: Calls; close: () => void } => {
-    const client = options.client ?? kinesisClient({ endpoint, region });
+    const client = options.client ?? kinesisClient({ endpoint, region, protocol });
     return { calls: new Calls(client, stream, timeoutMs), close: () => client === options.client || client.destroy() };
   };
 

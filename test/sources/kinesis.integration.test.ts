@@ -15,11 +15,11 @@ beforeAll(async () => {
 
 afterAll(() => server.stop());
 
-describe('kinesis, against a Kinesis API server', () => {
+describe.each(['lean', 'stock'] as const)('kinesis, against a Kinesis API server, in the %s protocol', (protocol) => {
   sourceConformance(async (shards, maxRecords) => {
     const name = `stream-${++streams}`;
     return {
-      source: kinesis({ stream: name, endpoint: server.endpoint, maxRecords }),
+      source: kinesis({ stream: name, endpoint: server.endpoint, maxRecords, protocol }),
       ...(await filledStream(server, name, shards)),
     };
   });

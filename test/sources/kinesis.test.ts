@@ -28,6 +28,13 @@ async function faulty(
   return { ...server, source: kinesis({ stream: 'shop', endpoint: server.endpoint, listEvery: { hours: 1 }, ...options }) };
 }
 
+function inBothProtocols<A, B>(cases: readonly (readonly [A, B])[]): [A, B, 'lean' | 'stock'][] {
+  return cases.flatMap(([a, b]): [A, B, 'lean' | 'stock'][] => [
+    [a, b, 'lean'],
+    [a, b, 'stock'],
+  ]);
+}
+
 const six = ['a', 'b', 'c', 'd', 'e', 'f'];
 const scheduler = hurried(50);
 const retries = (diagnostics: readonly Diagnostic[]) => diagnostics.filter(({ type }) => type === 'source-retry');
@@ -151,17 +158,18 @@ describe('kinesis', () => {
       'a server that is down': { status: 503, type: 'ServiceUnavailable' },
       'a reset connection': { reset: 'at once' },
       'a reset in the middle of an answer': { reset: 'in the body' },
-      'an answer that is cut off': { body: '{"Records":[{"Da' },
+      'an answer that is cut off': { half: true },
+      'an answer that is JSON and cut off': { body: '{"Records":[{"Da' },
       'an answer of nothing': { body: '' },
       'an answer without content': { body: '{}' },
       'an answer that never comes': { hang: 'at once' },
       'an answer that stops in its middle': { hang: 'in the body' },
     };
-    for (const [what, fault] of Object.entries(passing))
-      it(`after ${what}, in every call, with nothing lost or read twice`, async () => {
+    for (const [what, fault, protocol] of inBothProtocols(Object.entries(passing)))
+      it(`after ${what}, in every call, with nothing lost or read twice (${protocol})`, async () => {
         const { source } = await faulty(
           { shards: [{ id: 's', records: six }], fault: ({ nth }) => (nth % 3 < 2 ? fault : undefined) },
-          { maxRecords: 2, requestTimeout: { seconds: 'hang' in fault ? 0.2 : 30 }, listEvery: { hours: 1 } },
+          { maxRecords: 2, protocol, requestTimeout: { seconds: 'hang' in fault ? 0.2 : 30 }, listEvery: { hours: 1 } },
         );
         const { completed, events, diagnostics } = readSource(source, { scheduler, stopAfter: 6 });
         await completed;
@@ -308,12 +316,15 @@ describe('kinesis', () => {
       [{ type: 'ValidationException', message: 'expected less' }, /kinesis shop.*expected less/],
     ];
     for (const operation of ['ListShards', 'GetShardIterator', 'GetRecords'])
-      for (const [{ type, message }, advice] of permanent)
-        it(`after ${type} of ${operation}`, async () => {
-          const { source, calls } = await faulty({
-            shards: [{ id: 's', records: six }],
-            fault: (call) => (call.operation === operation ? { status: 400, type, ...(message && { message }) } : undefined),
-          });
+      for (const [{ type, message }, advice, protocol] of inBothProtocols(permanent))
+        it(`after ${type} of ${operation} (${protocol})`, async () => {
+          const { source, calls } = await faulty(
+            {
+              shards: [{ id: 's', records: six }],
+              fault: (call) => (call.operation === operation ? { status: 400, type, ...(message && { message }) } : undefined),
+            },
+            { protocol },
+          );
           const { completed } = readSource(source, { scheduler });
           await expect(completed).rejects.toThrow(advice);
           await expect(completed).rejects.toMatchObject({ cause: { name: type } });

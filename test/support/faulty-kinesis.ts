@@ -1,6 +1,7 @@
+import { cbor, dateToTag } from '@smithy/core/cbor';
 import { type IncomingMessage, type ServerResponse, createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { text } from 'node:stream/consumers';
+import { buffer } from 'node:stream/consumers';
 
 /** What happens to a call instead of its answer. */
 export type CallFault =
@@ -10,13 +11,16 @@ export type CallFault =
   /** The answer never comes; or its beginning comes, and never the rest. */
   | { readonly hang: 'at once' | 'in the body' }
   /** A body that is none. */
-  | { readonly body: string };
+  | { readonly body: string }
+  /** The first half of an answer, as if it were all. */
+  | { readonly half: true };
 
 interface Call {
   readonly operation: 'ListShards' | 'GetShardIterator' | 'GetRecords' | 'DescribeStreamSummary';
   /** How many calls of this operation came before. */
   readonly nth: number;
   readonly input: Readonly<Record<string, unknown>>;
+  readonly contentType: string;
 }
 
 /** A stretch of a shard without records: an answer ends before it, or is empty. */
@@ -56,6 +60,26 @@ interface Iterator {
   readonly at: number;
 }
 
+const CBOR = 'application/x-amz-cbor-1.1';
+
+interface Format {
+  readonly read: (body: Buffer) => Record<string, unknown>;
+  readonly write: (answer: object) => Uint8Array;
+}
+
+const inJson: Format = {
+  read: (body) => JSON.parse(body.toString()),
+  write: (answer) =>
+    Buffer.from(JSON.stringify(asOf(answer, { time: (at) => at.getTime() / 1000, bytes: (data) => data.toString('base64') }))),
+};
+
+/** As Kinesis speaks it: times are milliseconds behind tag 1, bytes are bytes. */
+const inCbor: Format = {
+  read: (body) => cbor.deserialize(body),
+  write: (answer) =>
+    cbor.serialize(asOf(answer, { time: (at) => dateToTag(new Date(at.getTime() * 1000)), bytes: (data) => data })),
+};
+
 /** A server that speaks as much of the Kinesis API as a source needs, over real HTTP, and misbehaves as it is told. */
 export async function startFaultyKinesis({
   shards,
@@ -77,22 +101,26 @@ export async function startFaultyKinesis({
 
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const operation = String(request.headers['x-amz-target']).split('.')[1] as Call['operation'];
-    const input = JSON.parse(await text(request)) as Record<string, unknown>;
-    const call = { operation, nth: calls.filter((one) => one.operation === operation).length, input };
+    const contentType = request.headers['content-type']!;
+    const { read, write } = contentType === CBOR ? inCbor : inJson;
+    const input = read(await buffer(request));
+    const call = { operation, nth: calls.filter((one) => one.operation === operation).length, input, contentType };
     calls.push(call);
     const wrong = fault?.(call);
-    response.setHeader('content-type', 'application/x-amz-json-1.1');
-    if (!wrong) return void response.end(JSON.stringify(answer(operation, input)));
+    response.setHeader('content-type', contentType);
+    if (!wrong) return void response.end(write(answer(operation, input)));
     if ('status' in wrong) {
       response.statusCode = wrong.status;
-      return void response.end(JSON.stringify({ __type: wrong.type, message: wrong.message ?? 'as the test wants it' }));
+      return void response.end(write({ __type: wrong.type, message: wrong.message ?? 'as the test wants it' }));
     }
     if ('body' in wrong) return void response.end(wrong.body);
+    const body = write(answer(operation, input));
+    const half = body.subarray(0, body.length / 2);
+    if ('half' in wrong) return void response.end(half);
     const how = 'reset' in wrong ? wrong.reset : wrong.hang;
     if (how === 'in the body') {
-      const body = JSON.stringify(answer(operation, input));
       response.setHeader('content-length', body.length);
-      await new Promise<void>((resolve) => response.write(body.slice(0, body.length / 2), () => resolve()));
+      await new Promise<void>((resolve) => response.write(half, () => resolve()));
     }
     if ('reset' in wrong) request.socket.resetAndDestroy();
   }
@@ -126,9 +154,9 @@ export async function startFaultyKinesis({
         return {
           Records: (gap === at ? [] : (records.slice(at, next) as (string | Uint8Array)[])).map((record, i) => ({
             SequenceNumber: String(at + i + 1),
-            ApproximateArrivalTimestamp: at + i + 1,
+            ApproximateArrivalTimestamp: new Date((at + i + 1) * 1000),
             PartitionKey: 'any',
-            Data: Buffer.from(record).toString('base64'),
+            Data: Buffer.from(record),
           })),
           NextShardIterator: isEnd ? undefined : JSON.stringify({ shard, at: next }),
           MillisBehindLatest: next < records.length ? 1000 : 0,
@@ -149,4 +177,14 @@ export async function startFaultyKinesis({
       }
     }
   }
+}
+
+/** What is answered, with its times and bytes as a format has them. */
+function asOf(value: unknown, as: { time(at: Date): unknown; bytes(data: Buffer): unknown }): unknown {
+  if (value instanceof Date) return as.time(value);
+  if (Buffer.isBuffer(value)) return as.bytes(value);
+  if (Array.isArray(value)) return value.map((one) => asOf(one, as));
+  if (typeof value !== 'object' || value === null) return value;
+  const fields = Object.entries(value).filter(([, field]) => field !== undefined);
+  return Object.fromEntries(fields.map(([name, field]) => [name, asOf(field, as)]));
 }

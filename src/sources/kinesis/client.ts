@@ -1,9 +1,12 @@
 import { KinesisClient, type KinesisClientConfig } from '@aws-sdk/client-kinesis';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
+import { speakLean } from './lean-protocol.ts';
 
 export interface ClientOptions {
   readonly endpoint?: string | undefined;
   readonly region?: string | undefined;
+  /** @default 'stock' */
+  readonly protocol?: 'lean' | 'stock';
 }
 
 /**
@@ -13,7 +16,9 @@ export interface ClientOptions {
  * pass its flow control. A server on this machine is given no secrets: no key of the environment is sent there.
  */
 export function kinesisClient(options: ClientOptions): KinesisClient {
-  return new KinesisClient({ ...configOf(options), requestHandler: http1() });
+  const client = new KinesisClient({ ...configOf(options), requestHandler: http1() });
+  if (options.protocol === 'lean') speakLean(client);
+  return client;
 }
 
 /**

@@ -105,6 +105,10 @@ const REMEDIES: readonly (readonly [RegExp, string])[] = [
     'Allow these credentials kinesis:DescribeStreamSummary, ListShards, GetShardIterator and GetRecords on the stream (with fan-out RegisterStreamConsumer there, ' +
       'DescribeStreamConsumer and SubscribeToShard on its consumer), and kms:Decrypt on its key',
   ],
+  [
+    /^SerializationException|^UnknownOperation|UnsupportedMediaType/,
+    "A server that does not speak CBOR needs kinesis({ protocol: 'stock' })",
+  ],
   [/ExpiredToken/, 'Renew the AWS credentials'],
   [
     /UnrecognizedClient|InvalidSignature|InvalidClientTokenId|IncompleteSignature|MissingAuthenticationToken/,
