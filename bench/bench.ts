@@ -53,12 +53,14 @@ function print({ title, rows }: Group, measured: ReadonlyMap<Row, readonly Measu
   const lines = rows.map((row) => {
     const all = measured.get(row)!;
     const cpu = cpuOf(row.name);
-    const more = row.against === undefined ? '' : signed((cpu.median - cpuOf(row.against).median) * 1000);
+    const other = row.against === undefined ? undefined : cpuOf(row.against).median;
+    const more = other === undefined ? '' : signed((cpu.median - other) * 1000);
+    const ratio = other === undefined ? '' : (cpu.median / other).toFixed(2);
     const rate = spread(all.map(({ events, seconds }) => events / seconds / 1000));
     const peak = spread(all.map(({ peakMiB }) => peakMiB));
-    return [row.name, told(rate, 0), told(cpu, 2), more, peak.median.toFixed(0)];
+    return [row.name, told(rate, 0), told(cpu, 2), more, ratio, peak.median.toFixed(0)];
   });
-  const head = ['', 'k events/s', 'CPU s a million', 'ns CPU an event, more', 'peak MiB'];
+  const head = ['', 'k events/s', 'CPU s a million', 'ns CPU an event, more', 'ratio', 'peak MiB'];
   const widths = head.map((_, column) => Math.max(...[head, ...lines].map((line) => line[column]!.length)));
   const text = [head, ...lines].map((line) =>
     line.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join('  '),

@@ -3,7 +3,7 @@ export interface Row {
   readonly name: string;
   /** What Node is to run. */
   readonly command: readonly string[];
-  /** The row whose CPU is taken off this one's: what the difference between the two costs an event. */
+  /** The row to which this one's CPU is compared: what the difference between the two costs an event, and their ratio. */
   readonly against?: string;
 }
 
@@ -14,6 +14,7 @@ export interface Group {
   readonly rows: readonly Row[];
 }
 
+const getRecords = (...flags: readonly string[]): readonly string[] => ['bench/get-records.ts', ...flags];
 const core = (...flags: readonly string[]): readonly string[] => ['bench/core.ts', ...flags];
 
 /** All that `npm run bench` measures. */
@@ -30,6 +31,17 @@ export const groups: readonly Group[] = [
       { name: '… minuteWindow', command: core('--steps', '5'), against: '… dedupe' },
       { name: 'source, no ledger', command: core('--steps', '0', '--ledger', 'off'), against: 'source' },
       { name: 'all steps, no ledger', command: core('--steps', '5', '--ledger', 'off'), against: '… minuteWindow' },
+    ],
+  },
+  {
+    name: 'get-records',
+    title:
+      'GetRecords alone, 2,000 records of 1,000 bytes a call (CPU s a million are ms a MB); random bytes, as compressed data looks',
+    rows: [
+      { name: 'stock', command: getRecords('--protocol', 'stock') },
+      { name: 'lean', command: getRecords('--protocol', 'lean'), against: 'stock' },
+      { name: 'stock, random', command: getRecords('--protocol', 'stock', '--data', 'random') },
+      { name: 'lean, random', command: getRecords('--protocol', 'lean', '--data', 'random'), against: 'stock, random' },
     ],
   },
   {

@@ -1,0 +1,51 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { Calls } from '../src/sources/kinesis/calls.ts';
+import { kinesisClient } from '../src/sources/kinesis/client.ts';
+
+/**
+ * Reading alone, from the call to the records, with a server on loopback in a process of its own. `npm run bench` runs it once a row:
+ *
+ *     node bench/get-records.ts [--protocol lean | stock] [--data events | random] [--records 2000] [--events 100000]
+ *
+ * Records have 1,000 bytes: of text, as events are, or random ones, as compressed data looks. An answer has `--records` of them. Prints
+ * one line of JSON: events, seconds, CPU seconds of all threads of this process, peak memory. TLS is not in it.
+ */
+const { values } = parseArgs({
+  options: {
+    protocol: { type: 'string', default: 'lean' },
+    data: { type: 'string', default: 'events' },
+    records: { type: 'string', default: '2000' },
+    events: { type: 'string', default: '100000' },
+  },
+});
+
+/** What the two modes of V8's compiler need to be done with. */
+const WARM_UP = 20_000;
+
+const server = fork(join(import.meta.dirname, 'get-records-server.ts'), [values.records, values.data]);
+const [port] = (await once(server, 'message')) as [number];
+const protocol = values.protocol === 'stock' ? 'stock' : 'lean';
+const client = kinesisClient({ endpoint: `http://127.0.0.1:${port}`, protocol });
+const calls = new Calls(client, 'bench', 30_000);
+
+await read(WARM_UP);
+const cpuBefore = process.cpuUsage();
+const startedAt = performance.now();
+const events = await read(Number(values.events));
+const seconds = (performance.now() - startedAt) / 1000;
+const { user, system } = process.cpuUsage(cpuBefore);
+client.destroy();
+server.disconnect();
+const peakMiB = Math.round(process.resourceUsage().maxRSS / 1024);
+process.stdout.write(`${JSON.stringify({ events, seconds, cpuSeconds: (user + system) / 1e6, peakMiB })}\n`);
+
+/** Reads answers until it has so many records. */
+async function read(atLeast: number): Promise<number> {
+  const { signal } = new AbortController();
+  let count = 0;
+  while (count < atLeast) count += (await calls.records('iterator', 10_000, signal)).records.length;
+  return count;
+}
