@@ -51,7 +51,7 @@ const all = records.map(({ eventId }) => eventId).toSorted();
 describe('a pipeline file, as a process', { timeout: 60_000 }, () => {
   it.each(['SIGTERM', 'SIGINT'] as const)('ends with 0 on %s, with everything that it read stored', async (signal) => {
     const settings = await warehouse(signal.toLowerCase());
-    const run = startVictim('warehouse.ts', settings);
+    const run = startVictim('pipelines/warehouse.ts', settings);
     await run.reading();
     // Long enough to have read all, not long enough for the minute to end by itself and its grace to pass.
     await new Promise((resolve) => setTimeout(resolve, 2000));
@@ -64,27 +64,27 @@ describe('a pipeline file, as a process', { timeout: 60_000 }, () => {
 
   it('ends at once on a second signal, and the next run stores what is missing, once', async () => {
     const settings = await warehouse('twice');
-    const run = startVictim('warehouse.ts', settings);
+    const run = startVictim('pipelines/warehouse.ts', settings);
     await run.reading();
     await new Promise((resolve) => setTimeout(resolve, 1500));
     run.signal('SIGTERM');
     run.signal('SIGINT');
     expect((await run.ended()).code).toBe(130);
-    const { code } = await startVictim('warehouse.ts', settings, ['--for', '3s']).ended();
+    const { code } = await startVictim('pipelines/warehouse.ts', settings, ['--for', '3s']).ended();
     expect(code).toBe(0);
     expect((await idsIn('twice')).toSorted()).toEqual(all);
   });
 
   it('ends with 1 and the cause when a store fails for good', async () => {
     const settings = { ...(await warehouse('failing')), DATABASE_URL: 'postgres://me:secret@127.0.0.1:1/shop' };
-    const { code, output } = await startVictim('warehouse.ts', settings).ended();
+    const { code, output } = await startVictim('pipelines/warehouse.ts', settings).ended();
     expect(code).toBe(1);
     expect(output).toMatch(/warehouse has ended: .*ECONNREFUSED/);
     expect(output).not.toContain('secret');
   });
 
   it('ends with 2 and all that is wrong with the settings, without having started anything', async () => {
-    const { code, output } = await startVictim('warehouse.ts', { DATABASE_URL: 'mysql://me:secret@db/x' }, [
+    const { code, output } = await startVictim('pipelines/warehouse.ts', { DATABASE_URL: 'mysql://me:secret@db/x' }, [
       '--for',
       'ever',
     ]).ended();
@@ -95,7 +95,7 @@ describe('a pipeline file, as a process', { timeout: 60_000 }, () => {
 
   it('checks the stream, the stores and the types, and reads nothing', async () => {
     const settings = await warehouse('checked');
-    const { code, output } = await startVictim('warehouse.ts', settings, ['--check']).ended();
+    const { code, output } = await startVictim('pipelines/warehouse.ts', settings, ['--check']).ended();
     expect(output.split('\n').map((line) => line.split(':')[0])).toEqual([
       'ok    settings',
       'ok    types',
@@ -111,13 +111,13 @@ describe('a pipeline file, as a process', { timeout: 60_000 }, () => {
 
   it('says what is wrong with a stream that is not there', async () => {
     const settings = { ...(await warehouse('there')), KINESIS_STREAM: 'not-there' };
-    const { code, output } = await startVictim('warehouse.ts', settings, ['--check']).ended();
+    const { code, output } = await startVictim('pipelines/warehouse.ts', settings, ['--check']).ended();
     expect(code).toBe(1);
     expect(output).toMatch(/wrong stream: .*not-there/);
   });
 
   it('draws itself', async () => {
-    const { code, output } = await startVictim('warehouse.ts', { KINESIS_STREAM: 'shop' }, ['--graph']).ended();
+    const { code, output } = await startVictim('pipelines/warehouse.ts', { KINESIS_STREAM: 'shop' }, ['--graph']).ended();
     expect(code).toBe(0);
     expect(output).toMatch(/^flowchart LR\n {2}source\(\["stream shop"\]\)/);
   });
