@@ -75,6 +75,20 @@ describe('a pipeline file, as a process', { timeout: 60_000 }, () => {
     expect((await idsIn('twice')).toSorted()).toEqual(all);
   });
 
+  it('reads by fan-out when it is told to, also with the consumer of a run that was killed', async () => {
+    const settings = { ...(await warehouse('sent')), KINESIS_MODE: 'fan-out' };
+    const killed = startVictim('pipelines/warehouse.ts', settings);
+    await killed.reading();
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    await killed.kill();
+    const { code, output } = await startVictim('pipelines/warehouse.ts', settings, ['--for', '9s']).ended();
+    expect(output).toContain('read 300 = stored 300 + repeats 0 + rejected 0');
+    expect(code).toBe(0);
+    expect((await idsIn('sent')).toSorted()).toEqual(all);
+    const checked = await startVictim('pipelines/warehouse.ts', settings, ['--check']).ended();
+    expect(checked.output).toMatch(/ok {4}stream: .*, by fan-out as consumer warehouse \(active\)/);
+  });
+
   it('ends with 1 and the cause when a store fails for good', async () => {
     const settings = { ...(await warehouse('failing')), DATABASE_URL: 'postgres://me:secret@127.0.0.1:1/shop' };
     const { code, output } = await startVictim('pipelines/warehouse.ts', settings).ended();

@@ -19,8 +19,8 @@ export type Scene =
   | 'raves'
   | 'falls silent';
 
-/** An answer that is none: an HTTP error, or a reset. */
-type Refusal = { readonly status: number; readonly type: string; readonly message?: string } | 'resets';
+/** An answer that is none: an HTTP error, a reset, or an error that does not say which. */
+type Refusal = { readonly status: number; readonly type: string; readonly message?: string } | 'resets' | 'never says why';
 
 interface Call {
   readonly operation:
@@ -99,6 +99,10 @@ export async function startFanOutKinesis(options: FanOutKinesisOptions): Promise
     calls.push(call);
     const refusal = fault?.(call);
     if (refusal === 'resets') return void request.socket.destroy();
+    if (refusal === 'never says why') {
+      response.statusCode = 500;
+      return response.flushHeaders();
+    }
     if (refusal) return refuse(response, refusal);
     if (operation === 'SubscribeToShard') return subscribe(call, request, response);
     const answered = answer(operation);

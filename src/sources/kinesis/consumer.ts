@@ -2,9 +2,16 @@ import { pause } from '../pause.ts';
 import type { SourceContext } from '../source.ts';
 import { BackOff } from './back-off.ts';
 import type { Calls } from './calls.ts';
+import { isLimitExceeded } from './failure.ts';
 
 /** AWS makes a consumer within seconds, and answers 20 DescribeStreamConsumer calls a second. https://docs.aws.amazon.com/kinesis/latest/APIReference/API_DescribeStreamConsumer.html */
 const ASK_EVERY_MS = 250;
+
+/**
+ * How often in a row AWS may refuse another consumer before that is believed. A stream may have 20 (50 in one mode), which does not pass
+ * by itself; 5 may be in the making at a time, and 5 a second be registered, which does. https://docs.aws.amazon.com/kinesis/latest/APIReference/API_RegisterStreamConsumer.html
+ */
+const MAX_REFUSALS = 10;
 
 /** 1 to 128 letters, digits, `_`, `.` and `-`. https://docs.aws.amazon.com/kinesis/latest/APIReference/API_RegisterStreamConsumer.html */
 export const CONSUMER_NAME = /^[a-zA-Z0-9_.-]{1,128}$/;
@@ -54,6 +61,7 @@ export class Consumer {
     const { scheduler } = this.#context;
     const backOff = new BackOff(this.#context, `${name} consumer ${consumer}`, 'all shards', signal);
     let stream: string | undefined;
+    let refusals = 0;
     while (!signal.aborted) {
       try {
         stream ??= (await calls.describe(signal)).StreamARN!;
@@ -61,9 +69,11 @@ export class Consumer {
         if (found?.ConsumerStatus === 'ACTIVE') return (this.#known = found.ConsumerARN!);
         if (!found) await calls.registerConsumer(stream, consumer, signal);
       } catch (error) {
-        await backOff.after(error);
+        const isFull = isLimitExceeded(error) && ++refusals === MAX_REFUSALS;
+        await backOff.after(error, isFull ? false : undefined);
         continue;
       }
+      refusals = 0;
       // It is being made; or being deleted, and will be made again.
       backOff.succeeded();
       await pause(scheduler, ASK_EVERY_MS, signal);

@@ -19,6 +19,10 @@ export function isNotFound(error: unknown): boolean {
   return error instanceof Error && error.name === 'ResourceNotFoundException';
 }
 
+export function isLimitExceeded(error: unknown): boolean {
+  return error instanceof Error && error.name === 'LimitExceededException';
+}
+
 export function isInvalidArgument(error: unknown): boolean {
   return error instanceof Error && error.name === 'InvalidArgumentException';
 }
@@ -109,6 +113,7 @@ const REMEDIES: readonly (readonly [RegExp, string])[] = [
     /^SerializationException|^UnknownOperation|UnsupportedMediaType/,
     "A server that does not speak CBOR needs kinesis({ protocol: 'stock' })",
   ],
+  [/^LimitExceeded/, 'Deregister a consumer of the stream that nobody needs any more, or read by polling'],
   [/ExpiredToken/, 'Renew the AWS credentials'],
   [
     /UnrecognizedClient|InvalidSignature|InvalidClientTokenId|IncompleteSignature|MissingAuthenticationToken/,

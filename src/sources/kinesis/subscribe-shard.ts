@@ -83,13 +83,14 @@ export async function subscribeShard(reading: ShardReading, fanOut: ShardFanOut)
         if (signal.aborted || foreign) ledger.unreserve(event.reservedBytes);
         if (signal.aborted) return undefined;
         if (foreign) throw foreign;
+        const readAtMs = scheduler.now();
         backOff.succeeded();
         notFound = 0;
         const reached = await deliverInParts(reading, from, event, fanOut);
         if (!reached) return undefined;
         from = reached;
         continuation = event.continuation;
-        report({ type: 'shard-lag', shard, behindMs: event.behindMs, readAtMs: scheduler.now() });
+        report({ type: 'shard-lag', shard, behindMs: event.behindMs, readAtMs });
         if (event.children.length > 0) return event.children;
       }
     } finally {

@@ -93,8 +93,8 @@ export async function* subscription(
     (next) => async (args) => {
       const result = await next(args);
       const response = result.response as { statusCode: number; body: unknown };
-      silence.end();
       if (response.statusCode < 300) {
+        silence.end();
         opened();
         body = response.body as Body;
         response.body = framesOf(body);
