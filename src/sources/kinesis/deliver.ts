@@ -6,6 +6,9 @@ import type { ShardReading } from '../read-shards.ts';
 import { reserveRoom } from '../reserve-room.ts';
 import { type Part, Unpacker, type Unpacking, isPacked } from './unpack.ts';
 
+/** What is reserved at least for each further delivery of an answer that is taken apart. */
+const FURTHER_BYTES = 4 * 1024 * 1024;
+
 /** What a shard answered, by whichever call. */
 export interface Answered {
   readonly records: readonly _Record[];
@@ -40,17 +43,18 @@ export async function deliver(
 
   let parcel: SourceRecord[] = [];
   let sizeBytes = 0;
+  let roomBytes = reservedBytes;
   for (const record of unpackedBehind(from, shard.id, records, new Unpacker(shard, unpacking!))) {
     const bytes = record.data.length + RECORD_OVERHEAD_BYTES;
-    if (sizeBytes + bytes > reservedBytes && parcel.length > 0) {
-      emit(parcel, reservedBytes);
-      [parcel, sizeBytes] = [[], 0];
-      if (!(await reserveRoom(ledger, reservedBytes, signal))) return undefined;
+    if (sizeBytes + bytes > roomBytes && parcel.length > 0) {
+      emit(parcel, roomBytes);
+      [parcel, sizeBytes, roomBytes] = [[], 0, Math.max(reservedBytes, FURTHER_BYTES)];
+      if (!(await reserveRoom(ledger, roomBytes, signal))) return undefined;
     }
     parcel.push(record);
     sizeBytes += bytes;
   }
-  emit(parcel, reservedBytes);
+  emit(parcel, roomBytes);
   return behindAll(from, shard.id, records);
 }
 
