@@ -43,14 +43,19 @@ export interface ActOptions {
   readonly rate?: number;
   /** The pipeline file. @default 'pipelines/warehouse.ts' */
   readonly file?: string;
-  /** Whether no call to a server goes wrong. @default false */
-  readonly isFair?: boolean;
+  /** Only good events, each a record of its own, and no call to a server goes wrong. @default false */
+  readonly isPlain?: boolean;
+  /** Whether the pipeline stores into the database only. @default false */
+  readonly hasNoArchive?: boolean;
+  /** More settings of the pipeline. */
+  readonly settings?: Readonly<Record<string, string>>;
 }
 
 const FOLDER_PREFIX = 'millrace-act-';
 const MAX_RUNS_TO_CATCH_UP = 10;
 /** What weather does to a run that opens its stores. */
 const STARTS_BADLY = /ECONNRESET|Connection terminated|socket hang up|InternalError|SlowDown/;
+const ONLY_EVENTS = { repeat: 0, 'broken-label': 0, malformed: 0, noise: 0 };
 const SHARES = { repeat: 0.05, 'broken-label': 0.03, malformed: 0.01, noise: 0.03 };
 
 /** What an act came to. */
@@ -92,6 +97,7 @@ export class Act {
   readonly folder: string;
   readonly stream: KinesisStream;
   readonly #file: string;
+  readonly #hasArchive: boolean;
   readonly #stage: Stage;
   readonly #producer: Producer;
   readonly #reader: ArchiveReader;
@@ -102,24 +108,26 @@ export class Act {
   #documents: ArchiveEvidence['documents'] = new Map();
 
   private constructor(options: ActOptions, stage: Stage) {
-    const { seed, number, postgres, rate = 60 } = options;
+    const { seed, number, postgres, rate = 60, isPlain = false } = options;
     this.random = stage.random;
     this.folder = stage.folder;
     this.postgres = postgres;
     this.stream = stage.stream;
     this.#file = options.file ?? 'pipelines/warehouse.ts';
+    this.#hasArchive = options.hasNoArchive !== true;
     this.#stage = stage;
     this.#reader = new ArchiveReader(stage.view);
     this.#producer = new Producer({
       client: stage.kinesis.client,
       stream: stage.stream.name,
-      shop: { seed: seed * 1000 + number, shares: SHARES },
+      shop: { seed: seed * 1000 + number, shares: isPlain ? ONLY_EVENTS : SHARES },
+      isPlain,
       rate,
     });
   }
 
   static async open(options: ActOptions): Promise<Act> {
-    const { seed, number, postgres, isFair = false } = options;
+    const { seed, number, postgres, isPlain = false } = options;
     const random = new Random(seed, number, 1);
     const folder = await mkdtemp(join(tmpdir(), FOLDER_PREFIX));
     await mkdir(join(folder, 'archive'));
@@ -128,7 +136,7 @@ export class Act {
     const database = await createDatabase(postgres.url, `act_${number}_${Date.now()}`);
     await watchDatabase(database);
     const weather = new RoughWeather(seed * 1000 + number);
-    const before: RoughWeather['before'] = (server, url) => (isFair ? Promise.resolve(url) : weather.before(server, url));
+    const before: RoughWeather['before'] = (server, url) => (isPlain ? Promise.resolve(url) : weather.before(server, url));
     const { settings: archive, view } = options.archive.of(`act-${number}-${Date.now()}`, folder);
     const settings = {
       ...archive,
@@ -139,6 +147,7 @@ export class Act {
       DATABASE_URL: await before('postgres', database),
       STATE_FILE: join(folder, 'state'),
       WINDOW: '1s',
+      ...options.settings,
     };
     return new Act(options, { random, folder, kinesis, stream, database, weather, settings, view });
   }
@@ -208,10 +217,12 @@ export class Act {
   async checkAtRest(): Promise<Rest> {
     const archive = await this.#reader.read();
     const database = await readDatabase(this.#stage.database);
-    const standing: Standing = new Map([
+    const inArchive = [...archive.documents].flatMap(([shard, { position }]) => (position ? [[shard, position] as const] : []));
+    const all = [
       ['copy', database.standing.get('copy') ?? new Map()],
-      ['archive', new Map([...archive.documents].flatMap(([shard, { position }]) => (position ? [[shard, position]] : [])))],
-    ]);
+      ['archive', new Map(inArchive)],
+    ] as const;
+    const standing: Standing = new Map(this.#hasArchive ? all : [all[0]]);
     const stored = {
       copy: new Set(database.rows.map(({ eventId }) => eventId)),
       archive: new Set(archive.objects.flatMap((object) => rowsOf(object).rows.map(({ eventId }) => eventId))),
@@ -295,11 +306,13 @@ export class Act {
     const all = [
       ...storeFaults('database', database.rows, expected, rowTextOf),
       ...lines.flatMap(({ faults }) => faults),
-      ...storeFaults(
-        'archive',
-        lines.flatMap(({ rows }) => rows),
-        expected,
-      ),
+      ...(this.#hasArchive
+        ? storeFaults(
+            'archive',
+            lines.flatMap(({ rows }) => rows),
+            expected,
+          )
+        : []),
       ...rejectFaults(database.rejects, expected),
       ...orderFaults(archive.objects, sent),
       ...changeFaults(await readChanges(this.#stage.database)),

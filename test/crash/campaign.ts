@@ -56,7 +56,7 @@ function tell(number: number, { faults: found, log, tally, records: sent, folder
   process.stdout.write(`${found.length} faults; what each owner said is in ${folder}\n\n`);
 }
 
-const place = await openPlace(values.archive === 'file');
+const place = await openPlace(values.archive === 'file' ? 'folder' : undefined);
 process.stdout.write(
   `seed ${seed}, ${values.act ? `act ${values.act}` : `${wanted} kills`}, archive in ${place.name}, ${lanes} lanes\n`,
 );

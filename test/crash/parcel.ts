@@ -22,7 +22,7 @@ export function pack(records: readonly ShopRecord[], random: Random): Parcel[] {
       const together = own.slice(from, from + 1 + random.below(MOST_TOGETHER));
       from += together.length;
       const dice = random.below(100);
-      if (dice < 40) for (const record of together) parcels.push(single(key, record));
+      if (dice < 40) parcels.push(...together.map(single));
       else {
         const twice = random.chance(0.1) ? together.find(({ truth }) => truth === 'event') : undefined;
         const all = twice ? [...together, { ...twice, truth: 'repeat' } as const] : together;
@@ -44,8 +44,9 @@ function keyOf({ partitionKey }: ShopRecord): number {
   return Number.parseInt(partitionKey.slice(0, 2), 16) % KEYS;
 }
 
-function single(key: number, record: ShopRecord): Parcel {
-  return { key, data: record.data, holds: [held(record, 0)] };
+/** Packs a record by itself. */
+export function single(record: ShopRecord): Parcel {
+  return { key: keyOf(record), data: record.data, holds: [held(record, 0)] };
 }
 
 function several(key: number, records: readonly ShopRecord[], data: Uint8Array): Parcel {

@@ -8,9 +8,9 @@ export interface OpenPlace extends ArchivePlace {
   close(): Promise<void>;
 }
 
-/** MinIO where `.ci/services` has put it, otherwise a folder; s3rver has no conditional writes, which owners that meet need. */
-export async function openPlace(isFolder: boolean): Promise<OpenPlace> {
-  return isFolder || !hasConditionalS3() ? inFolder : inMinio();
+/** Opens a place; s3rver is none, as it has no conditional writes, which owners that meet need. @default MinIO where `.ci/services` has put it */
+export async function openPlace(which?: 'MinIO' | 'folder'): Promise<OpenPlace> {
+  return (which ?? (hasConditionalS3() ? 'MinIO' : 'folder')) === 'MinIO' ? inMinio() : inFolder;
 }
 
 /** A folder of each act's own. */

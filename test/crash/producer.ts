@@ -3,7 +3,7 @@ import { type KinesisClient, PutRecordsCommand } from '@aws-sdk/client-kinesis';
 import { Random } from '../../src/demo/random.ts';
 import { type ShopOptions, type ShopRecord, shop } from '../../src/demo/shop.ts';
 import type { Sent } from './oracle.ts';
-import { type Parcel, hashKey, pack } from './parcel.ts';
+import { type Parcel, hashKey, pack, single } from './parcel.ts';
 
 const EVERY_MS = 150;
 const MAX_TRIES = 20;
@@ -12,6 +12,8 @@ export interface ProducerOptions {
   readonly client: KinesisClient;
   readonly stream: string;
   readonly shop: ShopOptions;
+  /** Each record by itself, none damaged. @default false */
+  readonly isPlain?: boolean;
   /** Records a second. */
   readonly rate: number;
 }
@@ -47,7 +49,7 @@ export class Producer {
       const due = Math.floor(((performance.now() - startedAt) / 1000) * this.#options.rate) - drawn;
       const records = Array.from({ length: Math.min(due, 200) }, () => this.#records.next().value);
       drawn += records.length;
-      await this.#put(pack(records, this.#random));
+      await this.#put(this.#options.isPlain ? records.map(single) : pack(records, this.#random));
       await sleep(EVERY_MS);
     }
   }
