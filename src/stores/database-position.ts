@@ -1,10 +1,17 @@
-/** A shard's position was to move backwards: the store has what is to be stored, and more. */
+/** A shard's position was to move backwards, or rows were to be stored without moving it: the store has what is to be stored. */
 export class PositionBehindError extends Error {
   override readonly name = 'PositionBehindError';
   readonly shard: string;
+  /** Where the store stands right there, an attempt of which nothing was heard has stored it after all: ask it, and go on. */
+  readonly isTransient: boolean;
 
   constructor(where: string, shard: string, has: string, came: string) {
-    super(`${where}: the position of ${shard} may not move backwards, from ${has} to ${came}`);
+    super(
+      has === came
+        ? `${where}: what was to bring ${shard} to ${has} is stored already`
+        : `${where}: the position of ${shard} may not move backwards, from ${has} to ${came}`,
+    );
     this.shard = shard;
+    this.isTransient = has === came;
   }
 }

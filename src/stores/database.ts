@@ -68,7 +68,7 @@ export interface OpenDatabase {
    * A reject that is stored already stays as it is.
    *
    * @throws {FencedError} when a newer run has acquired one of the shards
-   * @throws {PositionBehindError} when a position would move backwards
+   * @throws {PositionBehindError} when a position would move backwards, or stay where it is while rows are stored
    */
   commit(owner: Owner, load: Load): Promise<void>;
   close(): Promise<void>;

@@ -102,7 +102,7 @@ class OpenDuckdb implements OpenDatabase {
     let faults: ReadonlyMap<number, RowFault> = new Map();
     const load = (): Promise<Complaint | undefined> =>
       this.#attempt(async (connection, feed, insert) => {
-        await this.#guard(connection, owner, positions);
+        await this.#guard(connection, owner, positions, lines.length > 0);
         if (rows) await insert(rows.table, faults.size === 0 ? lines : lines.filter((_, index) => !faults.has(index)));
         const refused = [...faults].sort(([a], [b]) => a - b).map(([index, fault]) => refuse!(index, fault));
         await this.#storeRejects(connection, feed, owner, [...rejects, ...refused]);
@@ -138,11 +138,16 @@ class OpenDuckdb implements OpenDatabase {
   }
 
   // Nobody else writes to the file while this process has it, and within it one at a time: what is read here still holds at COMMIT.
-  async #guard(connection: DuckDBConnection, owner: Owner, positions: ReadonlyMap<string, Resume>): Promise<void> {
+  async #guard(
+    connection: DuckDBConnection,
+    owner: Owner,
+    positions: ReadonlyMap<string, Resume>,
+    stores: boolean,
+  ): Promise<void> {
     const stored = await this.#readPositions(connection, owner, positions.keys());
     for (const [shard, came] of positions) {
       const has = stored.get(shard);
-      if (has !== undefined && compareResumes(came, has) < 0)
+      if (has !== undefined && compareResumes(came, has) < (stores ? 1 : 0))
         throw new PositionBehindError(this.#describe, shard, formatResume(has), formatResume(came));
     }
   }

@@ -84,12 +84,18 @@ export function copyRows({ name, columns }: Table): string {
 FROM STDIN WITH (FORMAT text, NULL '', ENCODING 'UTF8')`;
 }
 
-/** Takes a shard over in one statement: a second owner at the same moment waits for it and raises the epoch once more. */
-export function acquire(schema: string, { pipeline, sink }: Owner, shard: string): string {
-  return `INSERT INTO ${ownTable(schema, 'positions')} AS p (pipeline, sink, shard, epoch)
-VALUES (${[pipeline, sink, shard].map(escapeLiteral).join(', ')}, 1)
-ON CONFLICT (pipeline, sink, shard) DO UPDATE SET epoch = p.epoch + 1, updated_at = now()
-RETURNING epoch, position`;
+/**
+ * Takes a shard over, if its epoch still is what one has seen (nothing: no row). So what arrives late, when whoever sent it has asked
+ * again or is dead, takes nothing away from the owner of that time.
+ */
+export function acquire(schema: string, { pipeline, sink }: Owner, shard: string, seen: number | undefined): string {
+  const table = ownTable(schema, 'positions');
+  const [pipelineText, sinkText, shardText] = [pipeline, sink, shard].map(escapeLiteral);
+  if (seen === undefined)
+    return `INSERT INTO ${table} (pipeline, sink, shard, epoch) VALUES (${pipelineText}, ${sinkText}, ${shardText}, 1)
+ON CONFLICT DO NOTHING RETURNING epoch, position`;
+  return `UPDATE ${table} SET epoch = epoch + 1, updated_at = now()
+WHERE pipeline = ${pipelineText} AND sink = ${sinkText} AND shard = ${shardText} AND epoch = ${seen} RETURNING epoch, position`;
 }
 
 export function selectPositions(schema: string): string {
@@ -99,11 +105,15 @@ export function selectPositions(schema: string): string {
 /**
  * Moves positions, or fails when a shard has another owner or a position would move backwards. It goes to the server in one
  * message with COMMIT, so that a process stopped in between never leaves a row locked for the next owner.
+ *
+ * @param stores whether rows come with it: then no position may stay where it is, or a message that arrives late, when its sender has sent
+ *   another one in its place, would store them once more
  */
 export function guard(
   schema: string,
   { pipeline, sink }: Owner,
   moves: readonly { shard: string; epoch: number; to: Resume }[],
+  stores: boolean,
 ): string {
   const table = ownTable(schema, 'positions');
   const values = moves.map(
@@ -130,7 +140,7 @@ BEGIN
       WHEN has.place LIKE '@%' THEN come.place = 'TRIM_HORIZON'
         OR come.place LIKE '@%' AND come.place COLLATE "C" < has.place COLLATE "C"
       ELSE false END;
-    IF behind THEN
+    IF behind${stores ? ' OR come.place = has.place' : ''} THEN
       RAISE EXCEPTION USING ERRCODE = '${POSITION_BEHIND}', MESSAGE = 'position', DETAIL = come.shard, HINT = has.place;
     END IF;
     UPDATE ${table} p SET position = come.place, updated_at = now() WHERE ${mine} AND p.shard = come.shard;

@@ -12,6 +12,9 @@ import { complaintOf } from './postgres-faults.ts';
 import { rejectLines } from './postgres-rejects.ts';
 import * as sql from './postgres-sql.ts';
 
+/** How often somebody else may come in between when a shard is taken over. */
+const MAX_TAKE_OVERS = 30;
+
 /** How many lines one COPY holds once a line was refused; COPY is near its peak at a thousand. */
 const LINES_AFTER_REFUSAL = 4096;
 
@@ -90,9 +93,16 @@ class OpenPostgres implements OpenDatabase {
   }
 
   async acquire(owner: Owner, shard: string): Promise<Resume | undefined> {
-    const [row] = await this.#transaction([sql.acquire(this.#schema, owner, shard)]);
-    this.#epochs.set(owner, shard, Number(row!['epoch']));
-    return row!['position'] === null ? undefined : parseResume(shard, row!['position'] as string);
+    const where = [owner.pipeline, owner.sink, [shard]];
+    for (let tries = 1; tries <= MAX_TAKE_OVERS; tries++) {
+      const [seen] = await this.#connection.query(sql.selectPositions(this.#schema), where);
+      const [row] = await this.#transaction([sql.acquire(this.#schema, owner, shard, seen && Number(seen['epoch']))]);
+      if (!row) continue;
+      this.#epochs.set(owner, shard, Number(row['epoch']));
+      return row['position'] === null ? undefined : parseResume(shard, row['position'] as string);
+    }
+    const error = new Error(`${this.#describe}: others took ${shard} over at the same time, ${MAX_TAKE_OVERS} times`);
+    throw Object.assign(error, { isTransient: true });
   }
 
   async positions(owner: Owner, shards: Iterable<string>): Promise<ReadonlyMap<string, Resume>> {
@@ -119,7 +129,7 @@ class OpenPostgres implements OpenDatabase {
     const moves = [...positions].map(([shard, to]) => ({ shard, to, epoch: this.#epochs.of(owner, shard) }));
     const finish = (all: readonly RejectRow[]): Part[] => [
       ...(all.length === 0 ? [] : [{ text: sql.storeRejects(this.#schema), copy: copyData(rejectLines(owner, all)) }]),
-      { text: sql.guard(this.#schema, owner, moves) },
+      { text: sql.guard(this.#schema, owner, moves, lines.length > 0) },
       { text: 'COMMIT' },
     ];
     try {

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { FencedError } from '../../src/errors.ts';
+import { faultOf } from '../../src/fault.ts';
 import type { Position, Resume } from '../../src/event.ts';
 import type { Owner } from '../../src/owner.ts';
 import { PositionBehindError } from '../../src/stores/database-position.ts';
@@ -388,6 +389,16 @@ export function databaseConformance(name: string, setUp: () => Promise<TestDatab
         ];
         for (const to of way) await database.commit(owner, { positions: new Map([['a', to]]) });
         expect(await database.positions(owner, ['a'])).toEqual(new Map([['a', way.at(-1)]]));
+      });
+
+      test('must move on where rows are stored: an attempt of which nothing was heard may have stored them', async () => {
+        const database = await ready(oneLine);
+        const load = { rows: { table: oneLine, lines: [bytes('once')] }, positions: new Map([['a', at(1)]]) };
+        await database.commit(owner, load);
+        const error = await database.commit(owner, load).catch((thrown: unknown) => thrown);
+        expect(error).toBeInstanceOf(PositionBehindError);
+        expect(faultOf(error)).toBe('transient');
+        expect(await stored()).toHaveLength(1);
       });
 
       test('are a must where something is stored', async () => {

@@ -138,6 +138,44 @@ describe('a connection that is lost', () => {
     await proxy.close();
   });
 
+  test('and whose COMMIT comes through after the next try stores its rows once', async () => {
+    const proxy = await startFaultProxy({ target: database.url });
+    const store = await open(proxy.url);
+    const cut = proxy.inject({ kind: 'late', on: 'COMMIT', delayMs: 300 });
+    await expect(store.commit(owner, load(['1', '2'], 2))).rejects.toSatisfy(isPassing);
+    await cut;
+    await store.commit(owner, load(['1', '2'], 2));
+    await until(async () => (await backends('true')).length === 1);
+    expect(await count()).toBe(2);
+    await proxy.close();
+  });
+
+  test('and whose COMMIT comes through before the next try is found out, and passes', async () => {
+    const proxy = await startFaultProxy({ target: database.url });
+    const store = await open(proxy.url);
+    void proxy.inject({ kind: 'late', on: 'COMMIT', delayMs: 50 });
+    await expect(store.commit(owner, load(['1', '2'], 2))).rejects.toSatisfy(isPassing);
+    await until(async () => (await count()) === 2);
+    await expect(store.commit(owner, load(['1', '2'], 2))).rejects.toSatisfy(isPassing);
+    expect(await store.positions(owner, ['a'])).toEqual(new Map([['a', at(2)]]));
+    expect(await count()).toBe(2);
+    await proxy.close();
+  });
+
+  test('while it takes a shard over takes nothing away when that comes through late', async () => {
+    const proxy = await startFaultProxy({ target: database.url });
+    const store = await open(proxy.url);
+    for (const shard of ['a', 'b']) {
+      const cut = proxy.inject({ kind: 'late', on: 'COMMIT', delayMs: 300 });
+      await expect(store.acquire(owner, shard)).rejects.toSatisfy(isPassing);
+      await cut;
+      await store.acquire(owner, shard);
+      await until(async () => (await backends('true')).length === 1);
+      await store.commit(owner, { positions: new Map([[shard, { ...at(1), shard }]]) });
+    }
+    await proxy.close();
+  });
+
   test('because the server crashed is made again once it is back', async () => {
     const store = await open();
     await store.commit(owner, load(['1'], 1));
