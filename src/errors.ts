@@ -14,6 +14,21 @@ export class FencedError extends Error {
   }
 }
 
+/** A store has lost what it had acknowledged: a failover, a backup. A new run goes on from where the store stands now. */
+export class WentBackError extends Error {
+  override readonly name = 'WentBackError';
+  readonly shard: string;
+
+  /**
+   * @param expected what this run left there: epoch and position
+   * @param found what is there now
+   */
+  constructor(where: string, shard: string, expected: string, found: string) {
+    super(`${where}: went back in time: expected ${expected} of ${shard}, got ${found}`);
+    this.shard = shard;
+  }
+}
+
 /** A sink received a record that lies before one it already had. */
 export class OrderBrokenError extends Error {
   override readonly name = 'OrderBrokenError';

@@ -1,6 +1,6 @@
 // The ground
 export type { Diagnostic, Report } from './diagnostic.ts';
-export { FencedError, OrderBrokenError, SettledTooEarlyError } from './errors.ts';
+export { FencedError, OrderBrokenError, SettledTooEarlyError, WentBackError } from './errors.ts';
 export { Event, Origin, Reject, comparePositions } from './event.ts';
 export type { Item, Position, RejectReason, Resume } from './event.ts';
 export { Delivery } from './delivery.ts';
@@ -18,7 +18,7 @@ export type { AttendOptions } from './run/attend.ts';
 export { command, main } from './run/main.ts';
 export type { Command } from './run/main.ts';
 export { duration, start } from './run/settings.ts';
-export { archiveUrl, databaseUrl, endpoint, kinesisMode, streamName } from './run/setting-types.ts';
+export { archiveUrl, databaseUrl, endpoint, kinesisMode, redisUrl, streamName } from './run/setting-types.ts';
 
 // Sources
 export { kinesis } from './sources/kinesis.ts';
@@ -55,6 +55,8 @@ export { label } from './snowplow/label.ts';
 export type { LabelSchemas } from './snowplow/label.ts';
 
 // Sinks
+export { apply } from './sinks/apply.ts';
+export type { ApplyOptions, CommandsOf } from './sinks/apply.ts';
 export { archive } from './sinks/archive.ts';
 export type { ArchiveOptions } from './sinks/archive.ts';
 export { copyInto } from './sinks/copy-into.ts';
@@ -64,6 +66,8 @@ export { rejectsIntoDatabase } from './sinks/rejects-into-database.ts';
 export type { Batch, OpenSink, Refusal, Sink, SinkContext } from './sinks/sink.ts';
 
 // Stores
+export type { CommandStore } from './stores/command-store.ts';
+export * as commands from './stores/commands.ts';
 export { databaseFrom } from './stores/database-url.ts';
 export type { Column, ColumnType, Database, Table } from './stores/database.ts';
 export { directory } from './stores/directory.ts';
@@ -72,4 +76,6 @@ export { identityLog } from './stores/identity-log.ts';
 export { objectStoreFrom } from './stores/object-store-url.ts';
 export type { ObjectStore } from './stores/object-store.ts';
 export { postgres } from './stores/postgres.ts';
+export { redis } from './stores/redis.ts';
+export type { RedisOptions } from './stores/redis.ts';
 export { s3 } from './stores/s3.ts';

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { KinesisMode } from '../sources/kinesis.ts';
 import { databaseFrom } from '../stores/database-url.ts';
 import { objectStoreFrom } from '../stores/object-store-url.ts';
+import { redis } from '../stores/redis.ts';
 import { withoutSecrets } from './settings.ts';
 
 /** The name of a Kinesis stream. https://docs.aws.amazon.com/kinesis/latest/APIReference/API_CreateStream.html */
@@ -18,6 +19,9 @@ export const databaseUrl = z.string().superRefine((url, context) => whatItThrows
 
 /** Where an archive is: `s3://bucket/prefix` or `file:./folder`. */
 export const archiveUrl = z.string().superRefine((url, context) => whatItThrows(() => objectStoreFrom(url), url, context));
+
+/** Where a Redis server is: `redis://host:6379/0`, or `rediss://…` for TLS. */
+export const redisUrl = z.string().superRefine((url, context) => whatItThrows(() => redis(url), url, context));
 
 function whatItThrows(make: () => unknown, url: string, context: { addIssue(issue: string): void }): void {
   try {

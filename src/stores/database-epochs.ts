@@ -1,4 +1,4 @@
-import { FencedError } from '../errors.ts';
+import { FencedError, WentBackError } from '../errors.ts';
 import type { Owner } from '../owner.ts';
 
 /** Remembers with which epoch this process took each shard over, and compares it with what the store says. */
@@ -25,15 +25,12 @@ export class Epochs {
   /**
    * @param stored the epoch that the store has; 0 when it knows nothing of the shard
    * @throws {FencedError} when a newer run has taken the shard over
-   * @throws {Error} when the store has forgotten this one: it went back in time, and a new run has to start from there
+   * @throws {WentBackError} when the store has forgotten this one
    */
   check(owner: Owner, shard: string, stored: number): void {
     const own = this.of(owner, shard);
     if (stored > own) throw new FencedError(this.#where, shard, own);
-    if (stored < own)
-      throw new Error(
-        `${this.#where}: went back in time: expected epoch ${own} of ${shard}, got ${stored}; start the pipeline again`,
-      );
+    if (stored < own) throw new WentBackError(this.#where, shard, `epoch ${own}`, String(stored));
   }
 }
 

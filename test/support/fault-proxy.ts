@@ -3,9 +3,10 @@ import type { AddressInfo } from 'node:net';
 import { httpProxy } from './fault-proxy/http.ts';
 import { FaultPlan, type PlannedFault, type SeededFaults } from './fault-proxy/plan.ts';
 import { postgresProxy } from './fault-proxy/postgres.ts';
+import { redisProxy } from './fault-proxy/redis.ts';
 
 export interface FaultProxyOptions {
-  /** The server's URL; its scheme says what is spoken: `http://` (Kinesis, S3; version 1.1, no TLS) or `postgres://`. */
+  /** The server's URL; its scheme says what is spoken: `http://` (Kinesis, S3; version 1.1, no TLS), `postgres://` or `redis://`. */
   readonly target: string;
   /** What goes wrong: a list for one test, a seed and rates for a long run. @default nothing */
   readonly faults?: SeededFaults | readonly PlannedFault[];
@@ -28,9 +29,13 @@ export interface FaultProxy {
 export async function startFaultProxy({ target, faults = [] }: FaultProxyOptions): Promise<FaultProxy> {
   const url = new URL(target);
   const plan = new FaultPlan(faults);
-  const proxies: Readonly<Record<string, typeof httpProxy>> = { 'http:': httpProxy, 'postgres:': postgresProxy };
+  const proxies: Readonly<Record<string, typeof httpProxy>> = {
+    'http:': httpProxy,
+    'postgres:': postgresProxy,
+    'redis:': redisProxy,
+  };
   const proxy = proxies[url.protocol];
-  if (!proxy) throw new RangeError(`startFaultProxy: expected http:// or postgres://, got ${url.protocol}//`);
+  if (!proxy) throw new RangeError(`startFaultProxy: expected http://, postgres:// or redis://, got ${url.protocol}//`);
   const { server, close } = proxy(new URL(target), plan);
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');

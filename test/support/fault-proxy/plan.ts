@@ -39,7 +39,7 @@ export interface Fault {
 }
 
 export interface PlannedFault extends Fault {
-  /** Only requests of this operation count: `GetRecords`, `PutObject`, `COMMIT`. @default all */
+  /** Only requests of this operation count: `GetRecords`, `PutObject`, `COMMIT`, `EVALSHA`. @default all */
   readonly on?: string;
   /** How many such requests come before it. @default 0 */
   readonly at?: number;
@@ -61,7 +61,7 @@ interface Planned {
 
 /** Where kinds apply that do not apply everywhere. */
 const APPLIES: Partial<Record<FaultKind, RegExp>> = {
-  late: /^(Put|COMMIT)/,
+  late: /^(Put|COMMIT|EVAL)/,
   ProvisionedThroughputExceededException: /^(GetRecords|GetShardIterator|PutRecords?)$/,
   LimitExceededException: /^(ListShards|DescribeStreamSummary|SubscribeToShard)$/,
   KMSThrottlingException: /^(GetRecords|SubscribeToShard|PutRecords?)$/,

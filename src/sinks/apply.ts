@@ -1,0 +1,171 @@
+import { type Event, type Item, type Resume, comparePositions, compareResumes } from '../event.ts';
+import { thrown } from '../operators/thrown.ts';
+import type { Owner } from '../owner.ts';
+import { checkedSizeOf } from '../stores/check-command.ts';
+import type { CommandStore, KeptReject, OpenCommandStore } from '../stores/command-store.ts';
+import type { Command } from '../stores/commands.ts';
+import { CommandMerger, type Merged } from '../stores/merge-commands.ts';
+import { rejectRow } from './reject-row.ts';
+import type { Batch, OpenSink, Refusal, Sink } from './sink.ts';
+
+const STEP = 'apply';
+
+/** How many bytes of commands one call has at most, but for a single event with more. */
+const MAX_CALL_BYTES = 512 * 1024;
+
+/** Says what an event changes. Called once more when a call has failed, so it should follow from the event. */
+export type CommandsOf<T> = (data: T, event: Event<T>) => Iterable<Command>;
+
+export interface ApplyOptions {
+  /** How many events one call takes on at most. While a call runs, the store does nothing else. @default 500 */
+  readonly maxEvents?: number;
+  /** The sink's name in the pipeline; part of the key of its positions. @default 'apply' */
+  readonly name?: string;
+}
+
+/**
+ * Changes a store by commands that follow from each event, exactly once: counters too.
+ *
+ * An event goes out at once when the store is idle; what comes while a call is under way goes with the next one, merged where that
+ * changes nothing. Each call runs its commands and moves the positions in one atomic step. A command that the store refuses makes its
+ * event a reject, its other commands and all other events stand; so does an exception of `commands`.
+ *
+ * @throws {RangeError} when `maxEvents` is not a whole number above zero
+ */
+export function apply<T>(
+  store: CommandStore,
+  commands: CommandsOf<T>,
+  { maxEvents = 500, name = 'apply' }: ApplyOptions = {},
+): Sink<Event<T>> {
+  if (!Number.isInteger(maxEvents) || maxEvents < 1)
+    throw new RangeError(`apply: expected maxEvents of 1 or more, got ${maxEvents}`);
+  return {
+    name,
+    describe: `commands to ${store.describe}`,
+    async open({ pipeline, report }) {
+      return new OpenApply(await store.open({ report }), { pipeline, sink: name }, commands, maxEvents);
+    },
+  };
+}
+
+/** What one call does. */
+interface Call<T> {
+  readonly events: readonly Event<T>[];
+  readonly commands: readonly Merged[];
+  /** The events of which no command could be made, by their place. */
+  readonly thrown: ReadonlyMap<number, Refusal['why']>;
+  readonly positions: ReadonlyMap<string, Resume>;
+}
+
+class OpenApply<T> implements OpenSink<Event<T>> {
+  readonly #store: OpenCommandStore;
+  readonly #owner: Owner;
+  readonly #commands: CommandsOf<T>;
+  readonly #maxEvents: number;
+  /** What earlier tries of the commit at hand had refused: their calls stand. */
+  #refused: Refusal[] = [];
+  /** The call of which nobody knows whether it ran. */
+  #unsure: Call<T> | undefined;
+
+  constructor(store: OpenCommandStore, owner: Owner, commands: CommandsOf<T>, maxEvents: number) {
+    this.#store = store;
+    this.#owner = owner;
+    this.#commands = commands;
+    this.#maxEvents = maxEvents;
+  }
+
+  acquire(shard: string): Promise<Resume | undefined> {
+    return this.#store.acquire(this.#owner, shard);
+  }
+
+  async positions(shards: Iterable<string>): Promise<ReadonlyMap<string, Resume>> {
+    const stands = await this.#store.positions(this.#owner, shards);
+    const call = this.#unsure;
+    if (!call) return stands;
+    if (hasRun(call, stands)) await this.#settle(call, await this.#store.rejected(this.#owner, call.events));
+    this.#unsure = undefined;
+    return stands;
+  }
+
+  async commit(batch: Batch<Event<T>>, refused: Refusal[]): Promise<void> {
+    refused.splice(0, Infinity, ...this.#refused);
+    // Also for `positions`, which may find out that there are more.
+    this.#refused = refused;
+    for (const call of callsOf(batch, this.#commands, this.#maxEvents)) {
+      // Before the position passes them; keeping one again changes nothing.
+      if (call.thrown.size > 0) await this.#keep(call, call.thrown);
+      this.#unsure = call;
+      const faults = await this.#store.execute(this.#owner, call);
+      const reasons: (Refusal['why'] | undefined)[] = [];
+      for (const { index, code, reason } of faults) {
+        const { command, events } = call.commands[index]!;
+        for (const i of events) reasons[i] = { step: STEP, code, reason, path: command.key };
+      }
+      await this.#settle(call, reasons);
+      this.#unsure = undefined;
+    }
+    this.#refused = [];
+  }
+
+  close(): Promise<void> {
+    return this.#store.close();
+  }
+
+  /** Gives the rejects of a call that ran their bytes, and notes them. */
+  async #settle(call: Call<T>, reasons: readonly (Refusal['why'] | undefined)[]): Promise<void> {
+    const all = new Map(call.thrown);
+    const byStore = new Map<number, Refusal['why']>();
+    for (const [i, why] of reasons.entries()) if (why && !all.has(i)) byStore.set(i, why);
+    if (byStore.size > 0) await this.#keep(call, byStore);
+    for (const [i, why] of [...all, ...byStore]) this.#refused.push({ event: call.events[i]!, why });
+  }
+
+  #keep({ events }: Call<T>, reasons: ReadonlyMap<number, Refusal['why']>): Promise<void> {
+    const rejects = [...reasons].map(([i, why]): KeptReject => rejectRow(events[i]!, why));
+    return this.#store.keep(this.#owner, rejects);
+  }
+}
+
+/** A call is atomic: one shard tells of all. */
+function hasRun({ events }: Call<unknown>, stands: ReadonlyMap<string, Resume>): boolean {
+  const last = events.at(-1);
+  const now = last && stands.get(last.shard);
+  return now !== undefined && compareResumes(now, last!.position) >= 0;
+}
+
+/** Cuts a batch into calls, never between events of one record; positions of shards without events go with the last one. */
+function* callsOf<T>(
+  { items, positions }: Batch<Event<T>>,
+  commands: CommandsOf<T>,
+  maxEvents: number,
+): Generator<Call<T>, void> {
+  const merger = new CommandMerger();
+  let reasons = new Map<number, Refusal['why']>();
+  let from = 0;
+  let sizeBytes = 0;
+  for (let at = 0; at < items.length; at++) {
+    const event = items[at]!;
+    const isFull = at - from >= maxEvents || sizeBytes >= MAX_CALL_BYTES;
+    if (isFull && !isSameRecord(items[at - 1]!, event)) {
+      const events = items.slice(from, at);
+      const reached = new Map<string, Resume>();
+      for (const { shard, last } of events) reached.set(shard, last);
+      yield { events, commands: merger.take(), thrown: reasons, positions: reached };
+      reasons = new Map();
+      from = at;
+      sizeBytes = 0;
+    }
+    try {
+      const its = [...commands(event.data, event)];
+      for (const command of its) sizeBytes += checkedSizeOf(command);
+      for (const command of its) merger.add(command, at - from);
+    } catch (error) {
+      reasons.set(at - from, thrown(STEP, error));
+    }
+  }
+  yield { events: items.slice(from), commands: merger.take(), thrown: reasons, positions };
+}
+
+function isSameRecord(a: Item, b: Item): boolean {
+  return a.shard === b.shard && comparePositions(a.last, b.first) === 0;
+}

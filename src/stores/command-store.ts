@@ -1,0 +1,69 @@
+import type { Report } from '../diagnostic.ts';
+import type { Position, RejectReason, Resume } from '../event.ts';
+import type { Owner } from '../owner.ts';
+import type { Merged } from './merge-commands.ts';
+
+/** Where an event lies, and when it arrived. */
+export interface Place {
+  readonly position: Position;
+  readonly arrivedAtMs: number;
+}
+
+/** A reject as a command store keeps it. */
+export interface KeptReject extends Place {
+  readonly why: RejectReason;
+  /** The record's bytes as the source read them. */
+  readonly raw: Uint8Array;
+}
+
+/** What one atomic call does. */
+export interface Batch {
+  /** The events whose commands these are, so that one of them can become a reject by the same call. */
+  readonly events: readonly Place[];
+  /** In the order of their events. */
+  readonly commands: readonly Merged[];
+  /** Of at least one shard. */
+  readonly positions: ReadonlyMap<string, Resume>;
+}
+
+/** A command that the store refused; the others of its batch stand. */
+export interface CommandFault {
+  /** Its place in the batch. */
+  readonly index: number;
+  /** The store's own word for the kind: `WRONGTYPE`, `ERR`. */
+  readonly code: string;
+  readonly reason: string;
+}
+
+/** A store of commands, named by URL. A declaration: nothing runs before `open`. */
+export interface CommandStore {
+  /** Its URL without secrets. */
+  readonly describe: string;
+  open(context: { readonly report: Report }): Promise<OpenCommandStore>;
+}
+
+/** Its calls come one at a time. */
+export interface OpenCommandStore {
+  /** Raises the shard's epoch to this run's own and says where the owner stands in it. */
+  acquire(owner: Owner, shard: string): Promise<Resume | undefined>;
+  /**
+   * @throws {FencedError} when a newer run has acquired one of the shards
+   * @throws {WentBackError} when the store has lost what it had acknowledged
+   */
+  positions(owner: Owner, shards: Iterable<string>): Promise<ReadonlyMap<string, Resume>>;
+  /**
+   * Runs the commands and moves the positions in one atomic call that happens only while this run's epoch is the newest and each shard
+   * stands where this run left it. Says which commands were refused; their events are rejects by then, but for their bytes.
+   *
+   * A call that failed may have run, or may still run until `positions` is asked and another one is made.
+   *
+   * @throws {FencedError} when a newer run has acquired one of the shards
+   * @throws {WentBackError} when the store has lost what it had acknowledged
+   */
+  execute(owner: Owner, batch: Batch): Promise<readonly CommandFault[]>;
+  /** Says which of these events are kept as rejects, and why: in their order, nothing for those that are none. */
+  rejected(owner: Owner, events: readonly Place[]): Promise<readonly (RejectReason | undefined)[]>;
+  /** Keeps rejects; keeping one again changes nothing, but adds the bytes of one that has none. */
+  keep(owner: Owner, rejects: readonly KeptReject[]): Promise<void>;
+  close(): Promise<void>;
+}

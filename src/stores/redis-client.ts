@@ -1,0 +1,124 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Redis } from 'ioredis';
+
+export interface RedisClientOptions {
+  /** How long the server may be silent while it is to answer, in milliseconds, before it counts as gone. */
+  readonly timeoutMs: number;
+}
+
+/** How long a server may take that is loading its data before opening it is given up. */
+const LOAD_WITHIN_MS = 30_000;
+const LOAD_POLL_MS = 100;
+const LONGEST_RECONNECT_MS = 1_000;
+
+/**
+ * A connection to a Redis server that sends nothing twice by itself and prints nothing: what was under way when it was lost fails, and
+ * the run decides. It is made again by itself, also when its server has become a replica. `close` leaves nothing running.
+ */
+export class RedisClient {
+  /** Host and port, as messages name the server. */
+  readonly where: string;
+  readonly #redis: Redis;
+  /** What went wrong with the connection last. */
+  #lost: Error | undefined;
+
+  /** @param url of the form `redis://…` or `rediss://…` */
+  constructor(url: string, { timeoutMs }: RedisClientOptions) {
+    this.where = `redis ${new URL(url).host}`;
+    this.#redis = new Redis(url, {
+      connectionName: 'millrace',
+      lazyConnect: true,
+      connectTimeout: timeoutMs,
+      // Whoever waits for an answer when the connection is lost hears of it at once, and nothing of it is sent again.
+      socketTimeout: timeoutMs,
+      autoResendUnfulfilledCommands: false,
+      maxRetriesPerRequest: 0,
+      retryStrategy: (times) => Math.min(times * 50, LONGEST_RECONNECT_MS),
+      // Behind a name or a proxy there may by now be another server.
+      reconnectOnError: ({ message }) => /^(READONLY|MASTERDOWN)/.test(message),
+      // It prints when INFO is not permitted; a server that is loading says so in each answer.
+      enableReadyCheck: false,
+      disableClientInfo: true,
+    });
+    // Without a listener they are printed.
+    this.#redis.on('error', (error: Error) => (this.#lost = error));
+    this.#redis.on('ready', () => (this.#lost = undefined));
+  }
+
+  /** Connects, and waits while the server loads its data. */
+  async open(): Promise<void> {
+    try {
+      await this.#redis.connect();
+      for (let waitedMs = 0; ; waitedMs += LOAD_POLL_MS) {
+        try {
+          await this.#redis.call('PING');
+          return;
+        } catch (error) {
+          if (!(error as Error).message.startsWith('LOADING') || waitedMs >= LOAD_WITHIN_MS) throw error;
+          await sleep(LOAD_POLL_MS);
+        }
+      }
+    } catch (error) {
+      this.close();
+      throw this.#explained(error);
+    }
+  }
+
+  /** Sends one command. Numbers among its arguments go as text. */
+  async call(name: string, args: readonly (string | number | Buffer)[]): Promise<unknown> {
+    try {
+      return await this.#redis.call(name, args as (string | number | Buffer)[]);
+    } catch (error) {
+      throw this.#explained(error);
+    }
+  }
+
+  /** Sends commands in one go; the answers in their order. Throws the first error among them. */
+  async callAll(commands: readonly (readonly [name: string, ...args: (string | number | Buffer)[]])[]): Promise<unknown[]> {
+    const answers = await Promise.allSettled(commands.map(([name, ...args]) => this.#redis.call(name, args)));
+    return answers.map((answer) => {
+      if (answer.status === 'rejected') throw this.#explained(answer.reason);
+      return answer.value;
+    });
+  }
+
+  close(): void {
+    this.#redis.disconnect();
+  }
+
+  /** Says of a lost connection why, and of which server; the words of a server stay as they are, behind its name. */
+  #explained(error: unknown): Error {
+    const { message } = error as Error;
+    const isLost = LOST.test(message);
+    const cause: Error & { code?: string } = isLost ? (this.#lost ?? new Error('the server has closed it')) : (error as Error);
+    const hint = HINTS.find(([pattern]) => pattern.test(cause.message))?.[1];
+    if (hint) return new RedisError(`${this.where}: ${hint}: ${cause.message}`, cause.message, { cause });
+    if (isLost) return new LostConnectionError(`${this.where}: no connection: ${cause.message || cause.code}`, { cause });
+    return new RedisError(`${this.where}: ${message}`, message, { cause });
+  }
+}
+
+const LOST = /^(Connection is closed|Reached the max retries|Stream isn't writeable)/;
+
+const HINTS: readonly (readonly [pattern: RegExp, hint: string])[] = [
+  [/^(NOAUTH|WRONGPASS)/, 'expected the right user and password in its URL'],
+  [/^NOPERM/, 'the user of its URL may not do what is needed'],
+];
+
+/** The connection was lost; what was under way may have been done or not. */
+class LostConnectionError extends Error {
+  override readonly name = 'LostConnectionError';
+  readonly isTransient = true;
+}
+
+/** What a server answered instead of doing it. */
+export class RedisError extends Error {
+  override readonly name = 'RedisError';
+  /** The server's own words, its code first. */
+  readonly reply: string;
+
+  constructor(message: string, reply: string, options: ErrorOptions) {
+    super(message, options);
+    this.reply = reply;
+  }
+}

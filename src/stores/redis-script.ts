@@ -1,0 +1,146 @@
+import { createHash } from 'node:crypto';
+import type { Script } from './commands.ts';
+
+/**
+ * Takes a shard over. KEYS: positions; ARGV: shard. A field of positions is `<epoch> <resume>`, the resume empty before the first.
+ * Returns the field as it is now.
+ */
+export const ACQUIRE = `
+local stored = redis.call('HGET', KEYS[1], ARGV[1]) or '0 '
+local epoch, resume = string.match(stored, '^(%d+) (.*)$')
+local own = string.format('%.0f %s', epoch + 1, resume)
+redis.call('HSET', KEYS[1], ARGV[1], own)
+return own
+`;
+
+/** What a compound command does, with its arguments from ARGV[from] to ARGV[to]; the first is the key. */
+const COMPOUNDS = `
+local call, compounds = redis.call, {}
+
+-- key, keep, expiry in ms, members: each once, the last one comes to stand first
+function compounds.recent(from, to)
+  local key = ARGV[from]
+  for i = from + 3, to do call('LREM', key, 0, ARGV[i]) end
+  call('LPUSH', key, unpack(ARGV, from + 3, to))
+  call('LTRIM', key, 0, ARGV[from + 1] - 1)
+  call('PEXPIRE', key, ARGV[from + 2])
+end
+
+-- key, keep, expiry in ms; then, over and over: how many members, and for each its name and what to add to its score.
+-- Cut to its size after each such group, as if it were a command of its own; that can wait when all of them fit in.
+function compounds.rank(from, to)
+  local key, keep = ARGV[from], tonumber(ARGV[from + 1])
+  local cuts = call('ZCARD', key) + (to - from - 2) / 2 > keep
+  local at = from + 3
+  while at <= to do
+    local last = at + 2 * ARGV[at]
+    for i = at + 1, last, 2 do call('ZINCRBY', key, ARGV[i + 1], ARGV[i]) end
+    if cuts then call('ZREMRANGEBYRANK', key, 0, -keep - 1) end
+    at = last + 1
+  end
+  call('PEXPIRE', key, ARGV[from + 2])
+end
+`;
+
+/**
+ * Runs the commands from ARGV[at] on: for each its name, how many arguments it has, and those, the key first. Leaves in `refused`, for each
+ * that was refused, its place (from 0) and why; a command that is refused fails alone.
+ */
+const COMMANDS = `
+local refused, index, size, pcall_redis = {}, 0, #ARGV, redis.pcall
+while at <= size do
+  local name, from = ARGV[at], at + 2
+  local to = at + 1 + ARGV[at + 1]
+  local compound, why = compounds[name], nil
+  if compound then
+    local ok, failure = pcall(compound, from, to)
+    if not ok then why = type(failure) == 'table' and failure.err or failure end
+  else
+    local result = pcall_redis(name, unpack(ARGV, from, to))
+    if type(result) == 'table' and result.err then why = result.err end
+  end
+  if why then
+    why = string.gsub(tostring(why), ',? script: %x+.*$', '')
+    refused[#refused + 1] = index
+    refused[#refused + 1] = why
+    pcall(reject, index, why, ARGV[from], name, from, to)
+  end
+  index, at = index + 1, to + 1
+end
+return refused
+`;
+
+/**
+ * One batch, all of it or nothing. KEYS: positions, list of rejects. ARGV: what the key of a reject begins with; a line for each event (its
+ * arrival, its place in its shard, its shard), an empty line, and a line for each command, the events it stands for; how many shards, and
+ * for each its name, its field as this run left it and as it is to be; then the commands.
+ *
+ * The positions are written first: what refuses all writes (no memory, a replica) then refuses the batch as a whole. From there on nothing
+ * may raise an error, as a script that fails midway is not rolled back. An event whose command is refused is a reject by the same call,
+ * with the command, but without its own bytes, which the store has never seen.
+ */
+const BATCH = `
+local positions, at = KEYS[1], 4
+for i = 1, tonumber(ARGV[3]) do
+  local stored = call('HGET', positions, ARGV[at]) or ''
+  if stored ~= ARGV[at + 1] then return redis.error_reply('STANDS ' .. i .. ' ' .. stored) end
+  at = at + 3
+end
+at = 4
+for _ = 1, tonumber(ARGV[3]) do
+  call('HSET', positions, ARGV[at], ARGV[at + 2])
+  at = at + 3
+end
+
+local events, standsFor
+local function reject(index, why, key, name, from, to)
+  if not events then
+    local lines = {}
+    events, standsFor = lines, {}
+    for line in string.gmatch(ARGV[2], '([^\\n]*)\\n') do
+      if line == '' then lines = standsFor else lines[#lines + 1] = line end
+    end
+  end
+  local command = { name }
+  for i = from, to do command[#command + 1] = ARGV[i] end
+  local isText, text = pcall(cjson.encode, command)
+  for number in string.gmatch(standsFor[index + 1], '%d+') do
+    local arrival, place, shard = string.match(events[number + 1], '^(%S+) (%S+) (.*)$')
+    local kept = ARGV[1] .. shard .. ':' .. place
+    redis.pcall('HSET', kept, 'step', 'apply', 'code', string.match(why, '^%u+') or 'ERR', 'reason', why, 'path', key,
+      'command', isText and text or name)
+    redis.pcall('ZADD', KEYS[2], arrival, kept)
+  end
+end
+`;
+
+/** A script as a server knows it. */
+export interface Compiled {
+  readonly lua: string;
+  readonly sha: string;
+}
+
+/** The script of a batch in which these scripts of a pipeline's own may occur. */
+export function batchScript(own: Iterable<Script>): Compiled {
+  const lua = [COMPOUNDS, ...[...own].map(functionOf), BATCH, COMMANDS].join('');
+  return { lua, sha: createHash('sha1').update(lua).digest('hex') };
+}
+
+/** A script gets KEYS and ARGV as EVAL would hand them over. Its arguments: the key, how many more keys there are, those, the rest. */
+function functionOf({ name, lua }: Script): string {
+  return `
+compounds[${quoted(`script:${name}`)}] = function(from, to)
+  local run = function(KEYS, ARGV)
+${lua}
+  end
+  local keys, args, more = { ARGV[from] }, {}, tonumber(ARGV[from + 1])
+  for i = from + 2, from + 1 + more do keys[#keys + 1] = ARGV[i] end
+  for i = from + 2 + more, to do args[#args + 1] = ARGV[i] end
+  run(keys, args)
+end
+`;
+}
+
+function quoted(text: string): string {
+  return `'${text.replace(/[\\'\n]/g, (char) => (char === '\n' ? '\\n' : `\\${char}`))}'`;
+}

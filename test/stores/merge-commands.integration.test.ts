@@ -1,0 +1,151 @@
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import {
+  type Command,
+  del,
+  expire,
+  hincrby,
+  hset,
+  incrby,
+  lpush,
+  rank,
+  recent,
+  redisCommand,
+  rpush,
+  sadd,
+  set,
+  zincrby,
+  zrem,
+} from '../../src/stores/commands.ts';
+import { CommandMerger, type Merged } from '../../src/stores/merge-commands.ts';
+import { redis } from '../../src/stores/redis.ts';
+import { type RedisServer, startRedis } from '../support/redis.ts';
+
+let server: RedisServer;
+beforeAll(async () => {
+  server = await startRedis({ settings: { appendonly: 'no' } });
+});
+afterAll(() => server.stop());
+
+const merged = (...commands: Command[]): Merged[] => {
+  const merger = new CommandMerger();
+  commands.forEach((command, i) => merger.add(command, i));
+  return merger.take();
+};
+const bounds = { keep: 2, expire: { days: 1 } };
+
+describe('merging commands', () => {
+  it.each<[string, Command[], Command[]]>([
+    ['sums up whole numbers', [incrby('n', 1), incrby('m', 5), incrby('n', 2)], [incrby('n', 3), incrby('m', 5)]],
+    [
+      'sums up by field and by member',
+      [hincrby('h', 'a', 1), hincrby('h', 'a', 2), zincrby('z', 1, 'a'), zincrby('z', 1, 'b')],
+      [hincrby('h', 'a', 3), zincrby('z', 1, 'a'), zincrby('z', 1, 'b')],
+    ],
+    ['joins pushes', [rpush('l', 'a'), rpush('l', 'b', 'c')], [rpush('l', 'a', 'b', 'c')]],
+    ['keeps the last of values that replace each other', [set('a', 1), set('a', 2)], [set('a', 2)]],
+    [
+      'keeps of recent members what the list will keep',
+      [recent('l', 'a', bounds), recent('l', 'b', bounds), recent('l', 'a', bounds), recent('l', 'c', bounds)],
+      [{ ...recent('l', 'a', bounds), args: [2, 86_400_000, 'a', 'c'] }],
+    ],
+    [
+      'leaves alone what another command of the key parts',
+      [incrby('n', 1), set('n', 7), incrby('n', 1)],
+      [incrby('n', 1), set('n', 7), incrby('n', 1)],
+    ],
+    [
+      'leaves alone what a command parts that may read any key',
+      [incrby('n', 1), redisCommand('copy', 'k', 'n'), incrby('n', 1)],
+      [incrby('n', 1), redisCommand('copy', 'k', 'n'), incrby('n', 1)],
+    ],
+    [
+      'leaves fractions alone, and makes no whole number of two',
+      [incrby('n', 0.5), incrby('n', 0.5)],
+      [incrby('n', 0.5), incrby('n', 0.5)],
+    ],
+    [
+      'leaves alone a sum that a double cannot hold',
+      [incrby('n', 2 ** 53 - 1), incrby('n', 1)],
+      [incrby('n', 2 ** 53 - 1), incrby('n', 1)],
+    ],
+  ])('%s', (_, commands, expected) => {
+    expect(merged(...commands).map(({ command }) => command)).toEqual(expected);
+  });
+
+  it('remembers for which events a command stands', () => {
+    const merger = new CommandMerger();
+    merger.add(incrby('n', 1), 0);
+    merger.add(incrby('n', 1), 0);
+    merger.add(incrby('n', 1), 3);
+    expect(merger.take().map(({ events }) => events)).toEqual([[0, 3]]);
+    expect(merger.take()).toEqual([]);
+  });
+
+  it('leaves every key as the commands would, one by one', async () => {
+    const key = fc.constantFrom('a', 'b', 'c');
+    const member = fc.constantFrom('x', 'y', 'z', '1', '2');
+    const by = fc.oneof(fc.integer({ min: -3, max: 9 }), fc.constantFrom(0.5, 0.25));
+    const whole = fc.integer({ min: -5, max: 5 });
+    const command = fc.oneof(
+      fc.tuple(key, member).map(([k, m]) => set(k, m)),
+      key.map(del),
+      fc.tuple(key, whole).map(([k, n]) => incrby(k, n)),
+      fc.tuple(key, member, member).map(([k, f, v]) => hset(`h${k}`, f, v)),
+      fc.tuple(key, member, whole).map(([k, f, n]) => hincrby(`h${k}`, f, n)),
+      fc.tuple(key, by, member).map(([k, n, m]) => zincrby(`z${k}`, n, m)),
+      fc.tuple(key, member).map(([k, m]) => zrem(`z${k}`, m)),
+      fc.tuple(key, member).map(([k, m]) => sadd(`s${k}`, m)),
+      fc.tuple(key, member).map(([k, m]) => lpush(`l${k}`, m)),
+      fc.tuple(key, member).map(([k, m]) => rpush(`l${k}`, m)),
+      key.map((k) => expire(`l${k}`, { hours: 1 })),
+      fc.tuple(key, member, fc.constantFrom(2, 3)).map(([k, m, keep]) => recent(`r${k}`, m, { keep, expire: { days: 1 } })),
+      fc
+        .tuple(key, fc.array(fc.tuple(member, by), { maxLength: 3 }), fc.constantFrom(2, 3))
+        .map(([k, scores, keep]) => rank(`k${k}`, scores, { keep, expire: { days: 1 } })),
+      fc.tuple(key, key).map(([a, b]) => redisCommand('ZUNIONSTORE', `z${a}`, 1, `z${b}`)),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(command, { minLength: 1, maxLength: 60 }), async (commands) => {
+        const oneByOne = await keysAfter(commands.map((one) => [{ command: one, events: [0] }]));
+        expect(await keysAfter([merged(...commands)])).toEqual(oneByOne);
+      }),
+      { numRuns: 60 },
+    );
+  });
+});
+
+/** Runs batches against an empty server and gives all it then holds. */
+async function keysAfter(batches: readonly (readonly Merged[])[]): Promise<unknown> {
+  const { client } = server;
+  await client.flushall();
+  const store = await redis(server.url).open({ report: () => {} });
+  const owner = { pipeline: 'p', sink: 's' };
+  await store.acquire(owner, 'a');
+  const at = (sequence: number) => ({ shard: 'a', sequence: String(sequence), subSequence: 0 });
+  for (const [i, commands] of batches.entries())
+    await store.execute(owner, {
+      events: Array.from({ length: 60 }, (_, n) => ({ position: at(n + 1), arrivedAtMs: 0 })),
+      commands,
+      positions: new Map([['a', at(i + 1)]]),
+    });
+  await store.close();
+  const keys = (await client.keys('*')).filter((key) => !key.startsWith('millrace:')).sort();
+  return Promise.all(keys.map(async (key) => [key, await contents(key), (await client.pttl(key)) > 0]));
+}
+
+async function contents(key: string): Promise<unknown> {
+  const { client } = server;
+  switch (await client.type(key)) {
+    case 'string':
+      return client.get(key);
+    case 'hash':
+      return client.hgetall(key);
+    case 'list':
+      return client.lrange(key, 0, -1);
+    case 'set':
+      return (await client.smembers(key)).sort();
+    default:
+      return client.zrange(key, '0', '-1', 'WITHSCORES');
+  }
+}

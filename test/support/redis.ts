@@ -1,0 +1,84 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Redis } from 'ioredis';
+import { redisProgram } from '../../src/demo/redis-program.ts';
+import { freePort } from './free-port.ts';
+
+export interface RedisOptions {
+  /** Begins as a replica of a server on this port. */
+  readonly replicaOf?: number;
+  readonly settings?: Readonly<Record<string, string>>;
+}
+
+export interface RedisServer {
+  readonly url: string;
+  readonly port: number;
+  readonly pid: number;
+  /** Talks to it; closed by `stop`. */
+  readonly client: Redis;
+  stop(): Promise<void>;
+  /** Kills it, and starts it again on the same port and data, with these settings more; resolves once it listens. */
+  restart(settings?: Readonly<Record<string, string>>): Promise<void>;
+}
+
+/** Starts the machine's redis-server, empty, on a free port of the loopback; with an append-only file, written at once. */
+export async function startRedis({ replicaOf, settings = {} }: RedisOptions = {}): Promise<RedisServer> {
+  const program = redisProgram();
+  const folder = await mkdtemp(join(tmpdir(), 'millrace-redis-'));
+  const port = await freePort();
+  const all = {
+    port: String(port),
+    bind: '127.0.0.1',
+    dir: folder,
+    save: '',
+    appendonly: 'yes',
+    appendfsync: 'always',
+    ...(replicaOf !== undefined && { replicaof: `127.0.0.1 ${replicaOf}` }),
+    ...settings,
+  };
+  const start = async (): Promise<ChildProcess> => {
+    const child = spawn(
+      program.path,
+      Object.entries(all).flatMap(([name, value]) => [`--${name}`, ...(value === '' ? [''] : value.split(' '))]),
+      { argv0: program.argv0, stdio: ['ignore', 'pipe', 'inherit'] },
+    );
+    const ready = new Promise<void>((resolve, reject) => {
+      child.stdout.on('data', (chunk: Buffer) => /Ready to accept connections|Running mode=/.test(chunk.toString()) && resolve());
+      child.once('exit', (code) => reject(new Error(`redis-server ended with ${code}`)));
+    });
+    await ready;
+    return child;
+  };
+  let server = await start();
+  const kill = (): void => void server.kill('SIGKILL');
+  process.once('exit', kill);
+  const end = async (): Promise<void> => {
+    const ended = once(server, 'exit');
+    server.kill('SIGKILL');
+    await ended;
+  };
+  const client = new Redis(port, '127.0.0.1', { protocol: 2 });
+  client.on('error', () => {});
+  return {
+    url: `redis://127.0.0.1:${port}`,
+    port,
+    client,
+    get pid() {
+      return server.pid!;
+    },
+    async stop() {
+      process.off('exit', kill);
+      client.disconnect();
+      await end();
+      await rm(folder, { recursive: true, force: true });
+    },
+    async restart(more = {}) {
+      await end();
+      Object.assign(all, more);
+      server = await start();
+    },
+  };
+}
