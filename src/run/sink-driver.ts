@@ -1,6 +1,6 @@
 import type { SchedulerLike, Subscription } from 'rxjs';
 import type { Report } from '../diagnostic.ts';
-import { type Item, type Resume, comparePositions, compareResumes, isPosition } from '../event.ts';
+import { type Item, type Resume, comparePositions, compareResumes, formatResume, isPosition } from '../event.ts';
 import { Outcome } from '../ledger.ts';
 import type { Batch, OpenSink, Refusal } from '../sinks/sink.ts';
 import { pause } from '../sources/pause.ts';
@@ -183,7 +183,7 @@ export class SinkDriver<T extends Item> {
     await this.#retrying(async (attempt) => {
       // Whether a commit that failed took place after all, only the store can tell.
       const batch = { items: all, positions };
-      const rest = attempt === 1 ? batch : missing(batch, this.#stands, await sink.positions(positions.keys()));
+      const rest = attempt === 1 ? batch : missing(batch, this.#stands, await this.#positions(positions.keys()));
       if (rest.positions.size === 0) return;
       await beforeCommit();
       await sink.commit(rest, refused);
@@ -197,6 +197,20 @@ export class SinkDriver<T extends Item> {
     this.#stored += entries.length;
     const [count, sizeBytes] = [total(all, 'count'), total(all, 'sizeBytes')];
     report({ type: 'committed', sink: name, count, sizeBytes, ms: scheduler.now() - startedAtMs, positions });
+  }
+
+  /** Asks the store where the sink stands, and sees that it has not forgotten what it had: that is not at hand any more. */
+  async #positions(shards: Iterable<string>): Promise<ReadonlyMap<string, Resume>> {
+    const { sink, name } = this.#options;
+    const asked = [...shards];
+    const now = await sink.positions(asked);
+    for (const shard of asked) {
+      const [stood, stands] = [this.#stands.get(shard), now.get(shard)];
+      if (!stood || (stands && compareResumes(stands, stood) >= 0)) continue;
+      const [expected, got] = [formatResume(stood), stands ? formatResume(stands) : 'nothing'];
+      throw new Error(`${name}: went back in time: expected ${shard} at ${expected}, got ${got}; start the pipeline again`);
+    }
+    return now;
   }
 
   #retrying<R>(work: (attempt: number) => Promise<R>): Promise<R> {

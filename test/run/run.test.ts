@@ -245,6 +245,22 @@ describe('run', () => {
     expect(told.filter(({ type }) => type === 'sink-retry')).toHaveLength(3);
   });
 
+  it('stops when a store has forgotten what it had: the next run has to begin there', async () => {
+    const sink = memorySink<Text>();
+    const { source, finished } = await begin({ sinks: [sink] });
+    source.push('one', 'two');
+    while (sink.stored.length < 2) await sleep(1);
+    sink.beforeCommit = () => {
+      sink.positions.set('shard-1', at(1));
+      throw reset;
+    };
+    source.push({ sequence: 3, raw: 'three' });
+    await expect(finished).rejects.toThrow(
+      'memory: went back in time: expected shard-1 at 2:0, got 1:0; start the pipeline again',
+    );
+    expect(texts(sink)).toEqual(['one', 'two']);
+  });
+
   it('asks the store whether a commit of unknown outcome took place, and does not repeat it', async () => {
     const sink = memorySink<Text>();
     let failures = 1;
