@@ -1,3 +1,4 @@
+import type { Counts } from './ledger.ts';
 import type { Position, RejectReason, Resume } from './event.ts';
 
 /** All that a run tells about itself: one closed union feeds logs, metrics and tests. */
@@ -27,6 +28,8 @@ export type Diagnostic =
       readonly delayMs: number;
       readonly error: unknown;
     }
+  /** A store has lost what it had acknowledged; a new run begins where it stands. The counts are those of the run that ended by it. */
+  | { readonly type: 'went-back'; readonly error: Error; readonly counts: Counts }
   | { readonly type: 'sink-joined'; readonly sink: string; readonly shard: string; readonly resume: Resume }
   | { readonly type: 'rejected'; readonly position: Position; readonly why: RejectReason }
   | {

@@ -1,7 +1,7 @@
-import { FencedError, OrderBrokenError, SettledTooEarlyError } from './errors.ts';
+import { FencedError, OrderBrokenError, SettledTooEarlyError, WentBackError } from './errors.ts';
 
-/** What a failure asks for: try again, give way to a newer run, or stop and call a person. */
-export type Fault = 'transient' | 'fenced' | 'permanent';
+/** What a failure asks for: try again, give way to a newer run, begin anew where the store stands, or stop and call a person. */
+export type Fault = 'transient' | 'fenced' | 'went-back' | 'permanent';
 
 /**
  * Tells what an error of the AWS SDK, pg, Redis or the network asks for.
@@ -10,6 +10,7 @@ export type Fault = 'transient' | 'fenced' | 'permanent';
  */
 export function faultOf(error: unknown): Fault {
   if (error instanceof FencedError) return 'fenced';
+  if (error instanceof WentBackError) return 'went-back';
   if (error instanceof OrderBrokenError || error instanceof SettledTooEarlyError) return 'permanent';
   for (let cause: unknown = error, depth = 0; cause instanceof Error && depth < 5; cause = cause.cause, depth++) {
     if (isTransient(cause)) return 'transient';
@@ -60,7 +61,8 @@ function isTransientSqlState(code: string): boolean {
 }
 
 /** A server that is starting, full, failing over or busy. https://redis.io/docs/latest/develop/reference/protocol-spec/#simple-errors */
-const REDIS_REPLY = /^(READONLY|LOADING|BUSY|OOM|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|MOVED|ASK|NOREPLICAS)\b/;
+const REDIS_REPLY =
+  /^(READONLY|LOADING|BUSY|OOM|MISCONF|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|MOVED|ASK|NOREPLICAS|ERR max number of clients reached)\b/;
 
 /** How pg and ioredis word a connection that ended under a query. */
 const LOST_CONNECTION =

@@ -3,10 +3,11 @@ import type { Ledger } from '../ledger.ts';
 
 /** How a run stands, in one line: a person sees at a glance that it moves and that nothing is missing. */
 export class Status {
-  readonly #ledger: Ledger;
+  readonly #ledger: () => Ledger;
   readonly #behindMs = new Map<string, number>();
 
-  constructor(ledger: Ledger) {
+  /** @param ledger gives that of the run at work */
+  constructor(ledger: () => Ledger) {
     this.#ledger = ledger;
   }
 
@@ -18,11 +19,11 @@ export class Status {
 
   /** @param nowMs the clock, for the time to the next minute */
   line(nowMs: number): string {
-    const { read, stored, dropped, rejected, inFlight } = this.#ledger.counts();
+    const { read, stored, dropped, rejected, inFlight } = this.#ledger().counts();
     const { dedupe: repeats = 0, ...others } = dropped;
     const other = Object.values(others).reduce((sum, count) => sum + count, 0);
     const behindMs = Math.max(0, ...this.#behindMs.values());
-    const mebibytes = this.#ledger.inFlightBytes / 2 ** 20;
+    const mebibytes = this.#ledger().inFlightBytes / 2 ** 20;
     return [
       `read ${count(read)}`,
       `stored ${count(stored)}`,

@@ -48,11 +48,11 @@ export async function attend(pipeline: Pipeline, options: AttendOptions = {}): P
     report?.(diagnostic);
   };
   try {
-    const { ledger, finished } = startRun(pipeline, { ...options, stop: stop.signal, report: tell });
-    status = new Status(ledger);
+    const running = startRun(pipeline, { ...options, stop: stop.signal, report: tell });
+    status = new Status(() => running.ledger);
     const line = status.line.bind(status);
     screen = new Screen(output, () => line(Date.now()));
-    const counts = await finished;
+    const counts = await running.finished;
     screen.close();
     process.stdout.write(`${summaryOf(counts)}\n`);
     return counts;

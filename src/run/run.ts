@@ -12,9 +12,11 @@ import type { Report } from '../diagnostic.ts';
 import { durationMs } from '../duration.ts';
 import { OrderBrokenError, SettledTooEarlyError } from '../errors.ts';
 import { type Item, type Position, comparePositions } from '../event.ts';
+import { faultOf } from '../fault.ts';
 import { type Counts, Ledger, type LedgerOptions, Outcome } from '../ledger.ts';
 import { stepOf } from '../operators/named.ts';
 import type { Pipeline } from '../pipeline.ts';
+import { pause } from '../sources/pause.ts';
 import type { Start } from '../sources/source.ts';
 import type { RetryOptions } from './retry.ts';
 import { OpenSinks } from './open-sinks.ts';
@@ -39,6 +41,7 @@ export interface RunOptions extends LedgerOptions {
 
 /** A run at work. */
 export interface Running {
+  /** A new one once a store went back in time and the run with it. */
   readonly ledger: Ledger;
   /** Resolves when the source has ended or the run was stopped and everything is stored; rejects with what ended it otherwise. */
   readonly finished: Promise<Counts>;
@@ -53,6 +56,8 @@ export class DrainDeadlineError extends Error {
  * Gives a pipeline life: opens its sinks, resumes each shard where the least of them stands, and brings events from source to sinks
  * until the source ends, `stop` is aborted, or something fails that trying again does not mend.
  *
+ * When a store has lost what it had acknowledged (a failover), all of it begins anew where the store stands now; the counts are those since.
+ *
  * @throws {FencedError} when a newer run has taken over
  * @throws {OrderBrokenError | SettledTooEarlyError} when an operator breaks the order, or keeps events without holding them
  * @throws {DrainDeadlineError} when a stop took longer than `drainWithin`
@@ -61,14 +66,38 @@ export async function run(pipeline: Pipeline, options: RunOptions = {}): Promise
   return startRun(pipeline, options).finished;
 }
 
+/** How often a run goes back with a store before it gives up: something is wrong that reading again does not mend. */
+const MAX_RETURNS = 20;
+const FIRST_RETURN_DELAY_MS = 100;
+const LONGEST_RETURN_DELAY_MS = 10_000;
+
 /** Like `run`, and hands out the ledger of the run at work, for who wants to watch it. */
 export function startRun(pipeline: Pipeline, options: RunOptions = {}): Running {
-  const report = options.report ?? (() => {});
-  const ledger = new Ledger({ ...options, report });
-  return { ledger, finished: perform(pipeline, options, ledger, report) };
+  const { report = () => {}, scheduler = asyncScheduler, stop = new AbortController().signal } = options;
+  const newLedger = (): Ledger => new Ledger({ ...options, report });
+  let ledger = newLedger();
+  const perform = async (): Promise<Counts> => {
+    for (let returns = 0; ; returns++) {
+      try {
+        return await performOnce(pipeline, options, ledger, report);
+      } catch (error) {
+        if (faultOf(error) !== 'went-back' || stop.aborted || returns === MAX_RETURNS) throw error;
+        report({ type: 'went-back', error: error as Error, counts: ledger.counts() });
+        await pause(scheduler, Math.min(LONGEST_RETURN_DELAY_MS, FIRST_RETURN_DELAY_MS * 2 ** returns), stop);
+        if (stop.aborted) throw error;
+        ledger = newLedger();
+      }
+    }
+  };
+  return {
+    get ledger() {
+      return ledger;
+    },
+    finished: perform(),
+  };
 }
 
-async function perform(pipeline: Pipeline, options: RunOptions, ledger: Ledger, report: Report): Promise<Counts> {
+async function performOnce(pipeline: Pipeline, options: RunOptions, ledger: Ledger, report: Report): Promise<Counts> {
   const {
     stop = new AbortController().signal,
     scheduler = asyncScheduler,

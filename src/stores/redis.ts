@@ -34,9 +34,28 @@ export function redis(url: string, { timeoutMs = 10_000 }: RedisOptions = {}): C
     async open() {
       const client = new RedisClient(url, { timeoutMs });
       await client.open();
+      try {
+        await checkServer(client);
+      } catch (error) {
+        client.close();
+        throw error;
+      }
       return new OpenRedis(client);
     },
   };
+}
+
+/** @throws {Error} when the server may throw positions away to make room; nothing when it does not let us ask */
+async function checkServer(client: RedisClient): Promise<void> {
+  const info = await client.call('INFO', ['memory']).catch((error: Error) => {
+    if (error instanceof RedisError) return '';
+    throw error;
+  });
+  const [, policy] = /^maxmemory_policy:(allkeys-\S+)/m.exec(String(info)) ?? [];
+  if (policy && !/^maxmemory:0\b/m.test(String(info)))
+    throw new Error(
+      `${client.where}: expected a maxmemory-policy that evicts no key without expiry (noeviction, volatile-…), got ${policy}, which may evict positions`,
+    );
 }
 
 class OpenRedis implements OpenCommandStore {

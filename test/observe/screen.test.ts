@@ -12,7 +12,7 @@ const recorder = (isTTY: boolean) => {
 describe('status', () => {
   it('says in one line how a run stands', () => {
     const ledger = new Ledger();
-    const status = new Status(ledger);
+    const status = new Status(() => ledger);
     const { events } = deliver(['stored', 'repeat'], ledger);
     events[1]!.drop('dedupe');
     status.report({ type: 'shard-lag', shard: 'a', behindMs: 1500, readAtMs: 0 });

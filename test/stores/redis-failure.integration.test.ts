@@ -241,6 +241,19 @@ describe('opening', () => {
     await locked.stop();
   });
 
+  test('a server that may evict positions is refused', async () => {
+    const set = (setting: string, value: string): Promise<unknown> => server.client.call('CONFIG', 'SET', setting, value);
+    await set('maxmemory-policy', 'allkeys-lru');
+    await (await redis(server.url).open({ report: () => {} })).close();
+    await set('maxmemory', '100mb');
+    expect((await opening(server.url)).message).toMatch(
+      /expected a maxmemory-policy .*, got allkeys-lru, which may evict positions/,
+    );
+    await set('maxmemory-policy', 'volatile-lru');
+    await (await redis(server.url).open({ report: () => {} })).close();
+    await set('maxmemory', '0');
+  });
+
   test('takes only URLs of Redis, and shows none', () => {
     for (const url of ['http://secret', 'secret', 'redis://', 'redis:secret'])
       expect(() => redis(url)).toThrow(new TypeError('redis: expected a URL like redis://user:password@host:6379/0'));

@@ -36,6 +36,7 @@ export async function startRedis({ replicaOf, settings = {} }: RedisOptions = {}
     save: '',
     appendonly: 'yes',
     appendfsync: 'always',
+    'repl-diskless-sync-delay': '0',
     ...(replicaOf !== undefined && { replicaof: `127.0.0.1 ${replicaOf}` }),
     ...settings,
   };

@@ -1,0 +1,107 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import type { Diagnostic } from '../../src/diagnostic.ts';
+import { WentBackError } from '../../src/errors.ts';
+import type { Event } from '../../src/event.ts';
+import { pipeline } from '../../src/pipeline.ts';
+import { run } from '../../src/run/run.ts';
+import { apply } from '../../src/sinks/apply.ts';
+import { scripted } from '../../src/sources/scripted.ts';
+import { hincrby, incrby } from '../../src/stores/commands.ts';
+import { redis } from '../../src/stores/redis.ts';
+import { memorySink } from '../../src/testing/memory-sink.ts';
+import { startRedis } from '../support/redis.ts';
+import { startTcpSwitch } from '../support/tcp-switch.ts';
+
+const ending: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const end of ending.splice(0).reverse()) await end();
+});
+
+const SHARDS = ['a', 'b'];
+const deliveries = 12;
+/** Twelve deliveries of five events a shard, with a moment in between. */
+const script = Object.fromEntries(
+  SHARDS.map((shard) => [
+    shard,
+    Array.from({ length: deliveries }, (_, i) => [Array.from({ length: 5 }, (_, j) => `${i * 5 + j}`), { pauseMs: 25 }]).flat(),
+  ]),
+);
+const text = (event: Event<Uint8Array>): string => Buffer.from(event.data).toString();
+
+describe('a store that went back in time', () => {
+  it('takes the source back with it: a replica promoted after writes were lost counts every event once', async () => {
+    const master = await startRedis();
+    ending.push(() => master.stop());
+    const replica = await startRedis({ replicaOf: master.port });
+    ending.push(() => replica.stop());
+    const address = await startTcpSwitch(master.port);
+    ending.push(() => address.close());
+    while (!(await replica.client.info('replication')).includes('master_link_status:up'))
+      await new Promise((resolve) => setTimeout(resolve, 10));
+
+    const beside = memorySink<Event<Uint8Array>>('beside');
+    const told: Diagnostic[] = [];
+    let commits = 0;
+    const counts = await run(
+      pipeline('p')
+        .from(scripted(script))
+        .to(
+          apply(redis(`redis://127.0.0.1:${address.port}`), (data, { shard }) => [
+            incrby('n', 1),
+            hincrby('shards', shard, 1),
+            hincrby('events', Buffer.from(data).toString(), 1),
+          ]),
+          beside,
+        ),
+      {
+        retry: { firstDelayMs: 5, maxDelayMs: 50 },
+        report(diagnostic) {
+          told.push(diagnostic);
+          if (diagnostic.type !== 'committed' || diagnostic.sink !== 'apply') return;
+          commits++;
+          // What the master takes from here on, the replica never sees.
+          if (commits === 4) void replica.client.call('REPLICAOF', 'NO', 'ONE');
+          if (commits === 10) address.to(replica.port);
+        },
+      },
+    );
+    const back = told.find((diagnostic) => diagnostic.type === 'went-back');
+    expect(back?.error).toBeInstanceOf(WentBackError);
+    expect(back?.error.message).toMatch(/^redis 127\.0\.0\.1:\d+: went back in time: expected \d \d+:0 of [ab], got \d /);
+    expect(Number(await master.client.get('n'))).toBeGreaterThan(0);
+
+    const all = SHARDS.length * deliveries * 5;
+    expect(await replica.client.get('n')).toBe(String(all));
+    expect(await replica.client.hgetall('shards')).toEqual({ a: '60', b: '60' });
+    expect(new Set(Object.values(await replica.client.hgetall('events')))).toEqual(new Set(['2']));
+    // The sink beside, which lost nothing, is given nothing twice.
+    expect(beside.stored.map(text)).toHaveLength(all);
+    // The counts are those since the run began anew, and add up.
+    expect(counts).toMatchObject({ read: counts.stored, rejected: 0, inFlight: 0 });
+    expect(counts.read).toBeLessThanOrEqual(all);
+  });
+
+  it('ends the run when it goes back over and over', async () => {
+    const sink = memorySink<Event<Uint8Array>>();
+    sink.beforeCommit = () => {
+      throw new WentBackError('memory', 'a', '1', '0');
+    };
+    const told: Diagnostic[] = [];
+    const { VirtualTimeScheduler } = await import('rxjs');
+    const scheduler = new VirtualTimeScheduler();
+    const finished = run(
+      pipeline('p')
+        .from(scripted({ a: [['x']] }))
+        .to(sink),
+      { scheduler, report: (d) => told.push(d) },
+    );
+    let isOver = false;
+    const ended = finished.catch((error: unknown) => error).finally(() => (isOver = true));
+    while (!isOver) {
+      await new Promise(setImmediate);
+      scheduler.flush();
+    }
+    expect(await ended).toBeInstanceOf(WentBackError);
+    expect(told.filter(({ type }) => type === 'went-back')).toHaveLength(20);
+  });
+});
