@@ -1,8 +1,9 @@
-// The child process of get-records.ts: answers each GetRecords with the same records, made beforehand, in the format in which it is asked.
+// The child process of get-records.ts: answers each GetRecords with the same records, made beforehand, in the format in which it is asked; and sends them to who subscribes.
 import { randomBytes } from 'node:crypto';
-import { createServer } from 'node:http';
+import { type ServerResponse, createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { cbor, tag } from '@smithy/core/cbor';
+import { EventStreamCodec } from '@smithy/core/event-streams';
 import { shop } from '../src/demo/shop.ts';
 
 const records = Number(process.argv[2]);
@@ -31,7 +32,26 @@ const bodies: Readonly<Record<string, Uint8Array>> = {
   'application/x-amz-cbor-1.1': cbor.serialize({ Records: inCbor, ...rest }),
 };
 
+const codec = new EventStreamCodec(
+  (bytes) => Buffer.from(bytes as Uint8Array).toString(),
+  (text) => Buffer.from(text),
+);
+const event = codec.encode({
+  headers: {
+    ':message-type': { type: 'string', value: 'event' },
+    ':event-type': { type: 'string', value: 'SubscribeToShardEvent' },
+  },
+  body: Buffer.from(JSON.stringify({ Records: inJson, ContinuationSequenceNumber: String(FIRST), MillisBehindLatest: 0 })),
+});
+
+/** Sends the same event for as long as somebody reads it. */
+function sendEvents(response: ServerResponse): void {
+  while (!response.destroyed && response.write(event));
+  response.once('drain', () => sendEvents(response));
+}
+
 const server = createServer((request, response) => {
+  if (String(request.headers['x-amz-target']).endsWith('SubscribeToShard')) return sendEvents(response);
   const format = request.headers['content-type']!;
   request.resume().once('end', () => response.setHeader('content-type', format).end(bodies[format]));
 });

@@ -36,12 +36,14 @@ export const groups: readonly Group[] = [
   {
     name: 'get-records',
     title:
-      'GetRecords alone, 2,000 records of 1,000 bytes a call (CPU s a million are ms a MB); random bytes, as compressed data looks',
+      'GetRecords alone, and SubscribeToShard, 2,000 records of 1,000 bytes a call (CPU s a million are ms a MB); random bytes, as compressed data looks',
     rows: [
       { name: 'stock', command: getRecords('--protocol', 'stock') },
       { name: 'lean', command: getRecords('--protocol', 'lean'), against: 'stock' },
       { name: 'stock, random', command: getRecords('--protocol', 'stock', '--data', 'random') },
       { name: 'lean, random', command: getRecords('--protocol', 'lean', '--data', 'random'), against: 'stock, random' },
+      { name: 'fan-out, stock', command: getRecords('--mode', 'fan-out', '--protocol', 'stock') },
+      { name: 'fan-out, lean', command: getRecords('--mode', 'fan-out', '--protocol', 'lean'), against: 'fan-out, stock' },
     ],
   },
   {

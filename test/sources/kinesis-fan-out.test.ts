@@ -32,7 +32,7 @@ async function fanOut(
   return { ...server, source: kinesis({ stream: 'shop', mode: 'fan-out', ...where, ...options }) };
 }
 
-/** As the SDK makes it for AWS, but without TLS. */
+/** As the SDK makes it for AWS, but without TLS. The SDK reads the events of a client of one's own. */
 function http2Client(endpoint: string): KinesisClient {
   const credentials = { accessKeyId: 'local', secretAccessKey: 'local' };
   return new KinesisClient({ endpoint, region: 'us-east-1', credentials, maxAttempts: 1 });
@@ -412,6 +412,11 @@ describe('kinesis by fan-out', () => {
       });
       await expect(completed).rejects.toThrow(/kinesis shop s: answered with 1, .*made again under the same name/);
       expect(events).toEqual([]);
+    });
+
+    it('when it is sent a record without data', async () => {
+      const given = await fanOut({ shards, subscription: () => [{ content: { Records: [{ SequenceNumber: '1' }] } }] });
+      await expect(readSource(given.source, { scheduler }).completed).rejects.toThrow(/^kinesis shop s: /);
     });
 
     it('when there is an active consumer, and no such shard', async () => {

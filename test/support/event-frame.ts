@@ -4,9 +4,17 @@ import { crc32 } from 'node:zlib';
  * Writes one message of an AWS event stream: lengths, their checksum, headers, payload, checksum of all.
  *
  * https://docs.aws.amazon.com/transcribe/latest/dg/streaming-setting-up.html#streaming-event-stream
+ *
+ * @param more headers beside those of a message, as they are written
  */
-export function eventFrame(kind: 'event' | 'exception', type: string, payload: object): Buffer {
+export function eventFrame(
+  kind: 'event' | 'exception',
+  type: string,
+  payload: object,
+  more: Uint8Array = Buffer.alloc(0),
+): Buffer {
   const headers = Buffer.concat([
+    more,
     header(':message-type', kind),
     header(kind === 'event' ? ':event-type' : ':exception-type', type),
     header(':content-type', 'application/json'),

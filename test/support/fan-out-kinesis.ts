@@ -9,6 +9,8 @@ import { eventFrame } from './event-frame.ts';
 export type Scene =
   /** An event with these records, by their places from 1. Its continuation is its last record's number, when none is said. */
   | { readonly records: readonly number[]; readonly continuation?: string; readonly children?: readonly string[] }
+  /** An event with this content. */
+  | { readonly content: object }
   /** An event that is an error. */
   | { readonly exception: string }
   | { readonly sleepMs: number }
@@ -160,7 +162,7 @@ export async function startFanOutKinesis(options: FanOutKinesisOptions): Promise
         response.write(eventFrame('exception', scene.exception, { message: 'as the test wants it' }));
         return void response.end();
       } else {
-        const frame = eventFrame('event', 'SubscribeToShardEvent', eventOf(shard, scene));
+        const frame = eventFrame('event', 'SubscribeToShardEvent', 'content' in scene ? scene.content : eventOf(shard, scene));
         await new Promise((resolve) => response.write(frame, resolve));
         written++;
       }

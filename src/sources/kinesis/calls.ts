@@ -145,7 +145,7 @@ export function childrenOf(children: readonly ChildShard[] = []): Shard[] {
 }
 
 function hashKeysOf(range: HashKeyRange | undefined): Shard['hashKeys'] {
-  return range && { first: range.StartingHashKey!, last: range.EndingHashKey! };
+  return range ? { first: range.StartingHashKey!, last: range.EndingHashKey! } : undefined;
 }
 
 /** An answer without its content looks like a stream without shards, or the end of a shard; it is one that was cut off. */

@@ -27,11 +27,10 @@ export function isInvalidArgument(error: unknown): boolean {
   return error instanceof Error && error.name === 'InvalidArgumentException';
 }
 
-/** Tells whether a subscription that was open ended so that another one may do better: all but what a key's owner has to mend. */
+/** Tells whether a subscription that was open ended so that another one may do better: all but what somebody has to mend, a key's owner or we. */
 export function isBrokenSubscription(error: unknown): boolean {
-  return (
-    error instanceof Error && (!/^KMS|ResourceNotFound|AccessDenied/.test(error.name) || error.name === 'KMSThrottlingException')
-  );
+  if (!(error instanceof Error) || /^(TypeError|ReferenceError|RangeError)$/.test(error.name)) return false;
+  return !/^KMS|ResourceNotFound|AccessDenied/.test(error.name) || error.name === 'KMSThrottlingException';
 }
 
 /** Tells whether a call that failed so is worth repeating. */

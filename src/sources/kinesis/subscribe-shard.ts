@@ -23,6 +23,8 @@ export interface ShardFanOut {
   readonly maxRecords: number;
   /** How packed records are taken apart; nothing when they are left as they are. */
   readonly unpacking: Unpacking | undefined;
+  /** Whether events are read here, not by the SDK. */
+  readonly isLean: boolean;
   /** For a person: `kinesis shop`. */
   readonly name: string;
 }
@@ -35,7 +37,7 @@ export interface ShardFanOut {
  */
 export async function subscribeShard(reading: ShardReading, fanOut: ShardFanOut): Promise<readonly Shard[] | undefined> {
   const { ledger, scheduler, report, signal } = reading;
-  const { client, consumer, name } = fanOut;
+  const { client, consumer, isLean, name } = fanOut;
   const shard = reading.shard.id;
   const backOff = new BackOff(reading, `${name} ${shard}`, shard, signal);
   const pace = new SubscribePace();
@@ -54,6 +56,7 @@ export async function subscribeShard(reading: ShardReading, fanOut: ShardFanOut)
       client,
       consumerArn,
       at,
+      isLean,
       opened() {
         isOpen = true;
         pace.opened(scheduler.now());

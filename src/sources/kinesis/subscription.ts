@@ -1,4 +1,10 @@
-import { type _Record, type KinesisClient, SubscribeToShardCommand } from '@aws-sdk/client-kinesis';
+import {
+  type _Record,
+  type KinesisClient,
+  SubscribeToShardCommand,
+  type SubscribeToShardEvent,
+  type SubscribeToShardEventStream,
+} from '@aws-sdk/client-kinesis';
 import type { Beginning } from '../../event.ts';
 import { RECORD_OVERHEAD_BYTES } from '../../ledger.ts';
 import type { ShardReading } from '../read-shards.ts';
@@ -6,6 +12,7 @@ import { reserveRoom } from '../reserve-room.ts';
 import type { Shard } from '../shard-set.ts';
 import { childrenOf, iteratorAt } from './calls.ts';
 import { eventFrames } from './event-frames.ts';
+import { readEvent } from './event-message.ts';
 import { Silence } from './silence.ts';
 
 /**
@@ -33,6 +40,8 @@ export interface SubscriptionOptions {
   readonly consumerArn: string;
   /** Where it begins: at a time, at TRIM_HORIZON, after a position; at a sequence number. */
   readonly at: Beginning | { readonly atSequence: string };
+  /** Whether events are read here, not by the SDK. */
+  readonly isLean: boolean;
   /** Called when the stream has taken the subscription on. */
   readonly opened: () => void;
 }
@@ -46,8 +55,8 @@ export interface SubscriptionOptions {
  * @throws {Error} what the SDK throws, and TimeoutError when nothing comes for 35 seconds
  */
 export async function* subscription(
-  { shard, ledger, scheduler, signal }: ShardReading,
-  { client, consumerArn, at, opened }: SubscriptionOptions,
+  { shard, ledger, scheduler, signal }: Pick<ShardReading, 'shard' | 'ledger' | 'scheduler' | 'signal'>,
+  { client, consumerArn, at, isLean, opened }: SubscriptionOptions,
 ): AsyncGenerator<ShardEvent, void> {
   const end = new AbortController();
   const stop = (): void => end.abort();
@@ -88,7 +97,8 @@ export async function* subscription(
     ShardId: shard.id,
     StartingPosition: startingPosition(at),
   });
-  // The SDK decodes the first event before it gives the answer: room has to be waited for before the bytes reach it.
+  // The SDK decodes the first event before it gives the answer: room has to be waited for before the bytes reach it, if they do.
+  let frames: AsyncIterable<Uint8Array> = none();
   command.middlewareStack.add(
     (next) => async (args) => {
       const result = await next(args);
@@ -97,7 +107,8 @@ export async function* subscription(
         silence.end();
         opened();
         body = response.body as Body;
-        response.body = framesOf(body);
+        frames = framesOf(body);
+        response.body = isLean ? none() : frames;
       }
       return result;
     },
@@ -109,8 +120,7 @@ export async function* subscription(
     if (signal.aborted) return;
     silence.begin();
     const { EventStream } = await client.send(command, { abortSignal: end.signal });
-    for await (const { SubscribeToShardEvent: event } of EventStream ?? []) {
-      if (!event) continue;
+    for await (const event of isLean ? leanEvents(frames) : stockEvents(EventStream!)) {
       const forIt = reservedBytes;
       reservedBytes = 0;
       yield {
@@ -132,6 +142,19 @@ export async function* subscription(
     end.abort();
     body?.destroy();
   }
+}
+
+async function* none(): AsyncGenerator<never> {}
+
+async function* leanEvents(frames: AsyncIterable<Uint8Array>): AsyncGenerator<SubscribeToShardEvent> {
+  for await (const frame of frames) {
+    const event = readEvent(frame);
+    if (event) yield event;
+  }
+}
+
+async function* stockEvents(stream: AsyncIterable<SubscribeToShardEventStream>): AsyncGenerator<SubscribeToShardEvent> {
+  for await (const { SubscribeToShardEvent: event } of stream) if (event) yield event;
 }
 
 interface Body extends AsyncIterable<Uint8Array> {
