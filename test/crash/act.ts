@@ -180,6 +180,11 @@ export class Act {
     return owner;
   }
 
+  /** Resolves when an owner's next load is on its way to the database, or after a while. */
+  async nextLoad(): Promise<void> {
+    await Promise.race([this.#stage.weather.nextLoad(), sleep(2000)]);
+  }
+
   /** Kills an owner; that it has ended by itself is a fault, unless another one took over. */
   async kill(owner: Owner, mayBeFenced = false): Promise<void> {
     if (await owner.kill()) this.did('SIGKILL', owner.name);

@@ -32,7 +32,7 @@ const RATES = {
 /** Proxies before the servers of an act, each of which lets some calls go wrong. */
 export class RoughWeather {
   readonly #seed: number;
-  readonly #proxies: FaultProxy[] = [];
+  readonly #proxies = new Map<keyof typeof RATES, FaultProxy>();
 
   constructor(seed: number) {
     this.#seed = seed;
@@ -41,19 +41,24 @@ export class RoughWeather {
   /** A server's URL, by way of a proxy. */
   async before(server: keyof typeof RATES, url: string): Promise<string> {
     const proxy = await startFaultProxy({ target: url, faults: { seed: this.#seed, rates: RATES[server] } });
-    this.#proxies.push(proxy);
+    this.#proxies.set(server, proxy);
     return proxy.url;
+  }
+
+  /** Resolves when the next load is on its way to the database, which then has it a little later. */
+  async nextLoad(): Promise<void> {
+    await this.#proxies.get('postgres')?.inject({ kind: 'delay', on: 'COMMIT', delayMs: 5 });
   }
 
   /** How often each kind of fault has taken place. */
   get injected(): ReadonlyMap<string, number> {
     const sums = new Map<string, number>();
-    for (const { injected } of this.#proxies)
+    for (const { injected } of this.#proxies.values())
       for (const [kind, count] of Object.entries(injected)) sums.set(kind, (sums.get(kind) ?? 0) + count);
     return sums;
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.#proxies.map((proxy) => proxy.close()));
+    await Promise.all([...this.#proxies.values()].map((proxy) => proxy.close()));
   }
 }

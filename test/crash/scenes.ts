@@ -54,10 +54,17 @@ async function orderlyStop(act: Act): Promise<void> {
   await act.terminate(owner);
 }
 
+/** In the middle of a load, or any time. */
 async function restartPostgres(act: Act): Promise<void> {
   const owner = await reader(act, 1200);
   const how = act.random.chance(0.5) ? 'crash' : 'orderly';
-  act.did(`Postgres ${how}`);
+  const isInLoad = act.random.chance(0.6);
+  const delayMs = act.random.below(60);
+  if (isInLoad) {
+    await act.nextLoad();
+    await sleep(delayMs);
+  }
+  act.did(`Postgres ${how}`, isInLoad ? `${delayMs} ms after a load began` : '');
   await act.postgres.restart(how);
   await sleep(act.random.below(1500));
   await act.kill(owner);
@@ -76,9 +83,11 @@ async function zombie(act: Act): Promise<void> {
   stopped.signal('SIGCONT');
   act.note(`SIGCONT ${stopped.name}`);
   if (isLockedOut) {
-    if (!next.hasEnded) act.did('locked out', next.output.trim());
-    await Promise.all([next, stopped].map((owner) => act.kill(owner)));
-    return;
+    const gaveUp = next.hasEnded && !next.output.includes('is held by another run');
+    if (gaveUp) await act.kill(next);
+    else act.did('locked out', next.output.trim());
+    await next.kill();
+    return act.kill(stopped);
   }
   if (act.random.chance(0.3)) await act.kill(next);
   await act.isFenced(stopped);
