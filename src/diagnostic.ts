@@ -30,6 +30,7 @@ export type Diagnostic =
     }
   /** A store has lost what it had acknowledged; a new run begins where it stands. The counts are those of the run that ended by it. */
   | { readonly type: 'went-back'; readonly error: Error; readonly counts: Counts }
+  | { readonly type: 'lookup-retry'; readonly attempt: number; readonly delayMs: number; readonly error: unknown }
   | { readonly type: 'sink-joined'; readonly sink: string; readonly shard: string; readonly resume: Resume }
   | { readonly type: 'rejected'; readonly position: Position; readonly why: RejectReason }
   | {

@@ -16,6 +16,8 @@ export function logLine(diagnostic: Diagnostic): string | undefined {
       const { read, stored } = diagnostic.counts;
       return `${diagnostic.error.message}; a new run begins where it stands (the one that ended had read ${read} and stored ${stored})`;
     }
+    case 'lookup-retry':
+      return `lookup: try ${diagnostic.attempt} failed, again in ${Math.round(diagnostic.delayMs)} ms: ${messageOf(diagnostic.error)}`;
     case 'sink-joined':
       return `${diagnostic.sink}: new to ${diagnostic.shard}, begins at ${formatResume(diagnostic.resume)}`;
     case 'identities-forgotten':

@@ -1,9 +1,11 @@
 import { FencedError, WentBackError } from '../errors.ts';
 import { type RejectReason, type Resume, compareResumes, formatResume, parseResume } from '../event.ts';
+import type { LookupSource } from '../operators/lookup-source.ts';
 import type { Owner } from '../owner.ts';
 import type { Batch, CommandFault, CommandStore, KeptReject, OpenCommandStore, Place } from './command-store.ts';
 import type { Script, ScriptCommand } from './commands.ts';
 import { RedisClient, RedisError } from './redis-client.ts';
+import { RedisReads } from './redis-reads.ts';
 import { ACQUIRE, batchScript } from './redis-script.ts';
 
 export interface RedisOptions {
@@ -24,7 +26,7 @@ export interface RedisOptions {
  * @param url `redis://user:password@host:port/database`, or `rediss://` for TLS
  * @throws {TypeError} when it is a URL of another kind; the message does not show it
  */
-export function redis(url: string, { timeoutMs = 10_000 }: RedisOptions = {}): CommandStore {
+export function redis(url: string, { timeoutMs = 10_000 }: RedisOptions = {}): CommandStore & LookupSource {
   const parsed = URL.parse(url);
   if (!parsed || !/^rediss?:$/.test(parsed.protocol) || !parsed.host)
     throw new TypeError('redis: expected a URL like redis://user:password@host:6379/0');
@@ -42,6 +44,7 @@ export function redis(url: string, { timeoutMs = 10_000 }: RedisOptions = {}): C
       }
       return new OpenRedis(client);
     },
+    openReads: () => new RedisReads(new RedisClient(url, { timeoutMs })),
   };
 }
 

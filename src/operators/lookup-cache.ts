@@ -1,0 +1,30 @@
+interface Known {
+  readonly value: unknown;
+  readonly untilMs: number;
+}
+
+/** Remembers answers for a while, the oldest forgotten first when they are too many. */
+export class LookupCache {
+  readonly #known = new Map<string, Known>();
+  readonly #entries: number;
+  readonly #forMs: number;
+
+  /** @param entries how many at most; 0 remembers nothing */
+  constructor(entries: number, forMs: number) {
+    this.#entries = entries;
+    this.#forMs = forMs;
+  }
+
+  get(id: string, nowMs: number): { readonly value: unknown } | undefined {
+    const known = this.#known.get(id);
+    return known && known.untilMs > nowMs ? known : undefined;
+  }
+
+  set(id: string, value: unknown, nowMs: number): void {
+    if (this.#entries === 0) return;
+    // What is asked anew goes to the end of the row.
+    this.#known.delete(id);
+    this.#known.set(id, { value, untilMs: nowMs + this.#forMs });
+    if (this.#known.size > this.#entries) this.#known.delete(this.#known.keys().next().value!);
+  }
+}

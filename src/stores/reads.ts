@@ -1,0 +1,37 @@
+import type { Read } from '../operators/lookup-source.ts';
+
+/** The text of a key; nothing when it is absent. */
+export const get = (key: string): Read<string | undefined> => ({
+  name: 'GET',
+  key,
+  args: [],
+  understand: (answer) => (answer as string | null) ?? undefined,
+});
+
+/** The fields of a hash; empty when it is absent. */
+export const hgetall = (key: string): Read<ReadonlyMap<string, string>> => ({
+  name: 'HGETALL',
+  key,
+  args: [],
+  understand: (answer) => new Map(pairsOf(answer as string[])),
+});
+
+/** The members of a set; empty when it is absent. */
+export const smembers = (key: string): Read<ReadonlySet<string>> => ({
+  name: 'SMEMBERS',
+  key,
+  args: [],
+  understand: (answer) => new Set(answer as string[]),
+});
+
+/** So many members of a sorted set with the greatest scores, greatest first; empty when it is absent. */
+export const highest = (key: string, count: number): Read<readonly (readonly [member: string, score: number])[]> => ({
+  name: 'ZREVRANGE',
+  key,
+  args: [0, count - 1, 'WITHSCORES'],
+  understand: (answer) => pairsOf(answer as string[]).map(([member, score]) => [member, Number(score)]),
+});
+
+function pairsOf(flat: readonly string[]): [string, string][] {
+  return Array.from({ length: flat.length / 2 }, (_, i) => [flat[2 * i]!, flat[2 * i + 1]!]);
+}

@@ -1,0 +1,228 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import fc from 'fast-check';
+import { Subject } from 'rxjs';
+import { describe, expect, it, vi } from 'vitest';
+import type { Diagnostic } from '../../src/diagnostic.ts';
+import type { Event } from '../../src/event.ts';
+import { Ledger } from '../../src/ledger.ts';
+import type { LookupSource, Read } from '../../src/operators/lookup-source.ts';
+import { type LookupOptions, lookup } from '../../src/operators/lookup.ts';
+import { type Sample, deliver } from '../../src/testing/deliver.ts';
+
+type Done = (answers: readonly unknown[], failure?: unknown) => void;
+
+/** A store whose calls a test answers by hand. */
+class Store implements LookupSource {
+  readonly describe = 'a store';
+  readonly calls: { readonly keys: readonly string[]; readonly done: Done }[] = [];
+  isClosed = false;
+  openReads() {
+    return {
+      read: (reads: readonly Read<unknown>[], done: Done) => void this.calls.push({ keys: reads.map(({ key }) => key), done }),
+      close: () => void (this.isClosed = true),
+    };
+  }
+  /** Answers a call with its keys in capitals. */
+  answer(call: number): void {
+    const { keys, done } = this.calls[call]!;
+    done(keys.map((key) => key.toUpperCase()));
+  }
+}
+
+const reader = (key: string): Read<string> => ({ name: 'GET', key, args: [], understand: String });
+const text = (data: Uint8Array): string => Buffer.from(data).toString();
+
+/** A subscription to `lookup` that keeps what comes out. */
+function looked(store: Store, more: Partial<LookupOptions<Uint8Array, readonly Read<string>[], string>> = {}) {
+  const source = new Subject<Event<Uint8Array>>();
+  const told: Diagnostic[] = [];
+  const ledger = new Ledger({ report: (diagnostic) => told.push(diagnostic) });
+  const out: string[] = [];
+  let end: unknown;
+  const subscription = source
+    .pipe(
+      lookup({
+        from: store,
+        keys: (data) => text(data).split(',').filter(Boolean).map(reader),
+        attach: (data, values) => `${text(data)}=${values?.join() ?? ''}`,
+        ...more,
+      }),
+    )
+    .subscribe({
+      next: ({ data }) => void out.push(data),
+      error: (error: unknown) => void (end = error),
+      complete: () => void (end = 'complete'),
+    });
+  /** One delivery; a turn later its call is out. */
+  const push = async (...samples: (string | Sample)[]): Promise<void> => {
+    const { delivery, events } = deliver(samples, ledger);
+    for (const event of events) source.next(event);
+    delivery.letGo();
+    await nextTurn();
+  };
+  return { source, push, out, ledger, told, subscription, end: () => end };
+}
+
+describe('lookup', () => {
+  it('asks in one call for all that a delivery wants, once for what it wants twice', async () => {
+    const store = new Store();
+    const { push, out } = looked(store);
+    await push('a,b', 'b', 'c');
+    expect(store.calls.map(({ keys }) => keys)).toEqual([['a', 'b', 'c']]);
+    store.answer(0);
+    expect(out).toEqual(['a,b=A,B', 'b=B', 'c=C']);
+  });
+
+  it('has one call under way, of no more reads than it may have, and asks for the rest when that is answered', async () => {
+    const store = new Store();
+    const { push, out } = looked(store, { maxReads: 2 });
+    await push('a', 'b', 'c');
+    await push('d');
+    expect(store.calls.map(({ keys }) => keys)).toEqual([['a', 'b']]);
+    store.answer(0);
+    await nextTurn();
+    expect(store.calls.map(({ keys }) => keys)).toEqual([
+      ['a', 'b'],
+      ['c', 'd'],
+    ]);
+    expect(out).toEqual(['a=A', 'b=B']);
+    store.answer(1);
+    expect(out).toEqual(['a=A', 'b=B', 'c=C', 'd=D']);
+  });
+
+  it('asks anew for what came after a call was sent, when it remembers nothing', async () => {
+    const store = new Store();
+    const { push } = looked(store);
+    await push('a');
+    await push('a');
+    store.answer(0);
+    await nextTurn();
+    expect(store.calls).toHaveLength(2);
+  });
+
+  it('lets an event without keys pass at once, and puts nothing to it', async () => {
+    const store = new Store();
+    const { push, out } = looked(store, { keys: () => undefined });
+    await push('a');
+    expect(out).toEqual(['a=']);
+    expect(store.calls).toEqual([]);
+  });
+
+  it('forgets the oldest answer when it may remember no more', async () => {
+    const store = new Store();
+    const { push } = looked(store, { cache: { entries: 2, for: { hours: 1 } } });
+    for (const key of ['a', 'b', 'c']) {
+      await push(key);
+      store.answer(store.calls.length - 1);
+    }
+    await push('b,c');
+    expect(store.calls).toHaveLength(3);
+    await push('a');
+    expect(store.calls).toHaveLength(4);
+  });
+
+  it('holds what waits, and settles it when it is out', async () => {
+    const store = new Store();
+    const { push, ledger } = looked(store);
+    await push('a', 'b');
+    expect(ledger.counts()).toMatchObject({ read: 2, inFlight: 2 });
+    store.answer(0);
+    expect(ledger.counts()).toMatchObject({ read: 2, inFlight: 0 });
+  });
+
+  it('makes events rejects whose read the store refuses, or whose function throws, and goes on', async () => {
+    const store = new Store();
+    const keys = (data: Uint8Array): Read<string>[] => {
+      if (text(data) === 'bad') throw new Error('no key');
+      return [reader(text(data))];
+    };
+    const attach = (data: Uint8Array): string => {
+      if (text(data) === 'worse') throw new TypeError('no value');
+      return text(data);
+    };
+    const { push, out, ledger } = looked(store, { keys, attach });
+    const why: unknown[] = [];
+    ledger.onReject((reject) => why.push([text(reject.event.data as Uint8Array), reject.why]));
+    await push('a', 'bad', 'b', 'worse', 'c');
+    store.calls[0]!.done(['A', new Error('WRONGTYPE'), 'W', 'C']);
+    expect(out).toEqual(['a', 'c']);
+    expect(why).toEqual([
+      ['bad', { step: 'lookup', code: 'Error', reason: 'no key' }],
+      ['b', { step: 'lookup', code: 'Error', reason: 'WRONGTYPE' }],
+      ['worse', { step: 'lookup', code: 'TypeError', reason: 'no value' }],
+    ]);
+  });
+
+  it('tries a call again that failed for a passing reason, tells of it, and ends on another', async () => {
+    const store = new Store();
+    const { push, told, end, out } = looked(store);
+    await push('a');
+    store.calls[0]!.done([], Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' }));
+    await vi.waitFor(() => expect(store.calls).toHaveLength(2));
+    expect(store.calls[1]!.keys).toEqual(['a']);
+    expect(told).toMatchObject([{ type: 'lookup-retry', attempt: 1 }]);
+    const broken = new Error('NOAUTH Authentication required.');
+    store.calls[1]!.done([], broken);
+    expect(end()).toBe(broken);
+    expect(out).toEqual([]);
+  });
+
+  it('completes when the last event is out, and closes its store however it ends', async () => {
+    const store = new Store();
+    const { push, source, end } = looked(store);
+    await push('a');
+    source.complete();
+    expect(end()).toBeUndefined();
+    store.answer(0);
+    expect(end()).toBe('complete');
+    expect(store.isClosed).toBe(true);
+
+    const other = new Store();
+    const { push: pushOther, subscription, ledger, out } = looked(other);
+    await pushOther('a');
+    subscription.unsubscribe();
+    other.answer(0);
+    expect([other.isClosed, out, ledger.counts().inFlight]).toEqual([true, [], 1]);
+  });
+
+  it('passes an error of its source on', () => {
+    const { source, end } = looked(new Store());
+    const lost = new Error('lost');
+    source.error(lost);
+    expect(end()).toBe(lost);
+  });
+
+  it('gives out every event once and in order, with its own values, whatever is remembered and when calls are answered', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.array(fc.constantFrom('', 'a', 'b', 'c', 'a,b', 'c,d,a'), { minLength: 1, maxLength: 4 }), { maxLength: 8 }),
+        fc.array(fc.boolean(), { maxLength: 8 }),
+        fc.option(fc.integer({ min: 1, max: 3 }), { nil: undefined }),
+        fc.integer({ min: 1, max: 3 }),
+        async (deliveries, answers, entries, maxReads) => {
+          const store = new Store();
+          const { push, out, ledger } = looked(store, { maxReads, ...(entries && { cache: { entries, for: { hours: 1 } } }) });
+          let answered = 0;
+          for (const [i, samples] of deliveries.entries()) {
+            await push(...samples);
+            if (answers[i] && answered < store.calls.length) store.answer(answered++);
+          }
+          await nextTurn();
+          for (; answered < store.calls.length; await nextTurn()) store.answer(answered++);
+          expect(out).toEqual(deliveries.flat().map((keys) => `${keys}=${keys.toUpperCase()}`));
+          expect(ledger.counts().inFlight).toBe(0);
+          expect(store.calls.every(({ keys }) => keys.length <= maxReads)).toBe(true);
+        },
+      ),
+      { numRuns: 100 },
+    );
+  });
+
+  it('refuses options that are out of their bounds', () => {
+    expect(() => looked(new Store(), { maxReads: 0 })).toThrow(RangeError);
+    expect(() => looked(new Store(), { cache: { entries: 0, for: { seconds: 1 } } })).toThrow(
+      'lookup: expected entries of 1 or more, got 0',
+    );
+    expect(() => looked(new Store(), { cache: { entries: 1, for: { seconds: 0 } } })).toThrow(RangeError);
+  });
+});
