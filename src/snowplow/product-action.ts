@@ -1,0 +1,80 @@
+import type { EnrichedEvent } from './enriched-event.ts';
+import { isSelfDescribing } from './self-describing.ts';
+
+/** What a visitor did with a product. */
+export interface ProductAction {
+  /** user_id, else domain_userid, else network_userid. */
+  readonly user: string;
+  readonly sku: string;
+  /** Where the event tells it. */
+  readonly brand: string | undefined;
+  /** `category/action` of a structured event, `page_view`, or `transaction_item`. */
+  readonly action: string;
+  readonly weight: number;
+}
+
+export interface ProductActionOptions {
+  /** The path of a product's page; its first group is the sku. @default page views are no product actions */
+  readonly page?: RegExp;
+  /** Makes a sku of what the path has. @default as it is */
+  readonly skuOf?: (text: string) => string;
+  /** What each action says of the visitor's interest in the product; of others nothing is told. */
+  readonly weights: Readonly<Record<string, number>>;
+}
+
+const OPENING_BRACE = 0x7b;
+
+/**
+ * Reads what an event says of a visitor and a product: from the JSON label of a structured event (`{ sku, brand… }`, also inside a
+ * self-describing one), from the view of a product's page, from an item of a transaction. Nothing for every other event, and for one
+ * that does not say who did it. For `transform`.
+ *
+ * @throws {SyntaxError} for a label that begins as JSON and is none
+ */
+export function productAction({
+  page,
+  skuOf = (text) => text,
+  weights,
+}: ProductActionOptions): (event: EnrichedEvent) => ProductAction | undefined {
+  const weightOf = new Map(Object.entries(weights));
+  return function productAction(event) {
+    const action = actionOf(event);
+    const weight = action === undefined ? undefined : weightOf.get(action);
+    if (action === undefined || weight === undefined) return undefined;
+    const product = productOf(event, page, skuOf);
+    const user = event.user_id ?? event.domain_userid ?? event.network_userid;
+    return product && user !== undefined ? { user, ...product, action, weight } : undefined;
+  };
+}
+
+function actionOf(event: EnrichedEvent): string | undefined {
+  const kind = event.event;
+  return kind === 'struct' ? `${event.se_category ?? ''}/${event.se_action ?? ''}` : kind;
+}
+
+type Product = Pick<ProductAction, 'sku' | 'brand'>;
+
+function productOf(event: EnrichedEvent, page: RegExp | undefined, skuOf: (text: string) => string): Product | undefined {
+  switch (event.event) {
+    case 'struct':
+      return productOfLabel(event);
+    case 'page_view': {
+      const text = page?.exec(event.page_urlpath ?? '')?.[1];
+      return text === undefined ? undefined : { sku: skuOf(text), brand: undefined };
+    }
+    case 'transaction_item': {
+      const sku = event.ti_sku;
+      return sku === undefined ? undefined : { sku, brand: undefined };
+    }
+    default:
+      return undefined;
+  }
+}
+
+function productOfLabel(event: EnrichedEvent): Product | undefined {
+  const label = event.bytesOf('se_label');
+  if (label[0] !== OPENING_BRACE) return undefined;
+  const value = JSON.parse(event.text('se_label')) as Record<string, unknown>;
+  const { sku, brand } = ((isSelfDescribing(value) ? value.data : value) ?? {}) as Record<string, unknown>;
+  return typeof sku === 'string' ? { sku, brand: typeof brand === 'string' ? brand : undefined } : undefined;
+}

@@ -1,0 +1,70 @@
+import { describe, expect, it } from 'vitest';
+import { productAction } from '../../src/snowplow/product-action.ts';
+import { type Texts, eventOf } from './line.ts';
+
+const weights = { 'product/view': 1, 'cart/add': 5, page_view: 2, transaction_item: 20 };
+const read = productAction({ page: /^\/p\/([a-z]{2}-\d{4})$/, skuOf: (text) => text.toUpperCase(), weights });
+const who = { domain_userid: 'd1' };
+const struct = (label: string, action = 'add'): Texts => ({
+  ...who,
+  event: 'struct',
+  se_category: 'cart',
+  se_action: action,
+  se_label: label,
+});
+
+describe('productAction', () => {
+  it('reads product, brand and action from the label of a structured event', () => {
+    expect(read(eventOf(struct('{"sku":"KI-1001","brand":"Nordlicht","price":3}')))).toEqual({
+      user: 'd1',
+      sku: 'KI-1001',
+      brand: 'Nordlicht',
+      action: 'cart/add',
+      weight: 5,
+    });
+  });
+
+  it('reads a self-describing label', () => {
+    const label = '{"schema":"iglu:com.example/x/jsonschema/1-0-0","data":{"sku":"KI-1001"}}';
+    expect(read(eventOf(struct(label)))).toMatchObject({ sku: 'KI-1001', brand: undefined });
+  });
+
+  it('reads the product from the path of its page, and from an item of a transaction', () => {
+    expect(read(eventOf({ ...who, event: 'page_view', page_urlpath: '/p/ki-1001' }))).toMatchObject({
+      sku: 'KI-1001',
+      action: 'page_view',
+      weight: 2,
+    });
+    expect(read(eventOf({ ...who, event: 'transaction_item', ti_sku: 'GA-2001' }))).toMatchObject({ sku: 'GA-2001', weight: 20 });
+  });
+
+  it('knows a user by the first of her three ids that is there', () => {
+    const item = { event: 'transaction_item', ti_sku: 'a' };
+    expect(read(eventOf({ ...item, user_id: 'u', domain_userid: 'd', network_userid: 'n' }))?.user).toBe('u');
+    expect(read(eventOf({ ...item, domain_userid: 'd', network_userid: 'n' }))?.user).toBe('d');
+    expect(read(eventOf({ ...item, network_userid: 'n' }))?.user).toBe('n');
+    expect(read(eventOf(item))).toBeUndefined();
+  });
+
+  it.each([
+    ['of another kind', { ...who, event: 'page_ping' }],
+    ['of another page', { ...who, event: 'page_view', page_urlpath: '/checkout' }],
+    ['without a path', { ...who, event: 'page_view' }],
+    ['whose action has no weight', struct('{"sku":"a"}', 'remove')],
+    ['whose label is plain text', struct('Newsletter')],
+    ['whose label has no sku', struct('{"term":"x"}')],
+    ['whose sku is no text', struct('{"sku":5}')],
+    ['without a label', { ...who, event: 'struct', se_category: 'cart', se_action: 'add' }],
+    ['with an item without a sku', { ...who, event: 'transaction_item' }],
+  ])('says nothing of an event %s', (_, texts: Texts) => {
+    expect(read(eventOf(texts))).toBeUndefined();
+  });
+
+  it('takes views of pages for nothing when no page was told', () => {
+    expect(productAction({ weights })(eventOf({ ...who, event: 'page_view', page_urlpath: '/p/ki-1001' }))).toBeUndefined();
+  });
+
+  it('throws on a label that is broken JSON, for a step that makes it a reject', () => {
+    expect(() => read(eventOf(struct('{"sku":')))).toThrow(SyntaxError);
+  });
+});
