@@ -3,7 +3,12 @@ import type { LookupSource, Read } from '../src/operators/lookup-source.ts';
 import { lookup } from '../src/operators/lookup.ts';
 import { marble } from '../src/testing/marble.ts';
 
-const price = (key: string): Read<string> => ({ name: 'GET', key, args: [], understand: (answer) => String(answer ?? 'none') });
+const price = (key: string): Read<string> => ({
+  name: 'GET',
+  key,
+  args: [],
+  understand: (answer) => (answer as string | null) ?? 'none',
+});
 
 /** A store that takes so long for a call, whose calls fail as often as said, and whose answer says with which call it came. */
 function prices(seconds: number, failures = 0): LookupSource {

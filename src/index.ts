@@ -27,12 +27,17 @@ export { scripted } from './sources/scripted.ts';
 export type { Source, SourceContext, Start } from './sources/source.ts';
 
 // Operators
+export { decay } from './decay.ts';
+export type { DecayOptions } from './decay.ts';
 export { decode } from './operators/decode.ts';
 export type { Format } from './operators/decode.ts';
 export { dedupe } from './operators/dedupe.ts';
 export type { DedupeOptions } from './operators/dedupe.ts';
 export { hash128 } from './operators/identity.ts';
 export type { Identity } from './operators/identity.ts';
+export { lookup } from './operators/lookup.ts';
+export type { LookupOptions } from './operators/lookup.ts';
+export type { LookupSource, OpenReads, Read } from './operators/lookup-source.ts';
 export { mapAccum } from './operators/map-accum.ts';
 export type { Steps } from './operators/map-accum.ts';
 export { mapAsync } from './operators/map-async.ts';
@@ -53,6 +58,8 @@ export { enriched } from './snowplow/enriched.ts';
 export { eventId, eventIdAndFingerprint } from './snowplow/event-id.ts';
 export { label } from './snowplow/label.ts';
 export type { LabelSchemas } from './snowplow/label.ts';
+export { isProductAction, productAction } from './snowplow/product-action.ts';
+export type { ProductAction, ProductActionOptions } from './snowplow/product-action.ts';
 
 // Sinks
 export { apply } from './sinks/apply.ts';
@@ -62,12 +69,15 @@ export type { ArchiveOptions } from './sinks/archive.ts';
 export { copyInto } from './sinks/copy-into.ts';
 export type { CopyIntoOptions } from './sinks/copy-into.ts';
 export { rejectsIntoArchive } from './sinks/rejects-into-archive.ts';
+export { rejectsIntoRedis } from './sinks/rejects-into-redis.ts';
+export type { RejectsIntoRedisOptions } from './sinks/rejects-into-redis.ts';
 export { rejectsIntoDatabase } from './sinks/rejects-into-database.ts';
 export type { Batch, OpenSink, Refusal, Sink, SinkContext } from './sinks/sink.ts';
 
 // Stores
 export type { CommandStore } from './stores/command-store.ts';
 export * as commands from './stores/commands.ts';
+export * as reads from './stores/reads.ts';
 export { databaseFrom } from './stores/database-url.ts';
 export type { Column, ColumnType, Database, Table } from './stores/database.ts';
 export { directory } from './stores/directory.ts';

@@ -7,15 +7,16 @@ import type { LookupSource, Read } from './lookup-source.ts';
 import { named } from './named.ts';
 
 type Reads = readonly Read<unknown>[];
-type Values<R extends Reads> = { readonly [K in keyof R]: R[K] extends Read<infer V> ? V : never };
+/** What the reads of an event bring, in their order; nothing where there are none. */
+type Values<R> = R extends Reads ? { readonly [K in keyof R]: R[K] extends Read<infer V> ? V : never } : undefined;
 
-export interface LookupOptions<A, R extends Reads, B> {
+export interface LookupOptions<A, R extends Reads | undefined, B> {
   /** Where the values are. */
   readonly from: LookupSource;
   /** What to look up for an event; nothing for one that needs nothing. */
-  readonly keys: (data: A) => R | undefined;
+  readonly keys: (data: A) => R;
   /** Puts the values, in the order of the keys, to the data; called without them when there were no keys. */
-  readonly attach: (data: A, values: Values<R> | undefined) => B;
+  readonly attach: (data: A, values: Values<R>) => B;
   /** How many answers are remembered, and how long. @default none: each event is answered by a read that was sent after it came */
   readonly cache?: { readonly entries: number; readonly for: Duration };
   /** How many values one call asks for at most. @default 1_000 */
@@ -41,7 +42,9 @@ export interface LookupOptions<A, R extends Reads, B> {
  *
  * @throws {RangeError} when an option is out of its bounds
  */
-export function lookup<A, const R extends Reads, B>(options: LookupOptions<A, R, B>): OperatorFunction<Event<A>, Event<B>> {
+export function lookup<A, const R extends Reads | undefined, B>(
+  options: LookupOptions<A, R, B>,
+): OperatorFunction<Event<A>, Event<B>> {
   const { from, cache, maxReads = 1_000, scheduler = asapScheduler } = options;
   for (const [name, value] of Object.entries({ maxReads, ...(cache && { entries: cache.entries }) }))
     if (!Number.isInteger(value) || value < 1) throw new RangeError(`lookup: expected ${name} of 1 or more, got ${value}`);

@@ -92,10 +92,8 @@ class OpenApply<T> implements OpenSink<Event<T>> {
     // Also for `positions`, which may find out that there are more.
     this.#refused = refused;
     for (const call of callsOf(batch, this.#commands, this.#maxEvents)) {
-      // Before the position passes them; keeping one again changes nothing.
-      if (call.thrown.size > 0) await this.#keep(call, call.thrown);
       this.#unsure = call;
-      const faults = await this.#store.execute(this.#owner, call);
+      const faults = await this.#store.execute(this.#owner, { ...call, rejects: rejectsOf(call, call.thrown) });
       const reasons: (Refusal['why'] | undefined)[] = [];
       for (const { index, code, reason } of faults) {
         const { command, events } = call.commands[index]!;
@@ -116,14 +114,13 @@ class OpenApply<T> implements OpenSink<Event<T>> {
     const all = new Map(call.thrown);
     const byStore = new Map<number, Refusal['why']>();
     for (const [i, why] of reasons.entries()) if (why && !all.has(i)) byStore.set(i, why);
-    if (byStore.size > 0) await this.#keep(call, byStore);
+    if (byStore.size > 0) await this.#store.keep(this.#owner, rejectsOf(call, byStore));
     for (const [i, why] of [...all, ...byStore]) this.#refused.push({ event: call.events[i]!, why });
   }
+}
 
-  #keep({ events }: Call<T>, reasons: ReadonlyMap<number, Refusal['why']>): Promise<void> {
-    const rejects = [...reasons].map(([i, why]): KeptReject => rejectRow(events[i]!, why));
-    return this.#store.keep(this.#owner, rejects);
-  }
+function rejectsOf({ events }: Call<unknown>, reasons: ReadonlyMap<number, Refusal['why']>): KeptReject[] {
+  return [...reasons].map(([i, why]) => rejectRow(events[i]!, why));
 }
 
 /** A call is atomic: one shard tells of all. */

@@ -1,3 +1,4 @@
+import type { Event } from '../event.ts';
 import type { EnrichedEvent } from './enriched-event.ts';
 import { isSelfDescribing } from './self-describing.ts';
 
@@ -27,7 +28,7 @@ const OPENING_BRACE = 0x7b;
 /**
  * Reads what an event says of a visitor and a product: from the JSON label of a structured event (`{ sku, brand… }`, also inside a
  * self-describing one), from the view of a product's page, from an item of a transaction. Nothing for every other event, and for one
- * that does not say who did it. For `transform`.
+ * that does not say who did it. For `transform`, with `filter(isProductAction)` behind it.
  *
  * @throws {SyntaxError} for a label that begins as JSON and is none
  */
@@ -45,6 +46,11 @@ export function productAction({
     const user = event.user_id ?? event.domain_userid ?? event.network_userid;
     return product && user !== undefined ? { user, ...product, action, weight } : undefined;
   };
+}
+
+/** Tells the product actions from all other events. For `filter`. */
+export function isProductAction(event: Event<ProductAction | undefined>): event is Event<ProductAction> {
+  return event.data !== undefined;
 }
 
 function actionOf(event: EnrichedEvent): string | undefined {

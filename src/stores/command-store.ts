@@ -22,6 +22,8 @@ export interface Batch {
   readonly events: readonly Place[];
   /** In the order of their events. */
   readonly commands: readonly Merged[];
+  /** Kept by the same call. */
+  readonly rejects?: readonly KeptReject[];
   /** Of at least one shard. */
   readonly positions: ReadonlyMap<string, Resume>;
 }
@@ -63,7 +65,7 @@ export interface OpenCommandStore {
   execute(owner: Owner, batch: Batch): Promise<readonly CommandFault[]>;
   /** Says which of these events are kept as rejects, and why: in their order, nothing for those that are none. */
   rejected(owner: Owner, events: readonly Place[]): Promise<readonly (RejectReason | undefined)[]>;
-  /** Keeps rejects; keeping one again changes nothing, but adds the bytes of one that has none. */
+  /** Adds the bytes to rejects that have none. */
   keep(owner: Owner, rejects: readonly KeptReject[]): Promise<void>;
   close(): Promise<void>;
 }

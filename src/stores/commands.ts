@@ -7,6 +7,8 @@ export interface Command {
   readonly name: string;
   readonly key: string;
   readonly args: readonly Argument[];
+  /** Another key that it looks at. */
+  readonly reads?: string;
 }
 
 /** Text goes as UTF-8; a number must be finite. */
@@ -53,12 +55,18 @@ export const recent = (key: string, member: string, bounds: Bounds): Command => 
   args: [...boundsOf('recent', bounds), member],
 });
 
+export interface RankBounds extends Bounds {
+  /** The key of a set whose members get no score. */
+  readonly without?: string;
+}
+
 /** Adds to the scores of a sorted set's members, then takes out those with the least scores when it has more than it keeps. */
-export function rank(key: string, scores: Iterable<readonly [member: string, by: number]>, bounds: Bounds): Command {
-  const args: Argument[] = [...boundsOf('rank', bounds), 0];
+export function rank(key: string, scores: Iterable<readonly [member: string, by: number]>, bounds: RankBounds): Command {
+  const { without } = bounds;
+  const args: Argument[] = [...boundsOf('rank', bounds), without ?? '', 0];
   for (const [member, by] of scores) args.push(member, by);
-  args[2] = (args.length - 3) / 2;
-  return { name: 'rank', key, args };
+  args[3] = (args.length - 4) / 2;
+  return { name: 'rank', key, args, ...(without !== undefined && { reads: without }) };
 }
 
 function boundsOf(who: string, { keep, expire: after }: Bounds): [keep: number, expireMs: number] {

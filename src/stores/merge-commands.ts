@@ -10,7 +10,8 @@ export interface Merged {
 
 /**
  * Makes fewer commands of many that leave the store the same: whole numbers are summed, pushes and ranks joined, of values that replace
- * each other the last one stays. Two commands of a key are only merged when no other command of that key came between them. A script,
+ * each other the last one stays. Two commands of a key are only merged when no other command of that key came between them, nor one that looks
+ * at it. A script,
  * and a command not known here, may touch keys that nobody can see from here, so nothing is merged across it.
  *
  * One thing changes: in a sorted set in which some scores are no whole numbers, sums may differ in their last digit.
@@ -19,29 +20,36 @@ export class CommandMerger {
   #merged: Merged[] = [];
   /** Each key's last command. */
   readonly #last = new Map<string, number>();
+  /** For a key that a command of another one looked at, the last such command. */
+  readonly #lastLook = new Map<string, number>();
 
   add(command: Command, event: number): void {
     const merge = MERGES[command.name];
     if (!merge) this.#last.clear();
     const at = merge && this.#last.get(command.key);
     const before = at === undefined ? undefined : this.#merged[at]!;
-    const both =
-      before && before.command.name === command.name && before.command.args.length + command.args.length <= MAX_ARGUMENTS
-        ? merge!(before.command.args, command.args)
-        : undefined;
+    const both = before && this.#mayJoin(command, at!, before.command) ? merge!(before.command.args, command.args) : undefined;
     if (before && both) {
       if (before.events.at(-1) !== event) before.events.push(event);
       this.#merged[at!] = { command: { ...command, args: both }, events: before.events };
       return;
     }
     if (merge) this.#last.set(command.key, this.#merged.length);
+    if (command.reads !== undefined) this.#lastLook.set(command.reads, this.#merged.length);
     this.#merged.push({ command, events: [event] });
+  }
+
+  /** Says whether a command may run as early as one before it: nobody has looked at its key since, and what it looks at is as it was. */
+  #mayJoin({ name, key, args, reads }: Command, at: number, before: Command): boolean {
+    if (before.name !== name || before.args.length + args.length > MAX_ARGUMENTS || before.reads !== reads) return false;
+    return (this.#lastLook.get(key) ?? -1) < at && (reads === undefined || (this.#last.get(reads) ?? -1) < at);
   }
 
   take(): Merged[] {
     const merged = this.#merged;
     this.#merged = [];
     this.#last.clear();
+    this.#lastLook.clear();
     return merged;
   }
 }
@@ -66,7 +74,7 @@ const MERGES: Readonly<Record<string, Merge>> = {
   SADD: joined,
   ZREM: joined,
   recent: (a, b) => (haveSameBounds(a, b) ? recent(a, b) : undefined),
-  rank: (a, b) => (haveSameBounds(a, b) ? [...a, ...b.slice(2)] : undefined),
+  rank: (a, b) => (haveSameBounds(a, b) && a[2] === b[2] ? [...a, ...b.slice(3)] : undefined),
 };
 
 /** Whole numbers only: of others, adding in another order gives another sum. */

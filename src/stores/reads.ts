@@ -29,7 +29,8 @@ export const highest = (key: string, count: number): Read<readonly (readonly [me
   name: 'ZREVRANGE',
   key,
   args: [0, count - 1, 'WITHSCORES'],
-  understand: (answer) => pairsOf(answer as string[]).map(([member, score]) => [member, Number(score)]),
+  // Flat by the second version of the protocol, pairs by the third.
+  understand: (answer) => pairsOf((answer as (string | string[])[]).flat()).map(([member, score]) => [member, Number(score)]),
 });
 
 function pairsOf(flat: readonly string[]): [string, string][] {

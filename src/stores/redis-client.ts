@@ -84,7 +84,7 @@ export class RedisClient {
 
   /** Sends reads in one go; an answer each, in order, and an error in the place of one whose key is of another kind. */
   async readAll(reads: readonly (readonly [name: string, ...args: (string | number)[]])[]): Promise<unknown[]> {
-    const answers = await this.#redis.pipeline(reads as [string, ...(string | number)[]][]).exec();
+    const answers = await this.#redis.pipeline(reads.map((read) => ['call', ...read])).exec();
     return (answers ?? []).map(([error, answer]) => {
       if (!error) return answer;
       const explained = this.#explained(error);

@@ -26,15 +26,17 @@ function compounds.recent(from, to)
   call('PEXPIRE', key, ARGV[from + 2])
 end
 
--- key, keep, expiry in ms; then, over and over: how many members, and for each its name and what to add to its score.
--- Cut to its size after each such group, as if it were a command of its own; that can wait when all of them fit in.
+-- key, keep, expiry in ms, a set of members without a score or nothing; then, over and over: how many members, and for each its name and
+-- what to add to its score. Cut to its size after each such group, as if it were a command of its own; that can wait when all of them fit in.
 function compounds.rank(from, to)
-  local key, keep = ARGV[from], tonumber(ARGV[from + 1])
-  local cuts = call('ZCARD', key) + (to - from - 2) / 2 > keep
-  local at = from + 3
+  local key, keep, without = ARGV[from], tonumber(ARGV[from + 1]), ARGV[from + 3]
+  local cuts = call('ZCARD', key) + (to - from - 3) / 2 > keep
+  local at = from + 4
   while at <= to do
     local last = at + 2 * ARGV[at]
-    for i = at + 1, last, 2 do call('ZINCRBY', key, ARGV[i + 1], ARGV[i]) end
+    for i = at + 1, last, 2 do
+      if without == '' or call('SISMEMBER', without, ARGV[i]) == 0 then call('ZINCRBY', key, ARGV[i + 1], ARGV[i]) end
+    end
     if cuts then call('ZREMRANGEBYRANK', key, 0, -keep - 1) end
     at = last + 1
   end
@@ -106,7 +108,7 @@ local function reject(index, why, key, name, from, to)
   local isText, text = pcall(cjson.encode, command)
   for number in string.gmatch(standsFor[index + 1], '%d+') do
     local arrival, place, shard = string.match(events[number + 1], '^(%S+) (%S+) (.*)$')
-    local kept = ARGV[1] .. shard .. ':' .. place
+    local kept = ARGV[1] .. shard .. ':' .. place .. ':apply'
     redis.pcall('HSET', kept, 'step', 'apply', 'code', string.match(why, '^%u+') or 'ERR', 'reason', why, 'path', key,
       'command', isText and text or name)
     redis.pcall('ZADD', KEYS[2], arrival, kept)

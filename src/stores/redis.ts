@@ -20,7 +20,7 @@ export interface RedisOptions {
  * Keys of its own, which nobody may evict:
  * - `millrace:positions:<pipeline>:<sink>`, a hash: by shard, `<epoch> <position>`;
  * - `millrace:rejects:<pipeline>`, a sorted set of the keys of rejects, by arrival in milliseconds;
- * - `millrace:reject:<pipeline>:<sink>:<shard>:<position>`, a hash: `step`, `code`, `reason`, `path`, `arrived_at`, `raw` (the record's bytes) and, of
+ * - `millrace:reject:<pipeline>:<sink>:<shard>:<position>:<step>`, a hash: `step`, `code`, `reason`, `path`, `arrived_at`, `raw` (the record's bytes) and, of
  *   a command that was refused, `command` (JSON). One whose run was killed in that very moment has a `command` and no `raw`.
  *
  * @param url `redis://user:password@host:port/database`, or `rediss://` for TLS
@@ -92,17 +92,18 @@ class OpenRedis implements OpenCommandStore {
     return found;
   }
 
-  async execute(owner: Owner, { events, commands, positions }: Batch): Promise<readonly CommandFault[]> {
+  async execute(owner: Owner, { events, commands, rejects = [], positions }: Batch): Promise<readonly CommandFault[]> {
     let about = '';
     for (const { position, arrivedAtMs } of events) about += `${arrivedAtMs} ${formatResume(position)} ${position.shard}\n`;
     about += '\n';
-    const args: (string | number)[] = [];
+    const args: Argument[] = [];
     for (const { command, events: numbers } of commands) {
       about += `${numbers.join()}\n`;
       if ('script' in command) this.#know((command as ScriptCommand).script);
       args.push(command.name, command.args.length + 1, command.key);
       for (const arg of command.args) args.push(arg);
     }
+    for (const [name, ...rest] of rejects.flatMap((reject) => keeping(owner, reject))) args.push(name, rest.length, ...rest);
     const next = new Map<string, Field>();
     const moves: string[] = [];
     for (const [shard, resume] of positions) {
@@ -111,7 +112,11 @@ class OpenRedis implements OpenCommandStore {
       next.set(shard, field);
       moves.push(shard, text, field.text);
     }
-    const refused = await this.#run(owner, positions, [rejectKeyOf(owner), about, positions.size, ...moves].concat(args));
+    const refused = await this.#run(
+      owner,
+      positions,
+      ([rejectKeyOf(owner), about, positions.size, ...moves] as Argument[]).concat(args),
+    );
     for (const [shard, field] of next) this.#fields.set(keyOf(owner, shard), field);
     const faults: CommandFault[] = [];
     for (let i = 0; i < refused.length; i += 2) faults.push(faultOf(Number(refused[i]), String(refused[i + 1])));
@@ -120,7 +125,7 @@ class OpenRedis implements OpenCommandStore {
 
   async rejected(owner: Owner, events: readonly Place[]): Promise<readonly (RejectReason | undefined)[]> {
     const kept = await this.#client.callAll(
-      events.map((event) => ['HMGET', rejectOf(owner, event), 'step', 'code', 'reason', 'path'] as const),
+      events.map((event) => ['HMGET', rejectOf(owner, event, 'apply'), 'step', 'code', 'reason', 'path'] as const),
     );
     return (kept as (string | null)[][]).map(([step, code, reason, path]) =>
       step && code && reason ? { step, code, reason, ...(path && { path }) } : undefined,
@@ -128,17 +133,7 @@ class OpenRedis implements OpenCommandStore {
   }
 
   async keep(owner: Owner, rejects: readonly KeptReject[]): Promise<void> {
-    const work = rejects.flatMap((reject) => {
-      const { arrivedAtMs, why, raw } = reject;
-      const { step, code, reason, path = '' } = why;
-      const key = rejectOf(owner, reject);
-      const fields = ['step', step, 'code', code, 'reason', reason, 'path', path, 'raw', Buffer.from(raw)];
-      return [
-        ['HSET', key, ...fields, 'arrived_at', new Date(arrivedAtMs).toISOString()],
-        ['ZADD', rejectListOf(owner), arrivedAtMs, key],
-      ] as [string, ...(string | Buffer)[]][];
-    });
-    await this.#client.callAll([['MULTI'], ...work, ['EXEC']]);
+    await this.#client.callAll([['MULTI'], ...rejects.flatMap((reject) => keeping(owner, reject)), ['EXEC']]);
   }
 
   async close(): Promise<void> {
@@ -154,11 +149,7 @@ class OpenRedis implements OpenCommandStore {
     this.#batch = batchScript(this.#scripts.values());
   }
 
-  async #run(
-    owner: Owner,
-    positions: Batch['positions'],
-    args: readonly (string | number)[],
-  ): Promise<readonly (string | number)[]> {
+  async #run(owner: Owner, positions: Batch['positions'], args: readonly Argument[]): Promise<readonly (string | number)[]> {
     try {
       return (await this.#eval([2, positionsOf(owner), rejectListOf(owner), ...args])) as (string | number)[];
     } catch (error) {
@@ -170,7 +161,7 @@ class OpenRedis implements OpenCommandStore {
     }
   }
 
-  async #eval(args: readonly (string | number)[]): Promise<unknown> {
+  async #eval(args: readonly Argument[]): Promise<unknown> {
     const { sha, lua } = this.#batch;
     try {
       return await this.#client.call('EVALSHA', [sha, ...args]);
@@ -197,6 +188,9 @@ class OpenRedis implements OpenCommandStore {
     return stored;
   }
 }
+
+/** What goes to the server. */
+type Argument = string | number | Buffer;
 
 /** What the hash of positions says of a shard. */
 interface Field {
@@ -229,8 +223,20 @@ function rejectKeyOf({ pipeline, sink }: Owner): string {
   return `millrace:reject:${pipeline}:${sink}:`;
 }
 
-function rejectOf(owner: Owner, { position }: Place): string {
-  return `${rejectKeyOf(owner)}${position.shard}:${formatResume(position)}`;
+function rejectOf(owner: Owner, { position }: Place, step: string): string {
+  return `${rejectKeyOf(owner)}${position.shard}:${formatResume(position)}:${step}`;
+}
+
+/** The commands that keep a reject, and change nothing when it is kept. */
+function keeping(owner: Owner, reject: KeptReject): [name: string, ...args: Argument[]][] {
+  const { arrivedAtMs, why, raw } = reject;
+  const { step, code, reason, path = '' } = why;
+  const key = rejectOf(owner, reject, step);
+  const fields = { step, code, reason, path, raw: Buffer.from(raw), arrived_at: new Date(arrivedAtMs).toISOString() };
+  return [
+    ['HSET', key, ...Object.entries(fields).flat()],
+    ['ZADD', rejectListOf(owner), arrivedAtMs, key],
+  ];
 }
 
 function rejectListOf({ pipeline }: Owner): string {

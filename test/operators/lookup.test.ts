@@ -33,7 +33,7 @@ const reader = (key: string): Read<string> => ({ name: 'GET', key, args: [], und
 const text = (data: Uint8Array): string => Buffer.from(data).toString();
 
 /** A subscription to `lookup` that keeps what comes out. */
-function looked(store: Store, more: Partial<LookupOptions<Uint8Array, readonly Read<string>[], string>> = {}) {
+function looked(store: Store, more: Partial<LookupOptions<Uint8Array, readonly Read<string>[] | undefined, string>> = {}) {
   const source = new Subject<Event<Uint8Array>>();
   const told: Diagnostic[] = [];
   const ledger = new Ledger({ report: (diagnostic) => told.push(diagnostic) });

@@ -141,7 +141,7 @@ describe('an event that apply rejects', () => {
       [at(2), { step: 'apply', code: 'WRONGTYPE', reason, path: 'text' }],
     ]);
     expect(await server.client.get('n')).toBe('2');
-    expect(await server.client.zrange('millrace:rejects:p', '0', '-1')).toEqual(['millrace:reject:p:apply:shard-1:2:0']);
+    expect(await server.client.zrange('millrace:rejects:p', '0', '-1')).toEqual(['millrace:reject:p:apply:shard-1:2:0:apply']);
     expect(await kept()).toEqual([
       {
         step: 'apply',

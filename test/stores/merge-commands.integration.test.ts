@@ -73,6 +73,18 @@ describe('merging commands', () => {
     expect(merged(...commands).map(({ command }) => command)).toEqual(expected);
   });
 
+  it('joins ranks only as long as the set that both leave out is as it was', () => {
+    const bounds = { keep: 5, expire: { days: 1 }, without: 'bought' };
+    const [one, two] = [rank('r', [['a', 1]], bounds), rank('r', [['b', 1]], bounds)];
+    expect(merged(one, two)).toHaveLength(1);
+    expect(merged(one, sadd('bought', 'b'), two)).toHaveLength(3);
+    expect(merged(sadd('bought', 'a'), one, sadd('bought', 'b')).map(({ command }) => command)).toEqual([
+      sadd('bought', 'a'),
+      one,
+      sadd('bought', 'b'),
+    ]);
+  });
+
   it('remembers for which events a command stands', () => {
     const merger = new CommandMerger();
     merger.add(incrby('n', 1), 0);
@@ -101,8 +113,10 @@ describe('merging commands', () => {
       key.map((k) => expire(`l${k}`, { hours: 1 })),
       fc.tuple(key, member, fc.constantFrom(2, 3)).map(([k, m, keep]) => recent(`r${k}`, m, { keep, expire: { days: 1 } })),
       fc
-        .tuple(key, fc.array(fc.tuple(member, by), { maxLength: 3 }), fc.constantFrom(2, 3))
-        .map(([k, scores, keep]) => rank(`k${k}`, scores, { keep, expire: { days: 1 } })),
+        .tuple(key, fc.array(fc.tuple(member, by), { maxLength: 3 }), fc.constantFrom(2, 3), fc.option(key, { nil: undefined }))
+        .map(([k, scores, keep, not]) =>
+          rank(`k${k}`, scores, { keep, expire: { days: 1 }, ...(not !== undefined && { without: `s${not}` }) }),
+        ),
       fc.tuple(key, key).map(([a, b]) => redisCommand('ZUNIONSTORE', `z${a}`, 1, `z${b}`)),
     );
     await fc.assert(

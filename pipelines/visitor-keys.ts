@@ -1,0 +1,34 @@
+import { type Event, type ProductAction, commands, decay } from '../src/index.ts';
+
+/** A product action, with the products that are like its own. */
+export interface Action extends ProductAction {
+  readonly similar: readonly (readonly [sku: string, likeness: number])[];
+}
+
+const faded = decay({ halfLife: { weeks: 1 } });
+const expire = { days: 90 };
+const kept = { keep: 100, expire };
+
+/**
+ * What an action changes for its visitor. A page reads these keys; the braces keep those of one user together in a cluster:
+ *
+ * - `viewed:{user}`, a list: the last 20 products, newest first, each once;
+ * - `interest:{user}` and `brands:{user}`, sorted sets: products and brands by what she did with them, older actions counting less;
+ * - `recommended:{user}`, a sorted set: products that are like those, but for what she bought;
+ * - `bought:{user}`, a set.
+ */
+export function visitorChanges(did: Action, { arrivedAtMs }: Event<unknown>): commands.Command[] {
+  const { user, sku, brand, action, weight, similar } = did;
+  const score = faded(weight, arrivedAtMs);
+  const [recommended, bought] = [`recommended:{${user}}`, `bought:{${user}}`];
+  const like = similar.map(([other, likeness]) => [other, likeness * score] as const);
+  const changes = [
+    commands.rank(`interest:{${user}}`, [[sku, score]], kept),
+    commands.rank(recommended, like, { ...kept, without: bought }),
+  ];
+  if (brand !== undefined) changes.push(commands.rank(`brands:{${user}}`, [[brand, score]], kept));
+  if (action.endsWith('view')) changes.push(commands.recent(`viewed:{${user}}`, sku, { keep: 20, expire }));
+  if (action === 'transaction_item')
+    changes.push(commands.sadd(bought, sku), commands.expire(bought, expire), commands.zrem(recommended, sku));
+  return changes;
+}
