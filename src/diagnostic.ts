@@ -7,6 +7,20 @@ export type Diagnostic =
   | { readonly type: 'shard-ended'; readonly shard: string }
   | { readonly type: 'shard-lag'; readonly shard: string; readonly behindMs: number; readonly readAtMs: number }
   | {
+      readonly type: 'shard-health';
+      readonly shard: string;
+      /** How far reading is behind the newest record, and when it was last answered; nothing before the first answer. */
+      readonly behindMs: number | undefined;
+      readonly readAtMs: number | undefined;
+      /** When the checkpoint last moved, as far as was looked. */
+      readonly settledAtMs: number | undefined;
+      /** Records in flight, and their bytes. */
+      readonly inFlight: number;
+      readonly sizeBytes: number;
+      readonly waitsForRoom: boolean;
+    }
+  | { readonly type: 'shard-quiet'; readonly shard: string; readonly forMs: number; readonly doing: string }
+  | {
       readonly type: 'source-retry';
       readonly shard: string;
       readonly attempt: number;

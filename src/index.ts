@@ -13,6 +13,7 @@ export { pipeline } from './pipeline.ts';
 export type { Pipeline, Stage } from './pipeline.ts';
 export { DrainDeadlineError, run, startRun } from './run/run.ts';
 export type { RunOptions, Running } from './run/run.ts';
+export { StalledError } from './run/shard-watch.ts';
 export { attend } from './run/attend.ts';
 export type { AttendOptions } from './run/attend.ts';
 export { command, main } from './run/main.ts';

@@ -11,6 +11,17 @@ export const RECORD_OVERHEAD_BYTES = 512;
 /** Where records were dropped that no step of ours dropped: a plain `filter`, say. */
 export const UNNAMED_DROP = 'filter';
 
+/** What of one shard is in flight. */
+export interface InFlight {
+  readonly count: number;
+  /** Their bytes, without overhead. */
+  readonly sizeBytes: number;
+  /** When each delivery that is not settled was read, the oldest first. */
+  readonly readAtMs: readonly number[];
+  /** Whether its reader waits for room. */
+  readonly waitsForRoom: boolean;
+}
+
 export interface LedgerOptions {
   /**
    * How many bytes may be in flight, records and their overhead, reservations included.
@@ -44,12 +55,13 @@ export class Ledger {
   #inFlightBytes = 0;
   #reservedBytes = 0;
   #bytesAtSinks = 0;
+  #sinkRests = 0;
   #read = 0;
   #inFlight = 0;
   readonly #settledBy: number[] = Array.from({ length: 256 }, () => 0);
   readonly #dropNames: string[] = [UNNAMED_DROP];
   readonly #shards = new Map<string, Shard>();
-  readonly #waiting: { bytes: number; resolve: () => void }[] = [];
+  readonly #waiting: { bytes: number; shard: string | undefined; resolve: () => void }[] = [];
   readonly #pressureListeners = new Set<() => void>();
   readonly #endListeners = new Set<(shard: string) => void>();
   readonly #journals = new Set<() => void>();
@@ -72,6 +84,27 @@ export class Ledger {
     return this.#waiting.length > 0;
   }
 
+  /** Whether sinks have something to do. */
+  get hasSomeAtSinks(): boolean {
+    return this.#bytesAtSinks > 0;
+  }
+
+  /** How often the sinks had nothing left to do. */
+  get sinkRests(): number {
+    return this.#sinkRests;
+  }
+
+  /** Costs a look at each delivery in flight: not for the hot path. */
+  inFlight(shard: string): InFlight {
+    const deliveries = this.#shards.get(shard)?.unsettled ?? [];
+    return {
+      count: deliveries.reduce((sum, { count }) => sum + count, 0),
+      sizeBytes: deliveries.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+      readAtMs: deliveries.map(({ readAtMs }) => readAtMs),
+      waitsForRoom: this.#waiting.some((one) => one.shard === shard),
+    };
+  }
+
   counts(): Counts {
     const by = this.#settledBy;
     const dropped: Record<string, number> = {};
@@ -92,11 +125,13 @@ export class Ledger {
   /**
    * Waits until this many bytes fit. What is more than the whole limit fits once nothing else is in flight.
    * First come, first served; give the bytes back with `open` or `unreserve`.
+   *
+   * @param shard who waits, for `inFlight` to tell
    */
-  async reserve(bytes: number): Promise<void> {
+  async reserve(bytes: number, shard?: string): Promise<void> {
     if (this.#waiting.length > 0 || !this.#fits(bytes)) {
       await new Promise<void>((resolve) => {
-        this.#waiting.push({ bytes, resolve });
+        this.#waiting.push({ bytes, shard, resolve });
         this.#relievePressure();
       });
     } else this.#reservedBytes += bytes;
@@ -190,7 +225,9 @@ export class Ledger {
   /** Tells that sinks have taken on (or, negative, finished) this many bytes: as long as they have some, room will come. */
   atSinks(bytes: number): void {
     this.#bytesAtSinks += bytes;
-    if (this.#bytesAtSinks === 0) this.#relievePressure();
+    if (this.#bytesAtSinks > 0) return;
+    this.#sinkRests++;
+    this.#relievePressure();
   }
 
   /** @internal A delivery's source let go of it, and something still holds it. */
@@ -243,6 +280,10 @@ class Shard {
   readonly waiting: (() => void)[] = [];
   #deliveries: Delivery[] = [];
   #head = 0;
+
+  get unsettled(): Delivery[] {
+    return this.#deliveries.slice(this.#head).filter(({ isSettled }) => !isSettled);
+  }
 
   get isSettled(): boolean {
     return this.#head === this.#deliveries.length;

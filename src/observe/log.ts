@@ -28,7 +28,10 @@ export function logLine(diagnostic: Diagnostic): string | undefined {
       return `${diagnostic.store}: has no conditional writes; a run that was taken over is found out by reading, not by the store`;
     case 'stopping':
       return `stopping: ${diagnostic.why}`;
+    case 'shard-quiet':
+      return `${diagnostic.shard}: no progress for ${Math.round(diagnostic.forMs / 1000)} s, ${diagnostic.doing}`;
     case 'shard-lag':
+    case 'shard-health':
     case 'committed':
     case 'rejected':
       return undefined;

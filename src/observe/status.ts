@@ -32,6 +32,7 @@ export class Status {
       `rejected ${count(rejected)}`,
       `in flight ${count(inFlight)} (${mebibytes.toFixed(1)} MiB)`,
       `behind ${behindMs < 1000 ? `${behindMs} ms` : `${(behindMs / 1000).toFixed(1)} s`}`,
+      ...(this.#ledger().isFull ? ['waits for room'] : []),
       `next minute in ${Math.ceil((60_000 - (nowMs % 60_000)) / 1000)} s`,
     ].join('  ');
   }

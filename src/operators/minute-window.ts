@@ -79,7 +79,7 @@ export function minuteWindow<T>({
   const steps = windowSteps<T>({ everyMs, graceMs, maxEvents, maxBytes });
 
   // An Observable of its own, not mapAccum: four things close a window, and only one of them is an event.
-  return named(who, `${formatDuration(every)}, grace ${graceMs / 1000} s`, (source) => {
+  const windows: OperatorFunction<Event<T>, Window<T>> = (source) => {
     return new Observable((subscriber) => {
       const state = steps.seed();
       let timer: Subscription | undefined;
@@ -132,5 +132,6 @@ export function minuteWindow<T>({
         }),
       );
     });
-  });
+  };
+  return named(who, `${formatDuration(every)}, grace ${graceMs / 1000} s`, windows, { keepsMs: everyMs + graceMs });
 }

@@ -8,14 +8,24 @@ export interface Step {
   readonly name: string;
   /** Its settings in a few words, for the graph. */
   readonly detail: string;
+  /** How long it may keep an event with nothing amiss, in milliseconds. */
+  readonly keepsMs?: number;
 }
 
 /**
  * Gives an operator a name for graphs and errors, and vouches that it holds every event it keeps beyond a call.
  * Operators without a name (plain RxJS) are watched by the run instead.
+ *
+ * @param more `keepsMs`: how long it may keep an event with nothing amiss, the length of a window say: a run takes a shard whose events
+ * are kept for longer for stalled. @default 0
  */
-export function named<A, B>(name: string, detail: string, operator: OperatorFunction<A, B>): OperatorFunction<A, B> {
-  return Object.assign(operator, { [step]: { name, detail } satisfies Step });
+export function named<A, B>(
+  name: string,
+  detail: string,
+  operator: OperatorFunction<A, B>,
+  more: Pick<Step, 'keepsMs'> = {},
+): OperatorFunction<A, B> {
+  return Object.assign(operator, { [step]: { name, detail, ...more } satisfies Step });
 }
 
 /** The name an operator was given; nothing for plain RxJS. */

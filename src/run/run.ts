@@ -19,6 +19,7 @@ import type { Pipeline } from '../pipeline.ts';
 import { pause } from '../sources/pause.ts';
 import type { Start } from '../sources/source.ts';
 import type { RetryOptions } from './retry.ts';
+import { LOOK_EVERY_MS, ShardWatch } from './shard-watch.ts';
 import { OpenSinks } from './open-sinks.ts';
 import type { SinkDriver } from './sink-driver.ts';
 
@@ -32,6 +33,13 @@ export interface RunOptions extends LedgerOptions {
   readonly retry?: RetryOptions;
   /** How often positions move on in shards whose events were all dropped. @default { seconds: 10 } */
   readonly checkpointEvery?: Duration;
+  /**
+   * How long a shard may make no progress before it ends the run with a `StalledError`: when the stream answers no read, or what was
+   * read is not settled though no step may keep it so long and no sink stores anything or is tried again.
+   *
+   * @default { minutes: 10 }
+   */
+  readonly stalledAfter?: Duration;
   readonly report?: Report;
   /** The clock of the source, of tries and of ticks; an operator with a clock has an option of its own. @default asyncScheduler */
   readonly scheduler?: SchedulerLike;
@@ -61,6 +69,7 @@ export class DrainDeadlineError extends Error {
  * @throws {FencedError} when a newer run has taken over
  * @throws {OrderBrokenError | SettledTooEarlyError} when an operator breaks the order, or keeps events without holding them
  * @throws {DrainDeadlineError} when a stop took longer than `drainWithin`
+ * @throws {StalledError} when a shard made no progress for `stalledAfter`
  */
 export async function run(pipeline: Pipeline, options: RunOptions = {}): Promise<Counts> {
   return startRun(pipeline, options).finished;
@@ -97,7 +106,7 @@ export function startRun(pipeline: Pipeline, options: RunOptions = {}): Running 
   };
 }
 
-async function performOnce(pipeline: Pipeline, options: RunOptions, ledger: Ledger, report: Report): Promise<Counts> {
+async function performOnce(pipeline: Pipeline, options: RunOptions, ledger: Ledger, tell: Report): Promise<Counts> {
   const {
     stop = new AbortController().signal,
     scheduler = asyncScheduler,
@@ -111,6 +120,12 @@ async function performOnce(pipeline: Pipeline, options: RunOptions, ledger: Ledg
   const fail = (error: unknown): void => {
     over.abort();
     failure.reject(error);
+  };
+  const limitMs = durationMs(options.stalledAfter ?? { minutes: 10 }, { who: 'run', name: 'stalledAfter' });
+  const watch = new ShardWatch({ ledger, report: tell, fail, limitMs, keepsMs: keepsMs(pipeline) });
+  const report: Report = (diagnostic) => {
+    watch.note(diagnostic, scheduler.now());
+    tell(diagnostic);
   };
   const sinks = new OpenSinks(pipeline, options, ledger, report, fail, over.signal);
   const deadline = startDeadline(stop, options.drainWithin ?? { seconds: 30 }, scheduler, report, fail);
@@ -146,11 +161,14 @@ async function performOnce(pipeline: Pipeline, options: RunOptions, ledger: Ledg
     if (over.signal.aborted) subscription.unsubscribe();
     const tickMs = durationMs(options.checkpointEvery ?? { seconds: 10 });
     const ticks = interval(tickMs, scheduler).subscribe(() => sinks.advance());
+    // A drain has a limit of its own.
+    const looks = interval(LOOK_EVERY_MS, scheduler).subscribe(() => stop.aborted || watch.look(scheduler.now()));
     try {
       await Promise.race([completed.promise, failure.promise]);
       await Promise.race([sinks.drain(), failure.promise]);
     } finally {
       ticks.unsubscribe();
+      looks.unsubscribe();
     }
     return ledger.counts();
   } finally {
@@ -171,6 +189,11 @@ function guarded(events: Observable<unknown>, { operators }: Pipeline): Observab
       }),
     );
   }, events);
+}
+
+/** How long the steps of a pipeline may keep an event, all together. */
+function keepsMs({ operators }: Pipeline): number {
+  return operators.reduce((sum, operator) => sum + (stepOf(operator)?.keepsMs ?? 0), 0);
 }
 
 /** Names a step as a person finds it in the pipeline file: plain RxJS operators have no names of their own. */

@@ -90,7 +90,7 @@ export interface KinesisOptions {
  *
  * Each shard is read on from its position; one that was split or merged is read to its end and settled before its children. Reads
  * wait for room in the ledger, and follow each other at once while there is more to read. Throttling, server errors and lost
- * connections are tried again for as long as they last, reported as `source-retry`; what repeating will not mend is an error of the stream.
+ * connections are tried again, reported as `source-retry`, until the run takes the shard for stalled; what repeating will not mend is an error of the stream.
  * Holds at most one answer a shard, 10 MiB, or one event with fan-out, and while it takes records apart one batch, `maxUnpackedBytes`.
  *
  * A record that holds others becomes as many events, with sub-sequence numbers from 1. An aggregate that is damaged, a batch that is

@@ -54,13 +54,13 @@ export function scripted(script: Script): Source<Uint8Array> {
   };
 }
 
-async function play(scene: Scene, { ledger, scheduler, signal, emit }: ShardReading): Promise<void> {
+async function play(scene: Scene, { shard, ledger, scheduler, signal, emit }: ShardReading): Promise<void> {
   switch (scene.type) {
     case 'delivery': {
       const { records } = scene;
       let bytes = records.length * RECORD_OVERHEAD_BYTES;
       for (let i = 0; i < records.length; i++) bytes += records[i]!.data.length;
-      if (await reserveRoom(ledger, bytes, signal)) emit(records, bytes);
+      if (await reserveRoom(ledger, bytes, signal, shard.id)) emit(records, bytes);
       return;
     }
     case 'pause':

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Ledger } from '../../src/ledger.ts';
+import { logLine } from '../../src/observe/log.ts';
 import { Screen } from '../../src/observe/screen.ts';
 import { Status } from '../../src/observe/status.ts';
 import { deliver } from '../../src/testing/deliver.ts';
@@ -21,7 +22,18 @@ describe('status', () => {
       'read 2  stored 0  repeats 0  rejected 0  in flight 2 (0.0 MiB)  behind 1.5 s  next minute in 10 s',
     );
     status.report({ type: 'shard-ended', shard: 'a' });
-    expect(status.line(60_000)).toContain('behind 20 ms  next minute in 60 s');
+    void ledger.reserve(ledger.maxInFlightBytes);
+    expect(status.line(60_000)).toContain('behind 20 ms  waits for room  next minute in 60 s');
+  });
+});
+
+describe('log', () => {
+  it('tells of a shard that stands still, and leaves numbers to the status', () => {
+    const doing = 'waiting for room';
+    expect(logLine({ type: 'shard-quiet', shard: 'a', forMs: 150_400, doing })).toBe(
+      'a: no progress for 150 s, waiting for room',
+    );
+    expect(logLine({ type: 'shard-lag', shard: 'a', behindMs: 0, readAtMs: 0 })).toBeUndefined();
   });
 });
 

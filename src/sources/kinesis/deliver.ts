@@ -49,7 +49,7 @@ export async function deliver(
     if (sizeBytes + bytes > roomBytes && parcel.length > 0) {
       emit(parcel, roomBytes);
       [parcel, sizeBytes, roomBytes] = [[], 0, Math.max(reservedBytes, FURTHER_BYTES)];
-      if (!(await reserveRoom(ledger, roomBytes, signal))) return undefined;
+      if (!(await reserveRoom(ledger, roomBytes, signal, shard.id))) return undefined;
     }
     parcel.push(record);
     sizeBytes += bytes;

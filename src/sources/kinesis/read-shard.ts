@@ -49,7 +49,7 @@ export async function readShard(reading: ShardReading, polling: ShardPolling): P
     let answer: Answer;
     let isReserved = false;
     try {
-      isReserved = await reserveRoom(ledger, reservedBytes, signal);
+      isReserved = await reserveRoom(ledger, reservedBytes, signal, shard);
       if (!isReserved) return undefined;
       // The wait for room may have been long. Renewed before the wait, or after a failure, it could expire again and again.
       if (iterator === undefined || scheduler.now() - iteratorAtMs > RENEW_ITERATOR_AFTER_MS) {

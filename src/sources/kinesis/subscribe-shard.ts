@@ -120,13 +120,13 @@ async function deliverInParts(
   { records, reservedBytes }: ShardEvent,
   { maxRecords, unpacking }: ShardFanOut,
 ): Promise<Beginning | undefined> {
-  const { ledger, signal } = reading;
+  const { shard, ledger, signal } = reading;
   if (records.length <= maxRecords) return deliver(reading, from, { records, reservedBytes }, unpacking);
   let reached = await deliver(reading, from, { records: records.slice(0, maxRecords), reservedBytes }, unpacking);
   for (let i = maxRecords; reached && i < records.length; i += maxRecords) {
     const part = records.slice(i, i + maxRecords);
     const bytes = part.reduce((sum, { Data }) => sum + Data!.length + RECORD_OVERHEAD_BYTES, 0);
-    if (!(await reserveRoom(ledger, bytes, signal))) return undefined;
+    if (!(await reserveRoom(ledger, bytes, signal, shard.id))) return undefined;
     reached = await deliver(reading, reached, { records: part, reservedBytes: bytes }, unpacking);
   }
   return reached;

@@ -72,7 +72,7 @@ export async function* subscription(
   const admit = async (sizeBytes: number): Promise<boolean> => {
     // The data is in base64, and a byte of it may be a record of its own.
     const bytes = Math.ceil(sizeBytes * 0.75) + Math.ceil(sizeBytes / RECORD_JSON_BYTES) * RECORD_OVERHEAD_BYTES;
-    const isReserved = await reserveRoom(ledger, bytes, end.signal);
+    const isReserved = await reserveRoom(ledger, bytes, end.signal, shard.id);
     if (isReserved) reservedBytes += bytes;
     return isReserved;
   };

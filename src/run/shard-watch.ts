@@ -1,0 +1,122 @@
+import type { Diagnostic, Report } from '../diagnostic.ts';
+import type { Ledger } from '../ledger.ts';
+import { ShardProgress, type Standstill, nameOf } from './shard-progress.ts';
+
+/** How often shards are looked at. */
+export const LOOK_EVERY_MS = 10_000;
+
+/** In how many steps of the limit a shard that stands still is told of. */
+const TOLD_TIMES = 4;
+
+/** A shard made no progress for too long. What is not stored will be read again by the next run. */
+export class StalledError extends Error {
+  override readonly name = 'StalledError';
+  readonly shard: string;
+  readonly forMs: number;
+  /** What it was last doing. */
+  readonly doing: string;
+
+  constructor(shard: string, forMs: number, doing: string, limitMs: number) {
+    super(
+      `run: expected progress in ${shard} within ${limitMs / 1000} s, and for ${Math.round(forMs / 1000)} s it has been ${doing}`,
+    );
+    this.shard = shard;
+    this.forMs = forMs;
+    this.doing = doing;
+  }
+}
+
+export interface ShardWatchOptions {
+  readonly ledger: Ledger;
+  readonly report: Report;
+  readonly fail: (error: StalledError) => void;
+  /** How long a shard may stand still. */
+  readonly limitMs: number;
+  /** How long the pipeline's steps may keep an event by themselves. */
+  readonly keepsMs: number;
+}
+
+/**
+ * Watches over a run's shards: tells how each is, tells of one that stands still, and fails the run when neither its stream nor
+ * what holds its events up was heard of for too long.
+ *
+ * A sink that is slow, or fails and is tried again, stalls no shard: it has limits of its own.
+ */
+export class ShardWatch {
+  readonly #options: ShardWatchOptions;
+  readonly #shards = new Map<string, ShardProgress>();
+  readonly #told = new Map<string, number>();
+  #sinkRests = 0;
+  #restedAtMs = 0;
+  #heardAtMs = 0;
+  #retry: string | undefined;
+  #lookedAtMs: number | undefined;
+  #awakeSinceMs = 0;
+
+  constructor(options: ShardWatchOptions) {
+    this.#options = options;
+  }
+
+  /** Takes in what the run reports. */
+  note(diagnostic: Diagnostic, nowMs: number): void {
+    switch (diagnostic.type) {
+      case 'shard-started':
+        this.#shards.set(diagnostic.shard, new ShardProgress(nowMs));
+        break;
+      case 'shard-lag':
+        this.#shards.get(diagnostic.shard)?.answered(diagnostic.behindMs, nowMs);
+        break;
+      case 'source-retry':
+        this.#shards.get(diagnostic.shard)?.failed(diagnostic);
+        break;
+      case 'shard-ended': {
+        const shard = this.#shards.get(diagnostic.shard);
+        if (shard) shard.hasEnded = true;
+        break;
+      }
+      case 'sink-retry':
+        this.#heardAtMs = nowMs;
+        this.#retry = `${diagnostic.sink} tries again (${diagnostic.attempt}) after ${nameOf(diagnostic.error)}`;
+        break;
+      case 'committed':
+        // Without events it has only moved positions on.
+        if (diagnostic.count === 0) break;
+        this.#heardAtMs = nowMs;
+        this.#retry = undefined;
+        break;
+    }
+  }
+
+  /** Looks at every shard. To be called every `LOOK_EVERY_MS`. */
+  look(nowMs: number): void {
+    const { ledger, report, keepsMs } = this.#options;
+    // Who was stopped, or slept, has heard of nobody.
+    if (nowMs - (this.#lookedAtMs ?? nowMs) > 3 * LOOK_EVERY_MS) this.#awakeSinceMs = nowMs;
+    this.#lookedAtMs = nowMs;
+    if (!ledger.hasSomeAtSinks || ledger.sinkRests !== this.#sinkRests) this.#restedAtMs = nowMs;
+    this.#sinkRests = ledger.sinkRests;
+    const sinks = { restedAtMs: this.#restedAtMs, heardAtMs: this.#heardAtMs, retry: this.#retry };
+
+    for (const [shard, progress] of this.#shards) {
+      const inFlight = ledger.inFlight(shard);
+      const standstills = progress.look(inFlight, ledger.checkpoint(shard), sinks, keepsMs, nowMs);
+      const { behindMs, readAtMs, settledAtMs } = progress;
+      const { count, sizeBytes, waitsForRoom } = inFlight;
+      report({ type: 'shard-health', shard, behindMs, readAtMs, settledAtMs, inFlight: count, sizeBytes, waitsForRoom });
+      this.#judge(shard, standstills, nowMs);
+      if (progress.hasEnded && count === 0) this.#shards.delete(shard);
+    }
+  }
+
+  #judge(shard: string, standstills: readonly Standstill[], nowMs: number): void {
+    const { limitMs, report, fail } = this.#options;
+    const lasting = (sinceMs: number): number => nowMs - Math.max(sinceMs, this.#awakeSinceMs);
+    const dead = standstills.find(({ heardAtMs }) => lasting(heardAtMs) >= limitMs);
+    if (dead) return fail(new StalledError(shard, lasting(dead.heardAtMs), dead.doing, limitMs));
+    const [longest] = standstills.toSorted((a, b) => a.sinceMs - b.sinceMs);
+    const forMs = longest ? Math.max(0, lasting(longest.sinceMs)) : 0;
+    const times = Math.floor((forMs / limitMs) * TOLD_TIMES);
+    if (longest && times > (this.#told.get(shard) ?? 0)) report({ type: 'shard-quiet', shard, forMs, doing: longest.doing });
+    this.#told.set(shard, times);
+  }
+}
