@@ -1,5 +1,5 @@
 import type { Report } from './diagnostic.ts';
-import type { Position, Reject } from './event.ts';
+import { type Position, type Reject, comparePositions } from './event.ts';
 import { Delivery, type DeliveryOptions } from './delivery.ts';
 
 /** What became of a record, kept as one byte a record; the greater one wins. Between them lie the steps that drop. */
@@ -65,7 +65,9 @@ export class Ledger {
   readonly #pressureListeners = new Set<() => void>();
   readonly #endListeners = new Set<(shard: string) => void>();
   readonly #journals = new Set<() => void>();
-  #rejects: Reject[] = [];
+  readonly #keepers: ((shard: string) => Position | undefined)[] = [];
+  /** By shard, those that wait, in order. */
+  readonly #rejects = new Map<string, Reject[]>();
   #takeReject: ((reject: Reject) => void) | undefined;
 
   /** @throws {RangeError} when `maxInFlightBytes` is not above zero. */
@@ -163,18 +165,38 @@ export class Ledger {
     return this.#dropNames.push(step) - 1;
   }
 
-  /** Keeps a reject, held, until somebody takes it. */
+  /** Keeps a reject, held, until somebody takes it, and no step keeps an event of its shard that came before it. */
   reject(reject: Reject): void {
     reject.hold();
-    if (this.#takeReject) this.#takeReject(reject);
-    else this.#rejects.push(reject);
+    const { shard, first } = reject;
+    let queue = this.#rejects.get(shard);
+    if (!queue) this.#rejects.set(shard, (queue = []));
+    let at = queue.length;
+    while (at > 0 && comparePositions(queue[at - 1]!.first, first) > 0) at--;
+    queue.splice(at, 0, reject);
+    this.passRejects(shard);
   }
 
-  /** Hands every reject, kept ones first, to the one who stores it, marks it and releases it. */
+  /** Hands every reject, kept ones first, to the one who stores it, marks it and releases it. In each shard they come in order. */
   onReject(take: (reject: Reject) => void): void {
     this.#takeReject = take;
-    for (const reject of this.#rejects) take(reject);
-    this.#rejects = [];
+    for (const shard of this.#rejects.keys()) this.passRejects(shard);
+  }
+
+  /**
+   * Registers a step that hands events on later than they come, in order. It stays registered when it fails: what it keeps then is read again,
+   * and nothing behind it may be stored as a reject.
+   *
+   * @param oldest the position of the first event of a shard that it keeps; it calls `passRejects` when that has changed
+   */
+  onKept(oldest: (shard: string) => Position | undefined): void {
+    this.#keepers.push(oldest);
+  }
+
+  /** Hands on a shard's rejects before which nothing is kept: when one is stored, the position says that all before it are. */
+  passRejects(shard: string): void {
+    const queue = this.#rejects.get(shard) ?? [];
+    while (this.#takeReject && queue[0] && !this.#isKeptBefore(queue[0])) this.#takeReject(queue.shift()!);
   }
 
   /** Calls `close` when a source waits for room and no sink has anything to make it with. Returns what ends that. */
@@ -248,6 +270,14 @@ export class Ledger {
     let shard = this.#shards.get(name);
     if (!shard) this.#shards.set(name, (shard = new Shard()));
     return shard;
+  }
+
+  #isKeptBefore({ shard, first }: Reject): boolean {
+    for (const oldest of this.#keepers) {
+      const kept = oldest(shard);
+      if (kept && comparePositions(kept, first) <= 0) return true;
+    }
+    return false;
   }
 
   #fits(bytes: number): boolean {

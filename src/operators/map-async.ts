@@ -1,4 +1,5 @@
 import { Observable, type OperatorFunction } from 'rxjs';
+import type { Delivery } from '../delivery.ts';
 import type { Event } from '../event.ts';
 import { named } from './named.ts';
 import { thrown } from './thrown.ts';
@@ -14,6 +15,8 @@ export interface MapAsyncOptions {
  *     source  -a--b--c-|
  *     result  ---A----(BC|)    b takes longer than c, which waits for it
  *
+ * Events of one record come out together, because they share its position; and rejects of later records wait for the events that are kept
+ * here, so that they are stored in order as well.
  * What a call throws or rejects with makes the event a reject, not the end of the stream. Holds every event until it is emitted; how many
  * that can be is bounded by the bytes in flight. One promise an event: for thousands of events a second, batch instead.
  *
@@ -36,7 +39,19 @@ export function mapAsync<A, B>(
         let underWay = 0;
         let next = 0;
         let hasCompleted = false;
+        let isWatched = false;
 
+        const watch = ({ ledger }: Delivery): void => {
+          isWatched = true;
+          ledger.onKept((shard) => queue.find(({ event }) => event.shard === shard)?.event.position);
+        };
+        /** How many events at the head are of one record; none while one of them is not done. */
+        const doneAtHead = (): number => {
+          let count = 0;
+          for (; queue[count] && queue[count]!.event.origin === queue[0]!.event.origin; count++)
+            if (!queue[count]!.settle) return 0;
+          return count;
+        };
         const fill = (): void => {
           while (underWay < concurrency && next < queue.length && !subscriber.closed) start(queue[next++]!);
         };
@@ -57,17 +72,22 @@ export function mapAsync<A, B>(
         };
         const emit = (): void => {
           // After the end, what is left stays held: it was not stored, and will be read again.
-          while (queue[0]?.settle && !subscriber.closed) {
-            const { event, settle } = queue.shift()!;
-            next--;
-            settle!();
-            // Whoever failed or left on this event has not stored it.
-            if (!subscriber.closed) event.release();
+          for (let count = doneAtHead(); count > 0 && !subscriber.closed; count = doneAtHead()) {
+            const { shard, delivery } = queue[0]!.event;
+            for (; count > 0 && !subscriber.closed; count--) {
+              const { event, settle } = queue.shift()!;
+              next--;
+              settle!();
+              // Whoever failed or left on this event has not stored it.
+              if (!subscriber.closed) event.release();
+            }
+            delivery.ledger.passRejects(shard);
           }
           if (hasCompleted && queue.length === 0) subscriber.complete();
         };
         return source.subscribe({
           next(event) {
+            if (!isWatched) watch(event.delivery);
             event.hold();
             queue.push({ event, settle: undefined });
             fill();

@@ -42,6 +42,44 @@ describe('mapAsync', () => {
     expect(seen).toEqual(['A', 'B', 'C']);
   });
 
+  it('emits the events of one record together, because they share its position', async () => {
+    const { open, operator } = calls();
+    const { events } = deliver(['record', 'next']);
+    const [record, next] = events as [Event<Uint8Array>, Event<Uint8Array>];
+    const seen: string[] = [];
+    from([record.with(Buffer.from('a')), record.with(Buffer.from('b')), next])
+      .pipe(operator)
+      .subscribe((event) => seen.push(event.data));
+    await turn();
+    open.get('a')!.resolve('A');
+    open.get('next')!.resolve('NEXT');
+    await turn();
+    expect(seen).toEqual([]);
+    open.get('b')!.resolve('B');
+    await turn();
+    expect(seen).toEqual(['A', 'B', 'NEXT']);
+  });
+
+  it('keeps rejects of later records back until its own events are handed on, so that they are stored in order', async () => {
+    const { open, operator } = calls();
+    const { events, delivery } = deliver(['a', 'b', 'c', 'd']);
+    const [a, b, c, d] = events as [Event<Uint8Array>, Event<Uint8Array>, Event<Uint8Array>, Event<Uint8Array>];
+    const rejects: string[] = [];
+    delivery.ledger.onReject(({ event }) => rejects.push(textOf(event.origin.raw)));
+    const source = new Subject<Event<Uint8Array>>();
+    source.pipe(operator).subscribe();
+    const why = { step: 'before', code: 'bad', reason: 'bad' };
+    a.reject(why);
+    source.next(b);
+    c.reject(why);
+    source.next(d);
+    await turn();
+    expect(rejects).toEqual(['a']);
+    open.get('b')!.reject(new Error('no answer'));
+    await turn();
+    expect(rejects).toEqual(['a', 'b', 'c']);
+  });
+
   it('holds an event until it is emitted, and not longer', async () => {
     const { open, operator } = calls();
     const { events, delivery } = deliver(['a']);

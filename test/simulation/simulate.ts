@@ -289,7 +289,7 @@ function settingOf({ random }: World) {
     sinks: random.pick([['archive', 'copy'], ['archive', 'copy'], ['copy'], ['archive']]),
     rejects: random.pick(['database', 'archive'] as const),
     repeats: random.chance(0.5),
-    mapAsync: random.chance(0.3) && false,
+    mapAsync: random.chance(0.3),
     faultRate: random.pick([0, 0.02, 0.1]),
     mishaps: random.below(6),
     bursts: 8 + random.below(24),
