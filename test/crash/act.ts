@@ -168,7 +168,8 @@ export class Act {
   }
 
   fault(fault: Fault): void {
-    this.note(`FAULT ${formatFault(fault)}`);
+    // The first ones, where in the course of things they were found; all of them come at the end.
+    if (this.faults.length < 3) this.note(`found: ${formatFault(fault)}`);
     this.faults.push(fault);
   }
 
@@ -234,6 +235,8 @@ export class Act {
     };
     for (const fault of restFaults(this.#producer.sent, standing, stored, placesOf(database))) this.fault(fault);
     this.#checkDocuments(archive.documents);
+    const reached = leastOf([...standing.values()]);
+    this.#producer.covered = this.#producer.sent.filter((sent) => isCovered(sent, reached.get(sent.shard))).length;
     return { database, archive, standing };
   }
 
@@ -290,7 +293,7 @@ export class Act {
     for (let run = 1; ; run++) {
       const owner = this.startOwner();
       await owner.reads();
-      await sleep(1500);
+      await sleep(1500 * run);
       await this.terminate(owner);
       const { standing } = await this.checkAtRest();
       const reached = leastOf([...standing.values()]);

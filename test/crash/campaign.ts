@@ -51,7 +51,7 @@ function tell(number: number, { faults: found, log, tally, records: sent, folder
   process.stdout.write(`act ${number}: ${kills}, ${sent} records, ${found.length} faults, ${seconds}\n`);
   if (found.length === 0) return;
   process.stdout.write(`\nseed ${seed}, act ${number}; again with: npm run crash -- --seed ${seed} --act ${number}\n`);
-  process.stdout.write(`What was done:\n${log.map((line) => `  ${line}\n`).join('')}`);
+  process.stdout.write(`What was done:\n${log.map((line) => `  ${line.slice(0, 200)}\n`).join('')}`);
   for (const fault of found.slice(0, 50)) process.stdout.write(`${formatFault(fault)}\n`);
   process.stdout.write(`${found.length} faults; what each owner said is in ${folder}\n\n`);
 }

@@ -7,6 +7,8 @@ import { type Parcel, hashKey, pack, single } from './parcel.ts';
 
 const EVERY_MS = 150;
 const MAX_TRIES = 20;
+/** The server needs seconds for the answer to thousands of records, in which a run that is killed all the time comes to nothing. */
+const MOST_AHEAD = 1000;
 
 export interface ProducerOptions {
   readonly client: KinesisClient;
@@ -22,6 +24,8 @@ export interface ProducerOptions {
 export class Producer {
   /** All records that the stream has taken, in the order in which they were sent. */
   readonly sent: Sent[] = [];
+  /** How many of them are known to be done with; the shop waits when it is too far ahead. */
+  covered = 0;
   readonly #options: ProducerOptions;
   readonly #records: Generator<ShopRecord, never, void>;
   readonly #random: Random;
@@ -43,13 +47,12 @@ export class Producer {
   }
 
   async #run(): Promise<void> {
-    const startedAt = performance.now();
-    let drawn = 0;
+    const count = Math.ceil((this.#options.rate * EVERY_MS) / 1000);
     while (!this.#stop.signal.aborted) {
-      const due = Math.floor(((performance.now() - startedAt) / 1000) * this.#options.rate) - drawn;
-      const records = Array.from({ length: Math.min(due, 200) }, () => this.#records.next().value);
-      drawn += records.length;
-      await this.#put(this.#options.isPlain ? records.map(single) : pack(records, this.#random));
+      if (this.sent.length - this.covered < MOST_AHEAD) {
+        const records = Array.from({ length: count }, () => this.#records.next().value);
+        await this.#put(this.#options.isPlain ? records.map(single) : pack(records, this.#random));
+      }
       await sleep(EVERY_MS);
     }
   }
