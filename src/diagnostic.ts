@@ -5,6 +5,16 @@ import type { Position, RejectReason, Resume } from './event.ts';
 export type Diagnostic =
   | { readonly type: 'shard-started'; readonly shard: string; readonly resume: Resume }
   | { readonly type: 'shard-ended'; readonly shard: string }
+  /** What a shard may have had behind where the sinks stand is past retention, as far as times are known. */
+  | {
+      readonly type: 'gap';
+      readonly shard: string;
+      readonly resume: Resume;
+      readonly fromMs?: number | undefined;
+      readonly untilMs?: number | undefined;
+      /** False when it ends the run. */
+      readonly isAccepted: boolean;
+    }
   | { readonly type: 'shard-lag'; readonly shard: string; readonly behindMs: number; readonly readAtMs: number }
   | {
       readonly type: 'shard-health';

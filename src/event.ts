@@ -7,6 +7,8 @@ export interface Position {
   readonly sequence: string;
   /** The place inside a record that holds others, from 1; 0 for a record of its own. */
   readonly subSequence: number;
+  /** Of where a sink stands: until when nothing had come behind it, in milliseconds since 1970. Says nothing about order. */
+  readonly quietUntilMs?: number;
 }
 
 /** Where reading of a shard begins: after a position, at an arrival time, or at the oldest record that is kept. */
@@ -42,10 +44,12 @@ export function isPosition(resume: Resume): resume is Position {
   return typeof resume === 'object' && 'sequence' in resume;
 }
 
-/** Writes a place to resume as stores keep it: `495…154:0`, `@2026-11-22T09:00:00.000Z`, `TRIM_HORIZON` or `SHARD_END`. */
+/** Writes a place to resume as stores keep it: `495…154:0`, that with `@2026-11-22T09:00:00.000Z` while its shard is quiet, `@2026-11-22T09:00:00.000Z`, `TRIM_HORIZON` or `SHARD_END`. */
 export function formatResume(resume: Resume): string {
   if (typeof resume === 'string') return resume;
-  return isPosition(resume) ? `${resume.sequence}:${resume.subSequence}` : `@${resume.toISOString()}`;
+  if (!isPosition(resume)) return `@${resume.toISOString()}`;
+  const { sequence, subSequence, quietUntilMs } = resume;
+  return `${sequence}:${subSequence}${quietUntilMs === undefined ? '' : `@${new Date(quietUntilMs).toISOString()}`}`;
 }
 
 /**
@@ -55,8 +59,11 @@ export function formatResume(resume: Resume): string {
  */
 export function parseResume(shard: string, text: string): Resume {
   if (text === 'TRIM_HORIZON' || text === 'SHARD_END') return text;
-  const [, sequence, subSequence] = /^(\d+):(\d+)$/.exec(text) ?? [];
-  if (sequence !== undefined) return { shard, sequence, subSequence: Number(subSequence) };
+  const [, sequence, subSequence, quietUntil] = /^(\d+):(\d+)(?:@(\d.*Z))?$/.exec(text) ?? [];
+  if (sequence !== undefined) {
+    const quietUntilMs = Date.parse(quietUntil ?? '');
+    return { shard, sequence, subSequence: Number(subSequence), ...(!Number.isNaN(quietUntilMs) && { quietUntilMs }) };
+  }
   const at = new Date(text.slice(1));
   if (text.startsWith('@') && !Number.isNaN(at.getTime())) return at;
   throw new TypeError(

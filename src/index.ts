@@ -2,7 +2,7 @@
 export type { Diagnostic, Report } from './diagnostic.ts';
 export { FencedError, OrderBrokenError, SettledTooEarlyError, WentBackError } from './errors.ts';
 export { Event, Origin, Reject, comparePositions } from './event.ts';
-export type { Item, Position, RejectReason, Resume } from './event.ts';
+export type { Beginning, Item, Position, RejectReason, Resume } from './event.ts';
 export { Delivery } from './delivery.ts';
 export type { DeliveryOptions } from './delivery.ts';
 export { Ledger } from './ledger.ts';
@@ -22,6 +22,8 @@ export { duration, start } from './run/settings.ts';
 export { archiveUrl, databaseUrl, endpoint, kinesisMode, redisUrl, streamName } from './run/setting-types.ts';
 
 // Sources
+export { GapError } from './sources/gap.ts';
+export type { Gap } from './sources/gap.ts';
 export { kinesis } from './sources/kinesis.ts';
 export type { KinesisMode, KinesisOptions } from './sources/kinesis.ts';
 export { scripted } from './sources/scripted.ts';

@@ -233,6 +233,24 @@ export class Ledger {
     if (!queue.isSettled) await new Promise<void>((resolve) => queue.waiting.push(resolve));
   }
 
+  /** Tells that at a time, of the scheduler's clock, a shard had nothing more to read than what was opened. */
+  caughtUp(shard: string, atMs: number): void {
+    const queue = this.#shard(shard);
+    queue.quietSinceMs ??= atMs;
+    queue.caughtUpAtMs = atMs;
+  }
+
+  /** When a shard last had nothing more to read. */
+  caughtUpAtMs(shard: string): number | undefined {
+    return this.#shards.get(shard)?.caughtUpAtMs;
+  }
+
+  /** The shards of which all is settled that had come until a time, and since when no more has come. */
+  *quiet(): Iterable<{ readonly shard: string; readonly sinceMs: number; readonly untilMs: number }> {
+    for (const [shard, { caughtUpAtMs, quietSinceMs, isSettled }] of this.#shards)
+      if (isSettled && caughtUpAtMs !== undefined) yield { shard, sinceMs: quietSinceMs ?? caughtUpAtMs, untilMs: caughtUpAtMs };
+  }
+
   /** Registers state that has to be durable before a sink commits a position that covers it. Returns what ends that. */
   onBeforeCommit(flush: () => void): () => void {
     this.#journals.add(flush);
@@ -306,6 +324,9 @@ export class Ledger {
 class Shard {
   checkpoint: Position | undefined;
   hasEnded = false;
+  caughtUpAtMs: number | undefined;
+  /** Before the first delivery it has been quiet for who knows how long. */
+  quietSinceMs: number | undefined = Number.NEGATIVE_INFINITY;
   /** Who waits until nothing is in flight. */
   readonly waiting: (() => void)[] = [];
   #deliveries: Delivery[] = [];
@@ -320,6 +341,7 @@ class Shard {
   }
 
   push(delivery: Delivery): void {
+    this.quietSinceMs = undefined;
     this.#deliveries.push(delivery);
   }
 

@@ -19,7 +19,11 @@ describe('places in a shard', () => {
       for (const [j, b] of ordered.entries()) expect(Math.sign(compareResumes(a, b))).toBe(Math.sign(i - j));
   });
 
-  it('are written and read back', () => {
+  it('are written and read back, with how long nothing came behind them, which is no matter of order', () => {
+    const quiet: Resume = { shard: 's', sequence: '9', subSequence: 2, quietUntilMs: Date.UTC(2026, 10, 22, 9) };
+    expect(formatResume(quiet)).toBe('9:2@2026-11-22T09:00:00.000Z');
+    expect(parseResume('s', formatResume(quiet))).toEqual(quiet);
+    expect(compareResumes(quiet, at('9', 2))).toBe(0);
     for (const place of ordered) expect(parseResume('s', formatResume(place))).toEqual(place);
     expect(() => parseResume('s', 'LATEST')).toThrow(/position of s: expected .* or SHARD_END, got "LATEST"/);
   });

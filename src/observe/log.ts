@@ -1,5 +1,6 @@
 import type { Diagnostic } from '../diagnostic.ts';
 import { formatResume } from '../event.ts';
+import { lostOf } from '../sources/gap.ts';
 
 /** A diagnostic as one line for a person; nothing for those that only feed numbers. */
 export function logLine(diagnostic: Diagnostic): string | undefined {
@@ -8,6 +9,8 @@ export function logLine(diagnostic: Diagnostic): string | undefined {
       return `${diagnostic.shard}: reading on from ${formatResume(diagnostic.resume)}`;
     case 'shard-ended':
       return `${diagnostic.shard}: read to its end`;
+    case 'gap':
+      return `${diagnostic.shard}: a gap behind ${formatResume(diagnostic.resume)}: ${lostOf(diagnostic)} is past retention`;
     case 'source-retry':
       return `${diagnostic.shard}: try ${diagnostic.attempt} failed, again in ${Math.round(diagnostic.delayMs)} ms: ${messageOf(diagnostic.error)}`;
     case 'sink-retry':

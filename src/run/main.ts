@@ -55,6 +55,7 @@ function optionsOf(common: CommonSettings): AttendOptions {
   return {
     ...(common.from && { start: common.from }),
     ...(common.for && { for: common.for }),
+    ...(common['accept-gap'] && { acceptGap: true }),
     ...(common['drain-within'] && { drainWithin: common['drain-within'] }),
     ...(common['max-in-flight'] && { maxInFlightBytes: common['max-in-flight'] * 2 ** 20 }),
   };

@@ -17,6 +17,10 @@ interface SinkClock {
   readonly random?: () => number;
 }
 
+/** How often a position tells anew that its shard is quiet, and for how long it has to be at the end of a run. */
+const TELL_QUIET_EVERY_MS = 3_600_000;
+const QUIET_AT_END_MS = 60_000;
+
 /** The sinks of a run, opened, with the rejects' one among them: take-over, positions, drain. */
 export class OpenSinks {
   readonly drivers: SinkDriver<Item>[] = [];
@@ -30,6 +34,7 @@ export class OpenSinks {
   readonly #resumed = new Map<string, Resume>();
   /** The shards that were read to their ends. */
   readonly #ended = new Set<string>();
+  readonly #toldQuietAtMs = new Map<string, number>();
   #rejects: SinkDriver<Reject> | undefined;
 
   /** @param over aborted when the run has failed */
@@ -92,11 +97,19 @@ export class OpenSinks {
     if (this.#isAtEnd(shard)) await Promise.all(this.drivers.map((driver) => driver.moveTo(shard, 'SHARD_END')));
   }
 
-  /** Moves positions on to where everything is settled. */
-  advance(): void {
+  /**
+   * Moves positions on to where everything is settled. In a shard that has long been quiet they tell so: else nobody could know, once
+   * the record of the position is past retention, that none was lost behind it.
+   */
+  advance(quietForMs = TELL_QUIET_EVERY_MS): void {
     const to = new Map<string, Resume>(this.#ledger.checkpoints().map((position) => [position.shard, position]));
     for (const shard of this.#ended) if (this.#isAtEnd(shard)) to.set(shard, 'SHARD_END');
     for (const driver of this.drivers) driver.advance(to);
+    for (const { shard, sinceMs, untilMs } of this.#ledger.quiet()) {
+      if (this.#ended.has(shard) || untilMs - Math.max(sinceMs, this.#toldQuietAtMs.get(shard) ?? sinceMs) < quietForMs) continue;
+      this.#toldQuietAtMs.set(shard, untilMs);
+      for (const driver of this.drivers) driver.stay(shard, untilMs);
+    }
   }
 
   // What was settled is stored in every sink. A shard in which nothing had arrived since the time from which it was read keeps
@@ -117,7 +130,7 @@ export class OpenSinks {
   async drain(): Promise<void> {
     await this.#rejects?.idle();
     for (const driver of this.drivers) await driver.idle();
-    this.advance();
+    this.advance(QUIET_AT_END_MS);
     for (const driver of this.drivers) await driver.idle();
   }
 

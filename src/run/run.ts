@@ -26,6 +26,8 @@ import type { SinkDriver } from './sink-driver.ts';
 export interface RunOptions extends LedgerOptions {
   /** Where to begin in shards that no sink knows. @default 'TRIM_HORIZON' */
   readonly start?: Start;
+  /** Whether to go on when the stream no longer keeps what may have come behind where the sinks stand. @default false: that ends the run */
+  readonly acceptGap?: boolean;
   /** Stops the run when aborted: reading ends, what was read is stored, positions are written. */
   readonly stop?: AbortSignal;
   /** How long a stop may take before it becomes an error. @default { seconds: 30 } */
@@ -138,6 +140,7 @@ async function performOnce(pipeline: Pipeline, options: RunOptions, ledger: Ledg
       random,
       report,
       start,
+      acceptGap: options.acceptGap ?? false,
       stop,
       acquire: (shard, from) => sinks.acquire(shard, from),
       stands: (shard) => sinks.stands(shard),

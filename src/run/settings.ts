@@ -13,6 +13,7 @@ const COMMON = {
     help: 'where to begin in shards no sink knows: TRIM_HORIZON, LATEST or an ISO time (TRIM_HORIZON)',
   },
   for: { argument: '<duration>', help: 'stop after so long: 500ms, 40s, 10m, 2h' },
+  'accept-gap': { help: 'go on where the stream no longer keeps what may have come behind where the run stands' },
   'drain-within': { argument: '<duration>', help: 'how long a stop may take before it is an error (30s)' },
   'max-in-flight': { argument: '<MiB>', help: 'the most that may be in memory at a time (256)' },
   check: { help: 'check the settings, the types, and that the stream and every store answer; then end' },
@@ -40,6 +41,7 @@ export const duration = z.string().transform((text, context): Duration => {
 const common = z.object({
   from: start.optional(),
   for: duration.optional(),
+  'accept-gap': z.boolean().optional(),
   'drain-within': duration.optional(),
   'max-in-flight': z.coerce.number('a number of MiB above 0').positive('a number of MiB above 0').optional(),
   check: z.boolean().default(false),

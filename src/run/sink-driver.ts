@@ -84,6 +84,12 @@ export class SinkDriver<T extends Item> {
     if (this.#advances.size > 0) this.#wake();
   }
 
+  /** Writes down until when nothing had come behind where the sink stands in a shard. */
+  stay(shard: string, quietUntilMs: number): void {
+    const stands = this.#advances.get(shard) ?? this.#stands.get(shard);
+    if (stands && isPosition(stands)) this.advance([[shard, { ...stands, quietUntilMs }]]);
+  }
+
   /** Moves the position of a shard on, be it unknown so far, and resolves when that is durable. */
   moveTo(shard: string, resume: Resume): Promise<void> {
     this.advance([[shard, resume]]);
@@ -247,7 +253,12 @@ function behind<T extends Item>(item: T, stands: Resume | undefined): T | undefi
 
 function isBeyond(to: Resume | undefined, stands: Resume | undefined): boolean {
   if (!to || !stands) return to !== undefined;
-  return compareResumes(to, stands) > 0;
+  const order = compareResumes(to, stands);
+  return order > 0 || (order === 0 && quietUntilMs(to) > quietUntilMs(stands));
+}
+
+function quietUntilMs(resume: Resume): number {
+  return (isPosition(resume) && resume.quietUntilMs) || 0;
 }
 
 function total(items: readonly Item[], of: 'count' | 'sizeBytes'): number {

@@ -9,9 +9,9 @@ import { CONSUMER_NAME, Consumer, consumerNameOf } from './kinesis/consumer.ts';
 import { explain, refuseForeign } from './kinesis/failure.ts';
 import { speakLean } from './kinesis/lean-protocol.ts';
 import { readShard } from './kinesis/read-shard.ts';
+import { gapBehind } from './kinesis/retention.ts';
 import { subscribeShard } from './kinesis/subscribe-shard.ts';
 import { type ShardReaders, readShards } from './read-shards.ts';
-import type { Shard } from './shard-set.ts';
 import type { Source, SourceContext } from './source.ts';
 
 /** How records come from the stream. */
@@ -160,20 +160,30 @@ export function kinesis(options: KinesisOptions): Source<Uint8Array> {
       new Observable((subscriber) => {
         const { calls, close } = withClient();
         subscriber.add(close);
-        const list = (signal: AbortSignal) => listShards(calls, context, name, signal);
+        const list: ShardReaders['list'] = async (signal) =>
+          (await repeated(() => calls.listShards(signal), context, name, signal)) ?? [];
+        const lost: ShardReaders['gapBehind'] = async (shard, resume, signal) =>
+          (await repeated(() => gapBehind(shard, resume, calls, context.scheduler.now(), signal), context, name, signal)) ?? {
+            shard,
+            resume,
+          };
         const polling = { calls, maxRecords, pollEveryMs, unpacking, name };
         if (!isFanOut) {
-          readShards(context, { listEveryMs, list, readShard: known((reading) => readShard(reading, polling)) }).subscribe(
-            subscriber,
-          );
+          readShards(context, {
+            listEveryMs,
+            list,
+            gapBehind: lost,
+            readShard: known((reading) => readShard(reading, polling)),
+          }).subscribe(subscriber);
           return;
         }
         const client = options.client ?? fanOutClient({ endpoint, region });
         subscriber.add(() => client === options.client || client.destroy());
         const consumer = new Consumer(context, { calls, consumer: consumerOf(context.pipeline), name });
-        const fanOut = { client, consumer, maxRecords, unpacking, isLean: protocol === 'lean', name };
+        const fanOut = { client, calls, consumer, maxRecords, unpacking, isLean: protocol === 'lean', name };
         readShards(context, {
           listEveryMs,
+          gapBehind: lost,
           async list(signal) {
             // Before a shard is taken over: a run that may not have a consumer should leave the one before it alone.
             await consumer.activeArn(signal);
@@ -192,14 +202,20 @@ async function consumerState(calls: Calls, streamArn: string, consumer: string):
   return `by fan-out as consumer ${consumer} (${state})`;
 }
 
-async function listShards(calls: Calls, context: SourceContext, name: string, signal: AbortSignal): Promise<Shard[]> {
+/** Repeats a call until it succeeds or fails for good; nothing when it was aborted. */
+async function repeated<T>(
+  call: () => Promise<T>,
+  context: SourceContext,
+  name: string,
+  signal: AbortSignal,
+): Promise<T | undefined> {
   const backOff = new BackOff(context, name, 'all shards', signal);
   while (!signal.aborted) {
     try {
-      return await calls.listShards(signal);
+      return await call();
     } catch (error) {
       await backOff.after(error);
     }
   }
-  return [];
+  return undefined;
 }

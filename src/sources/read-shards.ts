@@ -1,6 +1,7 @@
 import { Observable, type Subscriber } from 'rxjs';
-import type { Event, Beginning } from '../event.ts';
+import type { Beginning, Event, Resume } from '../event.ts';
 import { type SourceRecord, emitDelivery } from './emit-delivery.ts';
+import { type Gap, passGap } from './gap.ts';
 import { pause } from './pause.ts';
 import { type Shard, ShardSet } from './shard-set.ts';
 import type { SourceContext } from './source.ts';
@@ -21,6 +22,8 @@ export interface ShardReaders {
   readonly list: (signal: AbortSignal) => Promise<readonly Shard[]>;
   /** How often the shards are listed anew, on the average. @default not */
   readonly listEveryMs?: number;
+  /** Says what may be lost of a shard that was not read to its end and is no longer listed. @default all, of unknown length */
+  readonly gapBehind?: (shard: string, resume: Resume, signal: AbortSignal) => Promise<Gap>;
   /** Reads one shard. Resolves with its children, as far as it knows them, once it has ended; with nothing when the signal ended the reading. */
   readonly readShard: (reading: ShardReading) => Promise<readonly Shard[] | undefined>;
 }
@@ -51,7 +54,7 @@ export function readShards(context: SourceContext, readers: ShardReaders): Obser
 
 async function readAll(
   context: SourceContext,
-  { list, readShard, listEveryMs }: ShardReaders,
+  { list, readShard, listEveryMs, gapBehind = async (shard, resume) => ({ shard, resume }) }: ShardReaders,
   subscriber: Subscriber<Event<Uint8Array>>,
   signal: AbortSignal,
 ): Promise<void> {
@@ -129,7 +132,10 @@ async function readAll(
     if (gone.length === 0 || (await stands(shard)) !== undefined) return;
     for (const parent of gone) {
       const resume = await stands(parent);
-      if (resume) set.remember(parent, resume);
+      if (resume === undefined) continue;
+      set.remember(parent, resume);
+      // It had not been read to its end, or at least nobody has seen that.
+      if (resume !== 'SHARD_END') passGap(context, await gapBehind(parent, resume, signal));
     }
   }
 

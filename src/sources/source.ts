@@ -28,6 +28,8 @@ export interface SourceContext {
    */
   readonly end: (shard: string) => Promise<void>;
   readonly start: Start;
+  /** Whether to go on where the stream no longer keeps what may have come behind where the sinks stand. @default false */
+  readonly acceptGap?: boolean;
   /** Aborted when the run is to stop: finish the delivery at hand, then complete. */
   readonly stop: AbortSignal;
 }

@@ -135,8 +135,8 @@ BEGIN
       WHEN has.place IS NULL OR come.place = 'SHARD_END' THEN false
       WHEN has.place = 'SHARD_END' THEN true
       WHEN has.place LIKE '%:%' AND has.place NOT LIKE '@%' THEN come.place NOT LIKE '%:%' OR come.place LIKE '@%'
-        OR (split_part(come.place, ':', 1)::numeric, split_part(come.place, ':', 2)::numeric)
-         < (split_part(has.place, ':', 1)::numeric, split_part(has.place, ':', 2)::numeric)
+        OR (split_part(come.place, ':', 1)::numeric, split_part(split_part(come.place, ':', 2), '@', 1)::numeric)
+         < (split_part(has.place, ':', 1)::numeric, split_part(split_part(has.place, ':', 2), '@', 1)::numeric)
       WHEN has.place LIKE '@%' THEN come.place = 'TRIM_HORIZON'
         OR come.place LIKE '@%' AND come.place COLLATE "C" < has.place COLLATE "C"
       ELSE false END;

@@ -134,6 +134,45 @@ describe('run', () => {
     expect(ledger.counts()).toEqual({ read: 3, stored: 1, dropped: { filter: 2 }, rejected: 0, inFlight: 0 });
   });
 
+  it('tells with the position of a quiet shard until when nothing came, now and then and at the end', async () => {
+    const hourMs = 3_600_000;
+    const { source, sink, finished, ledger } = await begin({ checkpointEvery: { seconds: 0.001 } });
+    source.push('one');
+    await expect.poll(() => texts(sink)).toEqual(['one']);
+    const tell = async (ms: number) => {
+      ledger.caughtUp('shard-1', ms);
+      await sleep(10);
+    };
+    for (const ms of [0, hourMs - 1]) await tell(ms);
+    expect(sink.positions.get('shard-1')).toEqual(at(1));
+    await tell(hourMs);
+    expect(sink.positions.get('shard-1')).toEqual({ ...at(1), quietUntilMs: hourMs });
+    source.push({ raw: 'two', sequence: 2 });
+    await expect.poll(() => sink.positions.get('shard-1')).toEqual(at(2));
+    await tell(2 * hourMs);
+    await tell(2 * hourMs + 60_000);
+    expect(sink.positions.get('shard-1')).toEqual(at(2));
+    source.end();
+    await finished;
+    expect(sink.positions.get('shard-1')).toEqual({ ...at(2), quietUntilMs: 2 * hourMs + 60_000 });
+  });
+
+  it('tells nothing of the sort while something of the shard is in flight', async () => {
+    const sink = memorySink<Text>();
+    const gate = Promise.withResolvers<void>();
+    sink.positions.set('shard-1', at(1));
+    sink.beforeCommit = ({ items }) => (items.length > 0 ? gate.promise : undefined);
+    const { source, finished, ledger } = await begin({ sinks: [sink], checkpointEvery: { seconds: 0.001 } });
+    source.push({ raw: 'two', sequence: 2 });
+    for (const ms of [0, 7_200_000]) ledger.caughtUp('shard-1', ms);
+    await sleep(10);
+    expect([...ledger.quiet()]).toEqual([]);
+    gate.resolve();
+    source.end();
+    await finished;
+    expect(sink.positions.get('shard-1')).toEqual({ ...at(2), quietUntilMs: 7_200_000 });
+  });
+
   it('never moves a position back to a checkpoint that a commit has passed meanwhile', async () => {
     const sink = memorySink<Text>();
     const gate = Promise.withResolvers<void>();

@@ -31,6 +31,11 @@ describe('settings', () => {
     expect(settings).toEqual({ KINESIS_STREAM: 'other', TABLE: 't', WINDOW: { minutes: 1 } });
   });
 
+  it('take a gap only when told to', () => {
+    const { common } = readSettings(shape, ['--accept-gap'], { KINESIS_STREAM: 'shop' });
+    expect(common['accept-gap']).toBe(true);
+  });
+
   it('take an empty variable for one that is not set', () => {
     expect(problemsOf([], { KINESIS_STREAM: '' })).toContain('KINESIS_STREAM (--kinesis-stream): expected a value, got none');
   });

@@ -5,6 +5,7 @@ import { minuteWindow } from '../../src/operators/minute-window.ts';
 import type { Window } from '../../src/operators/window.ts';
 import { pipeline } from '../../src/pipeline.ts';
 import { type RunOptions, run } from '../../src/run/run.ts';
+import { GapError } from '../../src/sources/gap.ts';
 import { type Script, scripted } from '../../src/sources/scripted.ts';
 import { type MemorySink, memorySink } from '../../src/testing/memory-sink.ts';
 
@@ -96,6 +97,22 @@ describe('a shard that was read to its end', () => {
     expect(texts(sink)).toEqual(['l2']);
   });
 
+  it('ends the run when it has vanished before that, unless the gap is accepted', async () => {
+    const { left } = split;
+    for (const stood of [at(2, 'parent'), new Date(1), 'TRIM_HORIZON'] as const) {
+      const sink = memorySink<Text>();
+      sink.positions.set('parent', stood);
+      await expect(play({ left }, [sink], { start: 'LATEST' })).rejects.toThrow(/^parent: the pipeline stands at .*--accept-gap/);
+      await expect(play({ left }, [sink], { start: 'LATEST' })).rejects.toBeInstanceOf(GapError);
+      expect(sink.positions.has('left')).toBe(false);
+
+      const { began } = await play({ left }, [sink], { start: 'LATEST', acceptGap: true });
+      expect(began.get('left')).toEqual(stood instanceof Date ? stood : 'TRIM_HORIZON');
+      // Its child has a place now, so nobody asks for it any more.
+      await play({ left }, [sink], { start: 'LATEST' });
+    }
+  });
+
   it('keeps the time from which it was read when nothing came since, as its children begin there too', async () => {
     const sink = memorySink<Text>();
     const start = new Date(1_000);
@@ -107,7 +124,7 @@ describe('a shard that was read to its end', () => {
     for (const script of [{ left }, old]) {
       const again = memorySink<Text>();
       again.positions.set('parent', start);
-      expect((await play(script, [again], { start: 'LATEST' })).began.get('left')).toEqual(start);
+      expect((await play(script, [again], { start: 'LATEST', acceptGap: true })).began.get('left')).toEqual(start);
       expect(texts(again)).toEqual(['l2']);
     }
   });

@@ -128,6 +128,7 @@ export function sinkConformance<T extends Item>(name: string, setUp: () => Promi
 
     test.each<[string, Resume]>([
       ['a sequence number of 56 digits inside an aggregate', { shard: 'a', sequence: longSequence, subSequence: 4711 }],
+      ['a position behind which nothing came', { shard: 'a', sequence: longSequence, subSequence: 0, quietUntilMs: 7 }],
       ['an arrival time', new Date(Date.UTC(2026, 10, 22, 9, 0, 0, 7))],
       ['the oldest record that is kept', 'TRIM_HORIZON'],
       ['the end of the shard', 'SHARD_END'],

@@ -384,6 +384,8 @@ export function databaseConformance(name: string, setUp: () => Promise<TestDatab
           at(10),
           at(10, 'a', 3),
           at('1'.repeat(56)),
+          { ...at('1'.repeat(56)), quietUntilMs: 1000 },
+          { ...at('1'.repeat(56), 'a', 1), quietUntilMs: 2000 },
           'SHARD_END',
           'SHARD_END',
         ];

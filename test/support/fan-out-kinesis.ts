@@ -1,9 +1,10 @@
 import { type IncomingMessage, type ServerResponse, createServer } from 'node:http';
 import { type Http2ServerRequest, type Http2ServerResponse, createServer as createHttp2Server } from 'node:http2';
 import type { AddressInfo, Server, Socket } from 'node:net';
-import { text } from 'node:stream/consumers';
+import { buffer } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { eventFrame } from './event-frame.ts';
+import { formatOf } from './faulty-kinesis.ts';
 
 /** What happens next in a subscription. */
 export type Scene =
@@ -30,6 +31,8 @@ interface Call {
     | 'DescribeStreamSummary'
     | 'DescribeStreamConsumer'
     | 'RegisterStreamConsumer'
+    | 'GetShardIterator'
+    | 'GetRecords'
     | 'SubscribeToShard';
   /** How many calls of this operation came before. */
   readonly nth: number;
@@ -96,7 +99,9 @@ export async function startFanOutKinesis(options: FanOutKinesisOptions): Promise
 
   async function serve(request: IncomingMessage | Http2ServerRequest, response: ServerResponse): Promise<void> {
     const operation = String(request.headers['x-amz-target']).split('.')[1] as Call['operation'];
-    const input = JSON.parse(await text(request)) as Record<string, unknown>;
+    const contentType = request.headers['content-type']!;
+    const { read, write } = formatOf(contentType);
+    const input = read(await buffer(request));
     const call = { operation, nth: calls.filter((one) => one.operation === operation).length, input };
     calls.push(call);
     const refusal = fault?.(call);
@@ -107,8 +112,9 @@ export async function startFanOutKinesis(options: FanOutKinesisOptions): Promise
     }
     if (refusal) return refuse(response, refusal);
     if (operation === 'SubscribeToShard') return subscribe(call, request, response);
-    const answered = answer(operation);
-    if (answered) response.end(JSON.stringify(answered));
+    const answered = answer(operation, input);
+    response.setHeader('content-type', contentType);
+    if (answered) response.end(write(answered));
     else refuse(response, { status: 400, type: 'ResourceNotFoundException' });
   }
 
@@ -117,8 +123,20 @@ export async function startFanOutKinesis(options: FanOutKinesisOptions): Promise
     response.end(JSON.stringify({ __type: type, message }));
   }
 
-  function answer(operation: Exclude<Call['operation'], 'SubscribeToShard'>): object | undefined {
+  function answer(operation: Exclude<Call['operation'], 'SubscribeToShard'>, input: Call['input']): object | undefined {
     switch (operation) {
+      // Whether a record is kept is asked so, in either mode.
+      case 'GetShardIterator': {
+        const { ShardId, ShardIteratorType: Type, StartingSequenceNumber: SequenceNumber } = input;
+        const place = firstAt({ Type, SequenceNumber } as StartingPosition);
+        return { ShardIterator: JSON.stringify({ ShardId, place }) };
+      }
+      case 'GetRecords': {
+        const { ShardId, place } = JSON.parse(input['ShardIterator'] as string) as { ShardId: string; place: number };
+        const record = shards.find(({ id }) => id === ShardId)!.records[place - 1];
+        const at = { SequenceNumber: String(place), ApproximateArrivalTimestamp: new Date(place * 1000), PartitionKey: 'any' };
+        return { Records: record === undefined ? [] : [{ ...at, Data: Buffer.from(record) }], MillisBehindLatest: 0 };
+      }
       case 'ListShards':
         return { Shards: shards.map(({ id, parents = [] }) => ({ ShardId: id, ParentShardId: parents[0] })) };
       case 'DescribeStreamSummary':

@@ -35,6 +35,12 @@ interface FaultyShard {
   readonly hashKeys?: { readonly first: string; readonly last: string };
   /** Its least sequence number, as it is listed. @default not listed */
   readonly startsAt?: string;
+  /** How many of its first records are past retention. @default 0 */
+  readonly trimmed?: number;
+  /** When its record of place 0 would have arrived, in milliseconds since 1970. @default 0 */
+  readonly startMs?: number;
+  /** Makes sequence numbers of places, from 1. @default the place */
+  readonly sequenceOf?: (place: number) => string;
   /** A closed shard ends after its last record. */
   readonly isClosed?: boolean;
 }
@@ -80,6 +86,11 @@ const inCbor: Format = {
     cbor.serialize(asOf(answer, { time: (at) => dateToTag(new Date(at.getTime() * 1000)), bytes: (data) => data })),
 };
 
+/** How bodies of a content type are read and written; times are dates, bytes are buffers. */
+export function formatOf(contentType: string | undefined): Format {
+  return contentType === CBOR ? inCbor : inJson;
+}
+
 /** A server that speaks as much of the Kinesis API as a source needs, over real HTTP, and misbehaves as it is told. */
 export async function startFaultyKinesis({
   shards,
@@ -102,7 +113,7 @@ export async function startFaultyKinesis({
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const operation = String(request.headers['x-amz-target']).split('.')[1] as Call['operation'];
     const contentType = request.headers['content-type']!;
-    const { read, write } = contentType === CBOR ? inCbor : inJson;
+    const { read, write } = formatOf(contentType);
     const input = read(await buffer(request));
     const call = { operation, nth: calls.filter((one) => one.operation === operation).length, input, contentType };
     calls.push(call);
@@ -129,10 +140,13 @@ export async function startFaultyKinesis({
     switch (operation) {
       case 'ListShards': {
         const from = Number(input['NextToken'] ?? 0);
-        const Shards = shards.slice(from, from + pageSize).map(({ id, parents = [], hashKeys = ALL, startsAt }) => ({
+        const Shards = shards.slice(from, from + pageSize).map(({ id, parents = [], hashKeys = ALL, startsAt, isClosed }) => ({
           ShardId: id,
           HashKeyRange: { StartingHashKey: hashKeys.first, EndingHashKey: hashKeys.last },
-          SequenceNumberRange: startsAt === undefined ? undefined : { StartingSequenceNumber: startsAt },
+          SequenceNumberRange:
+            startsAt === undefined
+              ? undefined
+              : { StartingSequenceNumber: startsAt, ...(isClosed && { EndingSequenceNumber: '9'.repeat(56) }) },
           ParentShardId: parents[0],
           AdjacentParentShardId: parents[1],
         }));
@@ -140,21 +154,27 @@ export async function startFaultyKinesis({
       }
       case 'GetShardIterator': {
         const { ShardId: shard, ShardIteratorType: type, StartingSequenceNumber: sequence, Timestamp: seconds } = input;
-        const at = { TRIM_HORIZON: 0, AT_SEQUENCE_NUMBER: Number(sequence) - 1, AFTER_SEQUENCE_NUMBER: Number(sequence) };
-        const atTime = Math.max(0, Math.ceil(Number(seconds)) - 1);
-        return { ShardIterator: JSON.stringify({ shard, at: type === 'AT_TIMESTAMP' ? atTime : at[type as keyof typeof at] }) };
+        const { trimmed = 0, startMs = 0, sequenceOf = String, records } = shards.find(({ id }) => id === shard)!;
+        const place = records.findIndex((_, i) => sequenceOf(i + 1) === sequence) + 1 || Number(sequence);
+        const at = {
+          TRIM_HORIZON: 0,
+          AT_SEQUENCE_NUMBER: place - 1,
+          AFTER_SEQUENCE_NUMBER: place,
+          AT_TIMESTAMP: Math.ceil(Number(seconds) - startMs / 1000) - 1,
+        };
+        return { ShardIterator: JSON.stringify({ shard, at: Math.max(trimmed, at[type as keyof typeof at]) }) };
       }
       case 'GetRecords': {
         const { shard, at } = JSON.parse(input['ShardIterator'] as string) as Iterator;
-        const { records, isClosed } = shards.find(({ id }) => id === shard)!;
+        const { records, isClosed, startMs = 0, sequenceOf = String } = shards.find(({ id }) => id === shard)!;
         const gap = records.indexOf(GAP, at);
         const limit = gap < 0 ? at + Number(input['Limit']) : Math.max(gap, at + 1);
         const next = Math.min(records.length, limit, at + Number(input['Limit']));
         const isEnd = isClosed && next === records.length;
         return {
           Records: (gap === at ? [] : (records.slice(at, next) as (string | Uint8Array)[])).map((record, i) => ({
-            SequenceNumber: String(at + i + 1),
-            ApproximateArrivalTimestamp: new Date((at + i + 1) * 1000),
+            SequenceNumber: sequenceOf(at + i + 1),
+            ApproximateArrivalTimestamp: new Date(startMs + (at + i + 1) * 1000),
             PartitionKey: 'any',
             Data: Buffer.from(record),
           })),

@@ -46,6 +46,7 @@ export function readSource(source: Source<Uint8Array>, options: ReadOptions = {}
     pipeline: options.pipeline ?? 'test',
     ledger,
     scheduler: options.scheduler ?? asyncScheduler,
+    acceptGap: options.acceptGap ?? false,
     stands: options.stands ?? (async () => undefined),
     end:
       options.end ??

@@ -86,6 +86,12 @@ export class Calls {
     };
   }
 
+  /** How long the stream keeps its records. */
+  async retentionMs(signal: AbortSignal): Promise<number> {
+    const { RetentionPeriodHours } = await this.describe(signal);
+    return RetentionPeriodHours! * 3_600_000;
+  }
+
   async describe(signal = new AbortController().signal): Promise<StreamDescriptionSummary> {
     const answer = await this.#limited(signal, 'DescribeStreamSummary', (abortSignal) =>
       this.#client.send(new DescribeStreamSummaryCommand(this.#stream), { abortSignal }),

@@ -1,5 +1,6 @@
 import { type Resume, comparePositions, isPosition } from '../../event.ts';
 import { faultOf } from '../../fault.ts';
+import { GapError } from '../gap.ts';
 import type { Shard } from '../shard-set.ts';
 
 /** The clocks of this machine and of AWS may differ by so much. */
@@ -51,6 +52,7 @@ export function isNotYet(error: unknown, from: unknown, nowMs: number): boolean 
 
 /** Says what to do about a failure that repeating will not mend. */
 export function explain(error: unknown, where: string): Error {
+  if (error instanceof GapError || error instanceof ForeignPositionError) return error;
   const name = error instanceof Error ? error.name : '';
   const message = error instanceof Error ? error.message : String(error);
   const remedy = REMEDIES.find(([names]) => names.test(name) || names.test(message))?.[1];
@@ -78,14 +80,17 @@ export function foreignAnswer(from: Resume, first: string | undefined, where: st
   return foreignPosition(where, `answered with ${first}, asked for what comes after ${from.sequence}`);
 }
 
-function isBefore(sequence: string, other: string): boolean {
+/** Tells whether one sequence number lies before another. */
+export function isBefore(sequence: string, other: string): boolean {
   const at = { shard: '', subSequence: 0 };
   return comparePositions({ ...at, sequence }, { ...at, sequence: other }) < 0;
 }
 
+class ForeignPositionError extends Error {}
+
 /** Says that a shard does not have the position at which the pipeline stands. */
-function foreignPosition(where: string, detail: string): Error {
-  return new Error(`${where}: ${detail}. ${MADE_AGAIN}`);
+export function foreignPosition(where: string, detail: string): Error {
+  return new ForeignPositionError(`${where}: ${detail}. ${MADE_AGAIN}`);
 }
 
 const MADE_AGAIN =

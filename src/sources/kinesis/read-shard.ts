@@ -8,6 +8,7 @@ import type { Answer, Calls } from './calls.ts';
 import { deliver } from './deliver.ts';
 import { foreignAnswer, isExpiredIterator, isNotYet } from './failure.ts';
 import { Pace } from './pace.ts';
+import { beginningBehind } from './retention.ts';
 import type { Unpacking } from './unpack.ts';
 
 /** The most that one GetRecords answers. https://docs.aws.amazon.com/kinesis/latest/APIReference/API_GetRecords.html */
@@ -53,6 +54,7 @@ export async function readShard(reading: ShardReading, polling: ShardPolling): P
       if (!isReserved) return undefined;
       // The wait for room may have been long. Renewed before the wait, or after a failure, it could expire again and again.
       if (iterator === undefined || scheduler.now() - iteratorAtMs > RENEW_ITERATOR_AFTER_MS) {
+        from = await beginningBehind(reading, from, polling);
         iterator = await calls.iterator(shard, from, signal);
         iteratorAtMs = scheduler.now();
       }
@@ -79,6 +81,7 @@ export async function readShard(reading: ShardReading, polling: ShardPolling): P
     const reached = await deliver(reading, from, { records: answer.records, reservedBytes }, unpacking);
     if (!reached) return undefined;
     from = reached;
+    if (answer.behindMs === 0) ledger.caughtUp(shard, beganAtMs);
     report({ type: 'shard-lag', shard, behindMs: answer.behindMs, readAtMs: answeredAtMs });
     if (answer.nextIterator === undefined) return answer.children;
     iterator = answer.nextIterator;

@@ -6,9 +6,11 @@ import type { ShardReading } from '../read-shards.ts';
 import { reserveRoom } from '../reserve-room.ts';
 import type { Shard } from '../shard-set.ts';
 import { BackOff } from './back-off.ts';
+import type { Calls } from './calls.ts';
 import type { Consumer } from './consumer.ts';
 import { deliver } from './deliver.ts';
 import { foreignAnswer, isBrokenSubscription, isInvalidArgument, isNotFound, isNotYet } from './failure.ts';
+import { beginningBehind } from './retention.ts';
 import { SubscribePace } from './subscribe-pace.ts';
 import type { Unpacking } from './unpack.ts';
 import { type ShardEvent, type SubscriptionOptions, subscription } from './subscription.ts';
@@ -18,6 +20,7 @@ const MAX_NOT_FOUND = 5;
 
 export interface ShardFanOut {
   readonly client: KinesisClient;
+  readonly calls: Calls;
   readonly consumer: Consumer;
   /** The most records of one delivery. */
   readonly maxRecords: number;
@@ -47,6 +50,13 @@ export async function subscribeShard(reading: ShardReading, fanOut: ShardFanOut)
 
   for (;;) {
     await pause(scheduler, pace.waitMs(scheduler.now()), signal);
+    if (signal.aborted) return undefined;
+    try {
+      from = await beginningBehind(reading, from, fanOut);
+    } catch (error) {
+      await backOff.after(error);
+      continue;
+    }
     const consumerArn = await consumer.activeArn(signal);
     if (signal.aborted || consumerArn === undefined) return undefined;
     const at = whereToGoOn(from, continuation);
@@ -93,6 +103,7 @@ export async function subscribeShard(reading: ShardReading, fanOut: ShardFanOut)
         if (!reached) return undefined;
         from = reached;
         continuation = event.continuation;
+        if (event.behindMs === 0) ledger.caughtUp(shard, readAtMs);
         report({ type: 'shard-lag', shard, behindMs: event.behindMs, readAtMs });
         if (event.children.length > 0) return event.children;
       }

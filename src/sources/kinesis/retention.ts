@@ -1,0 +1,87 @@
+import { type Beginning, type Position, type Resume, isPosition } from '../../event.ts';
+import { type Gap, passGap } from '../gap.ts';
+import { pause } from '../pause.ts';
+import type { ShardReading } from '../read-shards.ts';
+import type { Calls } from './calls.ts';
+import { foreignPosition, isBefore } from './failure.ts';
+import { sequenceTimeMs } from './sequence-time.ts';
+
+const HOUR_MS = 3_600_000;
+
+/** A stream keeps its records for a day at least. https://docs.aws.amazon.com/streams/latest/dev/kinesis-extended-retention.html */
+const LEAST_RETENTION_MS = 24 * HOUR_MS;
+
+/** The clocks of this machine and of AWS may differ by so much. */
+const CLOCKS_DIFFER_MS = HOUR_MS / 4;
+
+/** How often an empty answer is asked again for what is kept: AWS may answer so though there are records. */
+const MAX_CALLS = 5;
+/** AWS allows 5 GetRecords calls a second a shard. */
+const CALL_EVERY_MS = 200;
+
+/**
+ * Finds out where reading behind a position can begin: there, or with the oldest record when the record of that position is kept
+ * no more. AWS then answers with what is kept, or for long with nothing, and says no word about it.
+ *
+ * What came between may be lost, and nobody can know whether anything did: sequence numbers have holes. So everything counts as
+ * lost that may have come since the last time of which it is known that all before was read, and is past retention: the time in
+ * the sequence number, or a later one at which the shard had nothing more to read. When there is no such stretch, the shard was
+ * quiet, and nothing is told. Records that were trimmed because retention was shortened for a while are found missing too, but not
+ * until how far; nor is a position looked for that is younger than the least retention of a day.
+ *
+ * @throws {Error} when what is kept begins before the position, so that it is none of this stream
+ * @throws {GapError} when something may be lost and the run was not told to go on without it
+ */
+export async function beginningBehind(
+  reading: ShardReading,
+  from: Beginning,
+  { calls, name }: { readonly calls: Calls; readonly name: string },
+): Promise<Beginning> {
+  if (!isPosition(from)) return from;
+  const { shard, ledger, scheduler, signal } = reading;
+  const putAtMs = sequenceTimeMs(from.sequence);
+  const nowMs = scheduler.now();
+  if (putAtMs !== undefined && putAtMs > nowMs - LEAST_RETENTION_MS + CLOCKS_DIFFER_MS) return from;
+  const at = await firstRecord(reading, { ...from, subSequence: 1 }, calls);
+  if (signal.aborted || at?.SequenceNumber === from.sequence) return from;
+
+  const oldest = await firstRecord(reading, 'TRIM_HORIZON', calls);
+  for (const record of [at, oldest])
+    if (record && isBefore(record.SequenceNumber!, from.sequence))
+      throw foreignPosition(
+        `${name} ${shard.id}`,
+        `keeps ${record.SequenceNumber}, but not the later ${from.sequence} of the pipeline`,
+      );
+  const horizonMs = nowMs - (await calls.retentionMs(signal));
+  const readToMs = Math.max(readTo(from) ?? 0, ledger.caughtUpAtMs(shard.id) ?? 0) || undefined;
+  if (signal.aborted) return from;
+  // What was kept a moment ago by our clock may be gone by the stream's.
+  if (readToMs === undefined || readToMs < horizonMs + CLOCKS_DIFFER_MS) {
+    const untilMs = Math.max(oldest?.ApproximateArrivalTimestamp?.getTime() ?? horizonMs, readToMs ?? 0);
+    passGap(reading, { shard: shard.id, resume: from, fromMs: readToMs, untilMs });
+  }
+  return 'TRIM_HORIZON';
+}
+
+/** Says what may be lost of a shard that the stream no longer keeps at all. */
+export async function gapBehind(shard: string, resume: Resume, calls: Calls, nowMs: number, signal: AbortSignal): Promise<Gap> {
+  const fromMs = resume instanceof Date ? resume.getTime() : isPosition(resume) ? readTo(resume) : undefined;
+  return { shard, resume, fromMs, untilMs: Math.max(nowMs - (await calls.retentionMs(signal)), fromMs ?? 0) };
+}
+
+/** Until when all is known to have been read that came. */
+function readTo({ sequence, quietUntilMs }: Position): number | undefined {
+  return quietUntilMs ?? sequenceTimeMs(sequence);
+}
+
+/** The first record from a place on, if there is one soon. A position inside an aggregate stands for its whole record. */
+async function firstRecord({ shard, scheduler, signal }: ShardReading, from: Beginning, calls: Calls) {
+  let iterator: string | undefined = await calls.iterator(shard.id, from, signal);
+  for (let i = 0; i < MAX_CALLS && iterator !== undefined && !signal.aborted; i++) {
+    await pause(scheduler, CALL_EVERY_MS, signal);
+    const { records, nextIterator, behindMs } = await calls.records(iterator, 1, signal);
+    if (records[0] || behindMs === 0) return records[0];
+    iterator = nextIterator;
+  }
+  return undefined;
+}

@@ -1,0 +1,160 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import type { Beginning, Position } from '../../src/event.ts';
+import { GapError } from '../../src/sources/gap.ts';
+import { sequenceTimeMs } from '../../src/sources/kinesis/sequence-time.ts';
+import { kinesis } from '../../src/sources/kinesis.ts';
+import { type FaultyKinesis, type FaultyKinesisOptions, startFaultyKinesis } from '../support/faulty-kinesis.ts';
+import { hurried } from '../support/hurried.ts';
+import { type ReadOptions, readSource, textsByShard } from '../support/read-source.ts';
+
+const servers: FaultyKinesis[] = [];
+
+afterEach(async () => {
+  for (const server of servers.splice(0)) await server.stop();
+});
+
+const HOUR_MS = 3_600_000;
+const scheduler = hurried(50);
+/** In whole seconds, as sequence numbers have it. */
+const nowMs = Math.floor(scheduler.now() / 1000) * 1000;
+
+/** A sequence number as AWS makes them, of a record that was put at some time. */
+function sequenceAt(ms: number, place = 0): string {
+  const hex = (value: number, digits: number): string => value.toString(16).padStart(digits, '0');
+  const seconds = Math.floor(ms / 1000);
+  return String(BigInt(`0x2${hex(seconds - 9, 9)}0${hex(place, 16)}00${hex(seconds, 9)}${hex(0, 8)}2`));
+}
+
+/** Reads a shard with records put three days ago, a second apart, of which some are past retention; from its second one on. */
+async function read(
+  from: Partial<Position> & { readonly at?: Beginning },
+  { trimmed = 0, acceptGap = false, ...more }: Partial<FaultyKinesisOptions['shards'][number]> & Pick<ReadOptions, 'acceptGap'>,
+) {
+  const startMs = nowMs - 72 * HOUR_MS;
+  const shard = {
+    id: 's',
+    startMs,
+    records: ['a', 'b', 'c', 'd'],
+    sequenceOf: (place: number) => sequenceAt(startMs + 1000 * place, place),
+    trimmed,
+    isClosed: true,
+    ...more,
+  };
+  const server = await startFaultyKinesis({ shards: [shard] });
+  servers.push(server);
+  const position: Position = { shard: 's', sequence: shard.sequenceOf(2), subSequence: 0, ...from };
+  const source = kinesis({ stream: 'shop', endpoint: server.endpoint });
+  const reading = readSource(source, { scheduler, acquire: async () => position, acceptGap });
+  return { ...reading, position, startMs, calls: server.calls, gaps: reading.diagnostics.filter(({ type }) => type === 'gap') };
+}
+
+describe('a position past retention', () => {
+  it('ends the run with the shard, the length and the flag', async () => {
+    const { completed, events, diagnostics, startMs, position } = await read({}, { trimmed: 3 });
+    const [from, until] = [startMs + 2000, startMs + 4000].map((ms) => new Date(ms).toISOString());
+    await expect(completed).rejects.toThrow(
+      `s: the pipeline stands at ${position.sequence}:0, and what came from ${from} to ${until} (at most 2 seconds) ` +
+        'is past the retention of the stream. To go on without it, run once with --accept-gap',
+    );
+    await expect(completed).rejects.toBeInstanceOf(GapError);
+    expect(events).toEqual([]);
+    expect(diagnostics).toContainEqual({
+      type: 'gap',
+      shard: 's',
+      resume: position,
+      fromMs: startMs + 2000,
+      untilMs: startMs + 4000,
+      isAccepted: false,
+    });
+  });
+
+  it('is passed over when the run was told to, and everything that is kept is read', async () => {
+    const { completed, events, diagnostics } = await read({}, { trimmed: 3, acceptGap: true });
+    await completed;
+    expect(textsByShard(events)).toEqual({ s: ['d'] });
+    expect(diagnostics).toContainEqual(expect.objectContaining({ type: 'gap', isAccepted: true }));
+  });
+
+  it('has a gap up to the oldest moment that is kept when nothing is', async () => {
+    const { completed, diagnostics, startMs } = await read({}, { trimmed: 4, acceptGap: true });
+    await completed;
+    const gap = diagnostics.find(({ type }) => type === 'gap')!;
+    expect(gap).toMatchObject({ fromMs: startMs + 2000 });
+    // The stream keeps a day.
+    expect((gap as { untilMs: number }).untilMs / HOUR_MS).toBeCloseTo(nowMs / HOUR_MS - 24, 0);
+  });
+
+  it('has a gap from a beginning that nobody knows when its sequence number tells no time', async () => {
+    const { completed } = await read({ sequence: '2' }, { sequenceOf: String, trimmed: 2 });
+    await expect(completed).rejects.toThrow(/stands at 2:0, and what came behind it until .* is past the retention/);
+  });
+
+  it('has a gap from when its shard was last known to be quiet', async () => {
+    const quietUntilMs = nowMs - 48 * HOUR_MS;
+    const { completed, diagnostics } = await read({ quietUntilMs }, { trimmed: 4, acceptGap: true });
+    await completed;
+    expect(diagnostics).toContainEqual(expect.objectContaining({ type: 'gap', fromMs: quietUntilMs }));
+  });
+
+  it('has none when its shard was quiet for as long as records are lost: what is kept is all that came', async () => {
+    const { completed, events, diagnostics } = await read({ quietUntilMs: nowMs - 12 * HOUR_MS }, { trimmed: 2 });
+    await completed;
+    expect(textsByShard(events)).toEqual({ s: ['c', 'd'] });
+    expect(diagnostics.some(({ type }) => type === 'gap')).toBe(false);
+  });
+
+  it('has none in a run that has read all that came until then', async () => {
+    const startMs = nowMs - 72 * HOUR_MS;
+    let hasExpired = false;
+    const shard = {
+      id: 's',
+      startMs,
+      trimmed: 0,
+      records: ['a', 'b'],
+      sequenceOf: (place: number) => sequenceAt(startMs, place),
+    };
+    const server = await startFaultyKinesis({
+      shards: [shard],
+      fault({ operation, nth }) {
+        if (operation !== 'GetRecords' || nth < 2 || hasExpired) return undefined;
+        // All that was read is trimmed while nothing comes, and the iterator expires.
+        hasExpired = true;
+        shard.trimmed = 2;
+        shard.records.push('c');
+        return { status: 400, type: 'ExpiredIteratorException' };
+      },
+    });
+    servers.push(server);
+    const { completed, events } = readSource(kinesis({ stream: 'shop', endpoint: server.endpoint }), { scheduler, stopAfter: 3 });
+    await completed;
+    expect(textsByShard(events)).toEqual({ s: ['a', 'b', 'c'] });
+  });
+});
+
+describe('a position whose record is kept', () => {
+  it('is read on from, however old it is', async () => {
+    const { completed, events, diagnostics } = await read({}, { trimmed: 1 });
+    await completed;
+    expect(textsByShard(events)).toEqual({ s: ['c', 'd'] });
+    expect(diagnostics.some(({ type }) => type === 'gap')).toBe(false);
+  });
+
+  it('costs no call when it is younger than a day', async () => {
+    const startMs = nowMs - 23 * HOUR_MS;
+    const sequenceOf = (place: number): string => sequenceAt(startMs, place);
+    const { completed, events, calls } = await read({ sequence: sequenceOf(2) }, { startMs, sequenceOf });
+    await completed;
+    expect(textsByShard(events)).toEqual({ s: ['c', 'd'] });
+    expect(calls.map(({ operation }) => operation).slice(0, 3)).toEqual(['ListShards', 'GetShardIterator', 'GetRecords']);
+  });
+});
+
+describe('a sequence number', () => {
+  it('tells when its record was put, unless it has another form', () => {
+    expect(sequenceTimeMs(sequenceAt(nowMs, 7))).toBe(nowMs);
+    // One of AWS, which arrived then. https://github.com/spring-attic/spring-integration-aws/issues/90
+    const arrivedAtMs = Date.UTC(2018, 4, 18, 4, 3, 30);
+    expect(sequenceTimeMs('49584571934843771141903627621782937763568830686720688130')).toBe(arrivedAtMs);
+    for (const other of ['0', '7', '1'.repeat(56)]) expect(sequenceTimeMs(other)).toBeUndefined();
+  });
+});
