@@ -101,6 +101,7 @@ export class Checker {
     for (const line of lines) {
       const sent = this.#known('archive', line);
       if (!sent) return;
+      this.#followsParents('archive', sent);
       if (latest && Number(sent.sequence) < Number(latest.sequence))
         this.#world.fault(`reordered: ${nameOf(sent)} behind ${nameOf(latest)} in ${key}`);
       latest = sent;
@@ -113,6 +114,11 @@ export class Checker {
       const count = counts.get(line)!;
       if (count !== 1) this.#world.fault(`${count === 0 ? 'lost' : 'duplicate'}: ${nameOf(sent)} by a put of ${by} to ${key}`);
     }
+  }
+
+  /** Tells whether every sink stands at the end of a shard. */
+  hasAll(shard: string): boolean {
+    return this.#sinks.every((sink) => this.#shelf(sink).positions.get(shard) === 'SHARD_END');
   }
 
   /** Looks at what there is when everything was read and stored. */
@@ -146,6 +152,15 @@ export class Checker {
     return REJECTED.includes(kind) || (kind === 'refused' && this.#sinks.includes('copy'));
   }
 
+  /** A key's records go on in the children of its shard: they must not be stored before those of the parents. */
+  #followsParents(sink: string, sent: Sent): void {
+    for (const parent of this.#stream.shards.get(sent.shard)!.parents) {
+      const last = this.#stream.shards.get(parent)!.records.at(-1);
+      if (last && !isCovered(last, this.#shelf(sink).positions.get(parent)))
+        this.#world.fault(`reordered: ${nameOf(sent)} in ${sink} before all of its parent ${parent}`);
+    }
+  }
+
   #store(sink: string, line: string): void {
     const sent = this.#known(sink, line);
     if (!sent) return;
@@ -153,6 +168,7 @@ export class Checker {
     const id = idOf(line);
     if (this.#ids.get(id)!.some((same) => same.lines.some((one) => idOf(one) === id && (counts.get(one) ?? 0) > 0)))
       this.#world.fault(`duplicate: ${nameOf(sent)} in ${sink}`);
+    this.#followsParents(sink, sent);
     const before = latest.get(sent.shard);
     if (before && before.index > sent.index) this.#world.fault(`reordered: ${nameOf(sent)} behind ${nameOf(before)} in ${sink}`);
     latest.set(sent.shard, sent);

@@ -28,6 +28,7 @@ const plants: Readonly<Record<string, readonly [found: RegExp, plant: Plant]>> =
     /duplicate|checkpoint ahead of sink: .* more than one/,
     { objects: { keyOf: (key, { world }) => `${key}-${Math.floor(world.nowMs / 100)}` } },
   ],
+  'a shard that is read before its parents are': [/reordered: .* before all of its parent/, { hidesParents: true }],
   'identities that are forgotten': [/duplicate/, { forgetsIdentities: true }],
   'a window emitted on an error': [
     /checkpoint ahead of sink|lost/,

@@ -34,6 +34,8 @@ import { World } from './world.ts';
 export interface Plant {
   readonly database?: DatabasePlant;
   readonly objects?: ObjectStorePlant;
+  /** The stream does not say which shards come before which. */
+  readonly hidesParents?: boolean;
   /** Dedupe forgets at each restart. */
   readonly forgetsIdentities?: boolean;
   /** A step in front of the windows. */
@@ -104,7 +106,7 @@ class Simulation {
     this.#plant = plant;
     this.#setting = settingOf(world);
     world.faultRate = this.#setting.faultRate;
-    this.#stream = new SimulatedStream(world, this.#setting.shards);
+    this.#stream = new SimulatedStream(world, this.#setting.shards, plant.hidesParents);
     this.#checker = new Checker({ world, stream: this.#stream, sinks: this.#setting.sinks });
     this.#database = new SimulatedDatabase(this.#checker, plant.database);
     this.#objects = new SimulatedObjectStore(this.#checker, plant.objects);
@@ -197,6 +199,8 @@ class Simulation {
           this.#checker.sent(this.#stream.put(shard, this.#records.next()));
         }
       });
+    for (let i = 0; i < this.#setting.forgettings; i++)
+      world.after(world.between(0, CALM_AFTER_MS), () => this.#stream.forget(({ id }) => this.#checker.hasAll(id)));
     for (let i = 0; i < this.#setting.reshardings; i++)
       world.after(world.between(0, CALM_AFTER_MS), () => {
         const open = this.#stream.openShards;
@@ -294,6 +298,7 @@ function settingOf({ random }: World) {
     mishaps: random.below(6),
     bursts: 8 + random.below(24),
     reshardings: random.chance(0.5) ? 1 + random.below(3) : 0,
+    forgettings: random.below(3),
     // With less than an answer of the most that AWS may send, shards are read one at a time.
     maxInFlightBytes: random.pick([1, 11, 25, 256]) * 1024 * 1024,
     pollEveryMs: random.pick([300, 1000]),

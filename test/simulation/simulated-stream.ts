@@ -26,6 +26,8 @@ export interface SimulatedShard {
   /** Every sequence number in it is at least this. */
   readonly startsAt: string;
   isClosed: boolean;
+  /** Past retention: it is listed no more. */
+  isForgotten: boolean;
 }
 
 const ITERATOR_LIVES_MS = 5 * 60_000;
@@ -48,10 +50,13 @@ interface Iterator {
 export class SimulatedStream {
   readonly shards = new Map<string, SimulatedShard>();
   readonly #world: World;
+  readonly #hidesParents: boolean;
   #sequence = 93;
 
-  constructor(world: World, shards: number) {
+  /** @param hidesParents a planted fault: nobody is told which shards come before which */
+  constructor(world: World, shards: number, hidesParents = false) {
     this.#world = world;
+    this.#hidesParents = hidesParents;
     for (let i = 0; i < shards; i++) this.#open([]);
   }
 
@@ -83,6 +88,15 @@ export class SimulatedStream {
     other.children.push(id);
   }
 
+  /** Forgets closed shards of which nobody needs anything any more, as retention does. */
+  forget(isDone: (shard: SimulatedShard) => boolean): void {
+    for (const shard of this.shards.values())
+      if (shard.isClosed && !shard.isForgotten && isDone(shard)) {
+        this.#world.note(`stream forgets ${shard.id}`);
+        shard.isForgotten = true;
+      }
+  }
+
   /** @param reached told, by shard, how many of its records have been read when nothing more is there */
   client(process: SimulatedProcess, reached: Map<string, number>): KinesisClient {
     const send = (command: unknown, { abortSignal }: { readonly abortSignal: AbortSignal }): Promise<unknown> =>
@@ -108,7 +122,15 @@ export class SimulatedStream {
 
   #open(parents: readonly string[]): SimulatedShard {
     const id = `shardId-${String(this.shards.size).padStart(12, '0')}`;
-    const shard = { id, parents, records: [], children: [], startsAt: String(this.#sequence), isClosed: false };
+    const shard = {
+      id,
+      parents,
+      records: [],
+      children: [],
+      startsAt: String(this.#sequence),
+      isClosed: false,
+      isForgotten: false,
+    };
     this.shards.set(id, shard);
     return shard;
   }
@@ -122,13 +144,12 @@ export class SimulatedStream {
   }
 
   #list(from: number): unknown {
-    const all = [...this.shards.values()];
+    const all = [...this.shards.values()].filter(({ isForgotten }) => !isForgotten);
     const to = from + 1 + this.#world.random.below(3);
     return {
       Shards: all.slice(from, to).map(({ id, parents, startsAt, isClosed, records }) => ({
         ShardId: id,
-        ParentShardId: parents[0],
-        AdjacentParentShardId: parents[1],
+        ...(!this.#hidesParents && { ParentShardId: parents[0], AdjacentParentShardId: parents[1] }),
         HashKeyRange: { StartingHashKey: '0', EndingHashKey: '1' },
         SequenceNumberRange: {
           StartingSequenceNumber: startsAt,
@@ -174,7 +195,7 @@ export class SimulatedStream {
       ...(isEnd && {
         ChildShards: children.map((child) => ({
           ShardId: child,
-          ParentShards: [...this.#shard(child).parents],
+          ParentShards: this.#hidesParents ? [] : [...this.#shard(child).parents],
           HashKeyRange: { StartingHashKey: '0', EndingHashKey: '1' },
         })),
       }),
