@@ -12,9 +12,12 @@ export interface Group {
   readonly name: string;
   readonly title: string;
   readonly rows: readonly Row[];
+  /** How many events a row gets with `--quick`. @default 200_000 */
+  readonly quickEvents?: number;
 }
 
 const getRecords = (...flags: readonly string[]): readonly string[] => ['bench/get-records.ts', ...flags];
+const realtime = (...flags: readonly string[]): readonly string[] => ['bench/realtime.ts', ...flags];
 const core = (...flags: readonly string[]): readonly string[] => ['bench/core.ts', ...flags];
 
 /** All that `npm run bench` measures. */
@@ -52,6 +55,17 @@ export const groups: readonly Group[] = [
     rows: [
       { name: 'gzip', command: ['bench/million.ts'] },
       { name: 'zstd', command: ['bench/million.ts', '--compression', 'zstd'], against: 'gzip' },
+    ],
+  },
+  {
+    name: 'realtime',
+    title:
+      'The whole realtime pipeline into Redis, and the old Python script: the same lines, the same keys in the end, nothing warmed up',
+    quickEvents: 40_000,
+    rows: [
+      { name: 'old, event by event', command: realtime('--how', 'old') },
+      { name: 'old, batches of 1,000', command: realtime('--how', 'old', '--batch', '1000'), against: 'old, event by event' },
+      { name: 'millrace', command: realtime(), against: 'old, batches of 1,000' },
     ],
   },
 ];

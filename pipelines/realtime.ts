@@ -26,7 +26,7 @@ import {
 import { visitorChanges } from './visitor-keys.ts';
 
 /** How much each action says about the visitor's interest in the product. */
-const weights = { page_view: 1, 'product/view': 2, 'cart/add': 5, 'cart/remove': -3, transaction_item: 20 };
+export const weights = { page_view: 1, 'product/view': 2, 'cart/add': 5, 'cart/remove': -3, transaction_item: 20 };
 
 export const realtime = command({
   summary: 'Keeps in Redis what each visitor viewed last, what she likes, and what to recommend her.',

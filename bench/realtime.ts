@@ -1,0 +1,111 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, open, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { parseArgs } from 'node:util';
+import type { Redis } from 'ioredis';
+import { realtime, weights } from '../pipelines/realtime.ts';
+import { run, scripted } from '../src/index.ts';
+import { startRedis } from '../test/support/redis.ts';
+import { python } from './old/python.ts';
+import { differences, expectedOf } from './visits-oracle.ts';
+import { ARRIVED_AT_MS, fillLookups, visits } from './visits.ts';
+
+/**
+ * The whole realtime pipeline, on lines made beforehand, into a redis-server of the row's own:
+ *
+ *     node bench/realtime.ts [--how millrace | old] [--batch 1] [--events 200000]
+ *
+ * `old` is `old/realtime.py`, line by line, or in batches of `--batch` actions. Checks each key of each visitor against an oracle, then prints one line
+ * of JSON: events, seconds, CPU seconds of the client and of the server, peak memory of the client, keys that are not as they should be. Nothing is
+ * warmed up; starting the process is not in it.
+ */
+const { values } = parseArgs({
+  options: {
+    how: { type: 'string', default: 'millrace' },
+    batch: { type: 'string', default: '1' },
+    events: { type: 'string', default: '200000' },
+  },
+});
+
+/** Of a batch, the old script looks up what was bought before it writes what is bought: it recommends some of that once more. */
+const MAX_STALE = values.how === 'old' && Number(values.batch) > 1 ? 0.05 : 0;
+
+/** What a way of doing it took. */
+interface Took {
+  readonly events: number;
+  readonly seconds: number;
+  readonly cpuSeconds: number;
+  readonly peakMiB: number;
+}
+
+const lines = visits(Number(values.events));
+const folder = await mkdtemp(join(tmpdir(), 'millrace-bench-'));
+const server = await startRedis({ settings: { appendonly: 'no' } });
+try {
+  await fillLookups(server.client);
+  const before = await cpuSecondsOf(server.client);
+  const took = values.how === 'old' ? await old() : await millrace();
+  const serverCpuSeconds = (await cpuSecondsOf(server.client)) - before;
+  const expected = await expectedOf(lines, weights, server.client);
+  const differing = await differences(server.client, expected);
+  const { recommended = 0, ...others } = differing;
+  if (Object.keys(others).length > 0 || recommended > MAX_STALE * expected.size)
+    throw new Error(`bench: of ${expected.size} keys, not as they should be: ${JSON.stringify(differing)}`);
+  process.stdout.write(`${JSON.stringify({ ...took, serverCpuSeconds, keys: expected.size, differing })}\n`);
+} finally {
+  await server.stop();
+  await rm(folder, { recursive: true, force: true });
+}
+
+/** The pipeline file itself, but for its source: one shard, from memory. */
+async function millrace(): Promise<Took> {
+  const declared = realtime.pipeline({
+    KINESIS_STREAM: 'bench',
+    KINESIS_ENDPOINT: undefined,
+    AWS_REGION: undefined,
+    REDIS_URL: server.url,
+    PRODUCT_PAGE: '^/p/([a-z]{2}-[0-9]{4})$',
+    STATE_FILE: join(folder, 'state'),
+  });
+  const source = scripted({
+    generate: (i) => lines[i]!,
+    count: lines.length,
+    startMs: ARRIVED_AT_MS,
+    arrivalStepMs: 0,
+  });
+  const cpuBefore = process.cpuUsage();
+  const startedAt = performance.now();
+  const { read } = await run({ ...declared, source });
+  const seconds = (performance.now() - startedAt) / 1000;
+  const { user, system } = process.cpuUsage(cpuBefore);
+  const peakMiB = Math.round(process.resourceUsage().maxRSS / 1024);
+  return { events: read, seconds, cpuSeconds: (user + system) / 1e6, peakMiB };
+}
+
+async function old(): Promise<Took> {
+  const file = join(folder, 'lines');
+  await writeFile(
+    file,
+    lines.flatMap((line) => [line, Buffer.from('\n')]),
+  );
+  const input = await open(file);
+  const args = ['--port', server.port, '--batch', values.batch, '--now', ARRIVED_AT_MS / 1000].map(String);
+  const child = spawn(python(), [join(import.meta.dirname, 'old', 'realtime.py'), ...args], {
+    stdio: [input.fd, 'pipe', 'inherit'],
+  });
+  const [printed, [code]] = await Promise.all([text(child.stdout!), once(child, 'exit')]);
+  await input.close();
+  if (code !== 0) throw new Error(`bench: the old script ended with ${String(code)}`);
+  return JSON.parse(printed) as Took;
+}
+
+async function cpuSecondsOf(client: Redis): Promise<number> {
+  const info = await client.info('cpu');
+  return ['used_cpu_sys', 'used_cpu_user'].reduce(
+    (sum, name) => sum + Number(new RegExp(`^${name}:(.*)`, 'm').exec(info)![1]),
+    0,
+  );
+}
