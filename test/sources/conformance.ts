@@ -325,6 +325,64 @@ export function sourceConformance(fill: FillStream): void {
   });
 }
 
+/** A stream of which a shard was split: three records in the parent, one in each half. It does not end before it is stopped. */
+interface SplitStream {
+  readonly source: Source<Uint8Array>;
+  readonly parent: string;
+  readonly halves: readonly [string, string];
+}
+
+/** What the run may rely on in every source whose shards are split and merged. */
+export function reshardingConformance(
+  split: (parent: readonly string[], halves: readonly [string, string]) => Promise<SplitStream>,
+): void {
+  const fill = (): Promise<SplitStream> => split(['p1', 'p2', 'p3'], ['l', 'r']);
+
+  describe('of a shard that was split', () => {
+    it('reads the halves only when all of it is settled, and each record once', async () => {
+      const { source, parent, halves } = await fill();
+      const held: Event<Uint8Array>[] = [];
+      const { events, completed, diagnostics } = readSource(source, {
+        stopAfter: 5,
+        onEvent(event) {
+          if (event.shard !== parent) return;
+          event.hold();
+          held.push(event);
+        },
+      });
+      await expect.poll(() => diagnostics.some(({ type }) => type === 'shard-ended'), { timeout: 10_000 }).toBe(true);
+      for (let i = 0; i < 50; i++) await nextTurn();
+      expect(textsByShard(events)).toEqual({ [parent]: ['p1', 'p2', 'p3'] });
+      for (const event of held) event.release();
+      await completed;
+      expect(textsByShard(events)).toEqual({ [parent]: ['p1', 'p2', 'p3'], [halves[0]]: ['l'], [halves[1]]: ['r'] });
+    });
+
+    it('reads nothing when the sinks have all of it, and the halves from their oldest records, whatever the start', async () => {
+      const { source, parent, halves } = await fill();
+      const { events, completed, acquired } = readSource(source, {
+        start: 'LATEST',
+        stopAfter: 2,
+        acquire: async (shard, from) => (shard === parent ? 'SHARD_END' : from),
+      });
+      await completed;
+      expect(textsByShard(events)).toEqual({ [halves[0]]: ['l'], [halves[1]]: ['r'] });
+      for (const half of halves) expect(acquired.get(half)!.from).toBe('TRIM_HORIZON');
+    });
+
+    it('tells its end when it has emitted the last of it, once', async () => {
+      const { source, parent } = await fill();
+      const ends: [shard: string, read: number][] = [];
+      const reading = readSource(source, {
+        stopAfter: 5,
+        end: async (shard) => void ends.push([shard, reading.events.length]),
+      });
+      await reading.completed;
+      expect(ends).toEqual([[parent, 3]]);
+    });
+  });
+}
+
 function expectSum({ ledger }: Reading): void {
   const { read, stored, dropped, rejected, inFlight } = ledger.counts();
   expect(read).toBe(stored + Object.values(dropped).reduce((sum, n) => sum + n, 0) + rejected + inFlight);

@@ -4,7 +4,7 @@ import { kinesis } from '../../src/sources/kinesis.ts';
 import { aggregate, compressedBatch } from '../support/aggregates.ts';
 import { type Kinesis, filledStream, startKinesis } from '../support/kinesis.ts';
 import { readSource, textsByShard } from '../support/read-source.ts';
-import { sourceConformance } from './conformance.ts';
+import { reshardingConformance, sourceConformance } from './conformance.ts';
 
 let server: Kinesis;
 let streams = 0;
@@ -26,6 +26,17 @@ describe.each(['lean', 'stock'] as const)('kinesis, against a Kinesis API server
 });
 
 describe('kinesis, against a Kinesis API server that reshards', () => {
+  reshardingConformance(async (records, [l, r]) => {
+    const stream = await server.createStream(`split-${++streams}`, 1);
+    const [parent] = (await stream.shards()) as [string];
+    await stream.put(records, parent);
+    await stream.split(parent);
+    const [left, right] = (await stream.shards()) as [string, string];
+    await stream.put([l], left);
+    await stream.put([r], right);
+    return { source: kinesis({ stream: stream.name, endpoint: server.endpoint }), parent, halves: [left, right] };
+  });
+
   const texts = (name: string, count: number): string[] => Array.from({ length: count }, (_, i) => `${name}-${i}`);
 
   it('reads closed parents before their children, through a split, a split of a child and a merge', async () => {

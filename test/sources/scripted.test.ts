@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { ScriptedScene } from '../../src/sources/scripted/written.ts';
 import { scripted } from '../../src/sources/scripted.ts';
 import { type Reading, readSource, textsByShard } from '../support/read-source.ts';
-import { sourceConformance } from './conformance.ts';
+import { reshardingConformance, sourceConformance } from './conformance.ts';
 
 describe('scripted, a written script', () => {
   sourceConformance(async (shards, recordsPerDelivery) => {
@@ -16,6 +16,14 @@ describe('scripted, a written script', () => {
       return [`shard-${i}`, [...deliveries, 'until-stopped']];
     });
     return { source: scripted(Object.fromEntries(script)), shards: script.map(([name]) => name), times };
+  });
+});
+
+describe('scripted, a written script with a split', () => {
+  reshardingConformance(async (parent, [left, right]) => {
+    const half = (text: string) => ({ parents: ['parent'], scenes: [[text], 'until-stopped' as const] });
+    const source = scripted({ left: half(left), right: half(right), parent: [parent.slice(0, 2), parent.slice(2)] });
+    return { source, parent: 'parent', halves: ['left', 'right'] };
   });
 });
 
