@@ -5,6 +5,7 @@ import { DuckDBInstance } from '@duckdb/node-api';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { shop } from '../../src/demo/shop.ts';
 import { startVictim } from '../crash/victim.ts';
+import { startFaultyKinesis } from '../support/faulty-kinesis.ts';
 import { type Kinesis, startKinesis } from '../support/kinesis.ts';
 
 const records = shop({ shares: { repeat: 0, 'broken-label': 0, malformed: 0, noise: 0 } })
@@ -128,6 +129,30 @@ describe('a pipeline file, as a process', { timeout: 60_000 }, () => {
     const { code, output } = await startVictim('pipelines/warehouse.ts', settings, ['--check']).ended();
     expect(code).toBe(1);
     expect(output).toMatch(/wrong stream: .*not-there/);
+  });
+
+  it('ends with 1 when the stream has forgotten what it had not read, and goes on with --accept-gap', async () => {
+    const shard = { id: 's', records: ['no event', 'another'], trimmed: 0 };
+    const faulty = await startFaultyKinesis({ shards: [shard] });
+    const settings = {
+      KINESIS_STREAM: 'gap',
+      KINESIS_ENDPOINT: faulty.endpoint,
+      DATABASE_URL: `duckdb:${join(folder, 'gap.duckdb')}`,
+      ARCHIVE_URL: `file:${join(folder, 'gap')}`,
+      STATE_FILE: join(folder, 'gap.state'),
+    };
+    const run = (...flags: string[]) => startVictim('pipelines/warehouse.ts', settings, ['--for', '2s', ...flags]).ended();
+    expect((await run()).output).toContain('read 2 = stored 0 + repeats 0 + rejected 2');
+    shard.records.push('lost', 'kept');
+    shard.trimmed = 3;
+    const refused = await run();
+    expect(refused.code).toBe(1);
+    expect(refused.output).toMatch(/GapError: s: the pipeline stands at 2:0, .*--accept-gap/);
+    const accepted = await run('--accept-gap');
+    expect(accepted.output).toContain('s: a gap behind 2:0');
+    expect(accepted.output).toContain('read 1 = stored 0 + repeats 0 + rejected 1');
+    expect(accepted.code).toBe(0);
+    await faulty.stop();
   });
 
   it('draws itself', async () => {
