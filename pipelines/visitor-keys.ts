@@ -22,13 +22,11 @@ export function visitorChanges(did: Action, { arrivedAtMs }: Event<unknown>): co
   const score = faded(weight, arrivedAtMs);
   const [recommended, bought] = [`recommended:{${user}}`, `bought:{${user}}`];
   const like = similar.map(([other, likeness]) => [other, likeness * score] as const);
-  const changes = [
-    commands.rank(`interest:{${user}}`, [[sku, score]], kept),
-    commands.rank(recommended, like, { ...kept, without: bought }),
-  ];
+  const changes = [commands.rank(`interest:{${user}}`, [[sku, score]], kept)];
   if (brand !== undefined) changes.push(commands.rank(`brands:{${user}}`, [[brand, score]], kept));
   if (action.endsWith('view')) changes.push(commands.recent(`viewed:{${user}}`, sku, { keep: 20, expire }));
   if (action === 'transaction_item')
     changes.push(commands.sadd(bought, sku), commands.expire(bought, expire), commands.zrem(recommended, sku));
+  changes.push(commands.rank(recommended, like, { ...kept, without: bought }));
   return changes;
 }

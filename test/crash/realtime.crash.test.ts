@@ -1,0 +1,93 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { catalogue } from '../../src/demo/catalogue.ts';
+import { Random } from '../../src/demo/random.ts';
+import { type Kinesis, startKinesis } from '../support/kinesis.ts';
+import { type RedisServer, startRedis } from '../support/redis.ts';
+import { Producer } from './producer.ts';
+import { startVictim } from './victim.ts';
+import { arrivalsIn, fillProducts, readVisitors, visitorFaults } from './visitor-evidence.ts';
+import { type Products, visitorKeysOf } from './visitor-oracle.ts';
+
+const SEED = Number(process.env['CRASH_SEED'] ?? 1);
+const FILE = 'pipelines/realtime.ts';
+
+let kinesis: Kinesis;
+let redis: RedisServer;
+let folder: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'millrace-realtime-'));
+  [kinesis, redis] = await Promise.all([startKinesis(), startRedis()]);
+}, 60_000);
+
+afterAll(async () => {
+  await Promise.all([kinesis.stop(), redis.stop()]);
+  await rm(folder, { recursive: true, force: true });
+});
+
+describe('what the realtime pipeline keeps of visitors', () => {
+  it.each([
+    ['without a kill', 0],
+    ['killed at random moments', 4],
+  ])('is what an oracle computes, to the last score: %s', { timeout: 120_000 }, async (_, kills) => {
+    const stream = `realtime-${kills}`;
+    await redis.client.flushall();
+    const products = productsOf(new Random(SEED, kills));
+    await fillProducts(redis.client, products);
+    await kinesis.createStream(stream, 2);
+    const settings = {
+      KINESIS_STREAM: stream,
+      KINESIS_ENDPOINT: kinesis.endpoint,
+      REDIS_URL: redis.url,
+      STATE_FILE: join(folder, stream),
+    };
+    const random = new Random(SEED, kills, 1);
+    // Few people, so that each does much: lists are cut, and what she bought is met again.
+    const producer = new Producer({
+      client: kinesis.client,
+      stream,
+      rate: 250,
+      shop: { seed: SEED, people: 6, shares: { repeat: 0.05, 'broken-label': 0.03, malformed: 0.01, noise: 0.03 } },
+    });
+    if (kills === 0) await sleep(4000);
+    for (let kill = 0; kill < kills; kill++) {
+      const victim = startVictim(FILE, settings);
+      await victim.reading();
+      await sleep(100 + random.below(2000));
+      await victim.kill();
+    }
+    await producer.stop();
+    // A run that finds nothing more to read has left nothing behind.
+    for (let runs = 1, output = ''; !output.includes('read 0 = stored 0 + repeats 0 + rejected 0'); runs++) {
+      expect(runs, output).toBeLessThan(10);
+      const end = await startVictim(FILE, settings, ['--for', '3s']).ended();
+      output = end.output;
+      expect(end.code, output).toBe(0);
+    }
+
+    const found = await readVisitors(redis.client);
+    const arrivals = await arrivalsIn(kinesis.client, stream);
+    const expected = visitorKeysOf(producer.sent, arrivals, products, found.rejected);
+    expect(visitorFaults(found, expected)).toEqual([]);
+    // It was worth comparing.
+    const greatest = (prefix: string): number =>
+      Math.max(...[...expected.keys].map(([key, held]) => (key.startsWith(prefix) ? [...held].length : 0)));
+    expect(producer.sent.length).toBeGreaterThan(500);
+    expect(expected.rejected.size).toBeGreaterThan(10);
+    expect([greatest('recommended'), greatest('viewed'), greatest('bought') > 1]).toEqual([100, 20, true]);
+  });
+});
+
+/** Each product of the shop is like some of it and many others, but for one that is like nothing, and one that nobody knows the brand of. */
+function productsOf(random: Random): Products {
+  const others = Array.from({ length: 300 }, (_, i) => `XX-${1000 + i}`);
+  const similar = catalogue.slice(1).map(({ sku }) => {
+    const all = [...catalogue.map((product) => product.sku).filter((one) => one !== sku), ...others];
+    return [sku, new Map(Array.from({ length: 30 }, () => [random.pick(all), random.below(1_000_000) / 1_000_000]))] as const;
+  });
+  return { similar: new Map(similar), brands: new Map(catalogue.slice(0, -1).map(({ sku, brand }) => [sku, brand])) };
+}
