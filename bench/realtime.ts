@@ -65,9 +65,10 @@ async function millrace(): Promise<Took> {
   const declared = realtime.pipeline({
     KINESIS_STREAM: 'bench',
     KINESIS_ENDPOINT: undefined,
+    KINESIS_MODE: 'polling',
     AWS_REGION: undefined,
     REDIS_URL: server.url,
-    PRODUCT_PAGE: '^/p/([a-z]{2}-[0-9]{4})$',
+    PRODUCT_PAGE: /^\/p\/([a-z]{2}-\d{4})$/,
     STATE_FILE: join(folder, 'state'),
   });
   const source = scripted({

@@ -11,8 +11,10 @@ import {
   identityLog,
   isProductAction,
   kinesis,
+  kinesisMode,
   lookup,
   main,
+  pattern,
   pipeline,
   productAction,
   reads,
@@ -33,20 +35,23 @@ export const realtime = command({
   settings: {
     KINESIS_STREAM: streamName.describe('the stream of enriched events'),
     KINESIS_ENDPOINT: endpoint.optional().describe('a Kinesis API server other than AWS'),
+    KINESIS_MODE: kinesisMode.default('polling').describe('polling, or fan-out: records come sooner, at a price'),
     AWS_REGION: z.string().optional().describe('the region of the stream; otherwise as the AWS SDK finds it'),
     REDIS_URL: redisUrl.default('redis://127.0.0.1:6379').describe('redis://user:password@host:port/database'),
-    PRODUCT_PAGE: z.string().default('^/p/([a-z]{2}-[0-9]{4})$').describe("the path of a product's page, its sku as a group"),
+    PRODUCT_PAGE: pattern.prefault('^/p/([a-z]{2}-[0-9]{4})$').describe("the path of a product's page, its sku as a group"),
     STATE_FILE: z.string().default('./data/realtime.state').describe('the event ids of the last hour'),
   },
-  pipeline({ KINESIS_STREAM: stream, KINESIS_ENDPOINT, AWS_REGION: region, REDIS_URL, PRODUCT_PAGE, STATE_FILE }) {
-    const store = redis(REDIS_URL);
+  pipeline(settings) {
+    const { KINESIS_STREAM: stream, KINESIS_MODE: mode, AWS_REGION: region } = settings;
+    const store = redis(settings.REDIS_URL);
+
     return pipeline('realtime')
-      .from(kinesis({ stream, region, endpoint: KINESIS_ENDPOINT }))
+      .from(kinesis({ stream, mode, region, endpoint: settings.KINESIS_ENDPOINT }))
       .pipe(
         stripCheckpoints(),
         decode(enriched),
-        dedupe({ by: eventId, within: { hours: 1 }, state: identityLog(STATE_FILE) }),
-        transform(productAction({ weights, page: new RegExp(PRODUCT_PAGE), skuOf: (text) => text.toUpperCase() })),
+        dedupe({ by: eventId, within: { hours: 1 }, state: identityLog(settings.STATE_FILE) }),
+        transform(productAction({ weights, page: settings.PRODUCT_PAGE, skuOf: (text) => text.toUpperCase() })),
         filter(isProductAction),
         lookup({
           from: store,

@@ -19,7 +19,7 @@ export type { AttendOptions } from './run/attend.ts';
 export { command, main } from './run/main.ts';
 export type { Command } from './run/main.ts';
 export { duration, start } from './run/settings.ts';
-export { archiveUrl, databaseUrl, endpoint, kinesisMode, redisUrl, streamName } from './run/setting-types.ts';
+export { archiveUrl, databaseUrl, endpoint, kinesisMode, pattern, redisUrl, streamName } from './run/setting-types.ts';
 
 // Sources
 export { GapError } from './sources/gap.ts';

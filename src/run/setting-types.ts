@@ -23,6 +23,15 @@ export const archiveUrl = z.string().superRefine((url, context) => whatItThrows(
 /** Where a Redis server is: `redis://host:6379/0`, or `rediss://…` for TLS. */
 export const redisUrl = z.string().superRefine((url, context) => whatItThrows(() => redis(url), url, context));
 
+/** Text to a pattern whose first group is what is looked for. */
+export const pattern = z.string().transform((text, context): RegExp => {
+  try {
+    if (new RegExp(`${text}|`).exec('')!.length > 1) return new RegExp(text);
+  } catch {}
+  context.addIssue(`expected a regular expression with a group, got ${JSON.stringify(text)}`);
+  return z.NEVER;
+});
+
 function whatItThrows(make: () => unknown, url: string, context: { addIssue(issue: string): void }): void {
   try {
     make();

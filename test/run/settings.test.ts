@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { pattern } from '../../src/run/setting-types.ts';
 import { SettingsError, duration, helpOf, readSettings, start, withoutSecrets } from '../../src/run/settings.ts';
 
 const shape = {
@@ -82,6 +83,11 @@ describe('settings', () => {
     expect(start.parse('LATEST')).toBe('LATEST');
     expect(start.parse('2026-11-22T09:00:00Z')).toEqual(new Date(Date.UTC(2026, 10, 22, 9)));
     for (const wrong of ['latest', '12', '2026-13-01']) expect(start.safeParse(wrong).success, wrong).toBe(false);
+  });
+
+  it('understand patterns with a group', () => {
+    expect(pattern.parse('^/p/(.*)$').exec('/p/x')?.[1]).toBe('x');
+    for (const wrong of ['^/p/(', '^/p/.*$', '^/p/(?:x)$', '']) expect(pattern.safeParse(wrong).success, wrong).toBe(false);
   });
 
   it('take the user, the password and the query out of a URL', () => {
