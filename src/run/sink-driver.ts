@@ -1,5 +1,6 @@
 import type { SchedulerLike, Subscription } from 'rxjs';
 import type { Report } from '../diagnostic.ts';
+import { WentBackError } from '../errors.ts';
 import { type Item, type Resume, comparePositions, compareResumes, formatResume, isPosition } from '../event.ts';
 import { Outcome } from '../ledger.ts';
 import type { Batch, OpenSink, Refusal } from '../sinks/sink.ts';
@@ -214,7 +215,7 @@ export class SinkDriver<T extends Item> {
       const [stood, stands] = [this.#stands.get(shard), now.get(shard)];
       if (!stood || (stands && compareResumes(stands, stood) >= 0)) continue;
       const [expected, got] = [formatResume(stood), stands ? formatResume(stands) : 'nothing'];
-      throw new Error(`${name}: went back in time: expected ${shard} at ${expected}, got ${got}; start the pipeline again`);
+      throw new WentBackError(name, shard, expected, got);
     }
     return now;
   }
