@@ -68,4 +68,13 @@ export const groups: readonly Group[] = [
       { name: 'millrace', command: realtime(), against: 'old, batches of 1,000' },
     ],
   },
+  {
+    name: 'redis',
+    title: 'Seven commands an event into a redis-server of its own, batches of 1,000, one after the other',
+    quickEvents: 100_000,
+    rows: [
+      { name: "ioredis's pipeline, at least once", command: ['bench/redis-apply.ts', '--by', 'pipeline'] },
+      { name: 'apply, exactly once', command: ['bench/redis-apply.ts'], against: "ioredis's pipeline, at least once" },
+    ],
+  },
 ];
