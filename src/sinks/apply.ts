@@ -93,12 +93,14 @@ class OpenApply<T> implements OpenSink<Event<T>> {
     this.#refused = refused;
     for (const call of callsOf(batch, this.#commands, this.#maxEvents)) {
       this.#unsure = call;
-      const faults = await this.#store.execute(this.#owner, { ...call, rejects: rejectsOf(call, call.thrown) });
+      const faults = await this.#store.execute(this.#owner, {
+        ...call,
+        rejects: rejectsOf(call, call.thrown),
+        commandsOf: (i) => (call.thrown.has(i) ? [] : [...this.#commands(call.events[i]!.data, call.events[i]!)]),
+        rejectOf: (i, why) => rejectRow(call.events[i]!, { step: STEP, ...why }),
+      });
       const reasons: (Refusal['why'] | undefined)[] = [];
-      for (const { index, code, reason } of faults) {
-        const { command, events } = call.commands[index]!;
-        for (const i of events) reasons[i] = { step: STEP, code, reason, path: command.key };
-      }
+      for (const { events, ...why } of faults) for (const i of events) reasons[i] = { step: STEP, ...why };
       await this.#settle(call, reasons);
       this.#unsure = undefined;
     }

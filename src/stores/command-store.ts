@@ -1,6 +1,7 @@
 import type { Report } from '../diagnostic.ts';
 import type { Position, RejectReason, Resume } from '../event.ts';
 import type { Owner } from '../owner.ts';
+import type { Command } from './commands.ts';
 import type { Merged } from './merge-commands.ts';
 
 /** Where an event lies, and when it arrived. */
@@ -22,19 +23,20 @@ export interface Batch {
   readonly events: readonly Place[];
   /** In the order of their events. */
   readonly commands: readonly Merged[];
+  /** The commands of one event, as they were before they were merged. */
+  readonly commandsOf?: (event: number) => readonly Command[];
+  /** What is kept of an event whose command is refused, in a store that cannot keep it by the same call. */
+  readonly rejectOf?: (event: number, why: Omit<RejectReason, 'step'>) => KeptReject;
   /** Kept by the same call. */
   readonly rejects?: readonly KeptReject[];
   /** Of at least one shard. */
   readonly positions: ReadonlyMap<string, Resume>;
 }
 
-/** A command that the store refused; the others of its batch stand. */
-export interface CommandFault {
-  /** Its place in the batch. */
-  readonly index: number;
-  /** The store's own word for the kind: `WRONGTYPE`, `ERR`. */
-  readonly code: string;
-  readonly reason: string;
+/** Events of which a command was refused; the other commands of the batch stand. */
+export interface CommandFault extends Omit<RejectReason, 'step'> {
+  /** By their place in the batch. */
+  readonly events: readonly number[];
 }
 
 /** A store of commands, named by URL. A declaration: nothing runs before `open`. */

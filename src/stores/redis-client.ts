@@ -1,5 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Redis } from 'ioredis';
+import { Cluster, Redis } from 'ioredis';
+import { parseRedisUrl } from './redis-url.ts';
+
+/** An argument as the client takes it. */
+export type Sendable = string | number | Buffer;
 
 export interface RedisClientOptions {
   /** How long the server may be silent while it is to answer, in milliseconds, before it counts as gone. */
@@ -18,31 +22,50 @@ const LONGEST_RECONNECT_MS = 1_000;
 export class RedisClient {
   /** Host and port, as messages name the server. */
   readonly where: string;
-  readonly #redis: Redis;
+  readonly #redis: Redis | Cluster;
   /** What went wrong with the connection last. */
   #lost: Error | undefined;
 
-  /** @param url of the form `redis://…` or `rediss://…` */
+  /** @param url of the form `redis://…`, `rediss://…`, or `redis-cluster://…`, which may name several nodes of one cluster */
   constructor(url: string, { timeoutMs }: RedisClientOptions) {
-    this.where = `redis ${new URL(url).host}`;
-    this.#redis = new Redis(url, {
+    const { where, nodes, account } = addressOf(url);
+    this.where = where;
+    const shared = {
       connectionName: 'millrace',
-      lazyConnect: true,
       connectTimeout: timeoutMs,
       // Whoever waits for an answer when the connection is lost hears of it at once, and nothing of it is sent again.
       socketTimeout: timeoutMs,
       autoResendUnfulfilledCommands: false,
       maxRetriesPerRequest: 0,
-      retryStrategy: (times) => Math.min(times * 50, LONGEST_RECONNECT_MS),
-      // Behind a name or a proxy there may by now be another server.
-      reconnectOnError: ({ message }) => /^(READONLY|MASTERDOWN)/.test(message),
       // It prints when INFO is not permitted; a server that is loading says so in each answer.
       enableReadyCheck: false,
       disableClientInfo: true,
-    });
+    };
+    const retryStrategy = (times: number): number => Math.min(times * 50, LONGEST_RECONNECT_MS);
+    this.#redis = nodes
+      ? new Cluster(nodes, {
+          lazyConnect: true,
+          redisOptions: { ...shared, ...account },
+          clusterRetryStrategy: retryStrategy,
+          enableReadyCheck: false,
+          slotsRefreshTimeout: timeoutMs,
+          // A node that answers MOVED or ASK has done nothing, so that may be sent again, to the node it names.
+          retryDelayOnFailover: 0,
+        })
+      : new Redis(url, {
+          ...shared,
+          lazyConnect: true,
+          retryStrategy,
+          // Behind a name or a proxy there may by now be another server.
+          reconnectOnError: ({ message }) => /^(READONLY|MASTERDOWN)/.test(message),
+        });
     // Without a listener they are printed.
     this.#redis.on('error', (error: Error) => (this.#lost = error));
     this.#redis.on('ready', () => (this.#lost = undefined));
+  }
+
+  get isCluster(): boolean {
+    return this.#redis instanceof Cluster;
   }
 
   /** Connects, and waits while the server loads its data. */
@@ -65,16 +88,16 @@ export class RedisClient {
   }
 
   /** Sends one command. Numbers among its arguments go as text. */
-  async call(name: string, args: readonly (string | number | Buffer)[]): Promise<unknown> {
+  async call(name: string, args: readonly Sendable[]): Promise<unknown> {
     try {
-      return await this.#redis.call(name, args as (string | number | Buffer)[]);
+      return await this.#redis.call(name, args as Sendable[]);
     } catch (error) {
       throw this.#explained(error);
     }
   }
 
   /** Sends commands in one go; the answers in their order. Throws the first error among them. */
-  async callAll(commands: readonly (readonly [name: string, ...args: (string | number | Buffer)[]])[]): Promise<unknown[]> {
+  async callAll(commands: readonly (readonly [name: string, ...args: Sendable[]])[]): Promise<unknown[]> {
     const answers = await Promise.allSettled(commands.map(([name, ...args]) => this.#redis.call(name, args)));
     return answers.map((answer) => {
       if (answer.status === 'rejected') throw this.#explained(answer.reason);
@@ -84,8 +107,8 @@ export class RedisClient {
 
   /** Sends reads in one go; an answer each, in order, and an error in the place of one whose key is of another kind. */
   async readAll(reads: readonly (readonly [name: string, ...args: (string | number)[]])[]): Promise<unknown[]> {
-    const answers = await this.#redis.pipeline(reads.map((read) => ['call', ...read])).exec();
-    return (answers ?? []).map(([error, answer]) => {
+    const answers = await this.#pipelined(reads);
+    return answers.map(([error, answer]) => {
       if (!error) return answer;
       const explained = this.#explained(error);
       if (explained instanceof RedisError && /^(WRONGTYPE|ERR)\b/.test(explained.reply)) return explained;
@@ -95,6 +118,16 @@ export class RedisClient {
 
   close(): void {
     this.#redis.disconnect();
+  }
+
+  /** A pipeline goes to one node; in a cluster each read finds its own. */
+  async #pipelined(
+    reads: readonly (readonly [name: string, ...args: (string | number)[]])[],
+  ): Promise<[Error | null, unknown][]> {
+    if (!(this.#redis instanceof Cluster))
+      return (await this.#redis.pipeline(reads.map((read) => ['call', ...read])).exec()) ?? [];
+    const answers = await Promise.allSettled(reads.map(([name, ...args]) => this.#redis.call(name, args)));
+    return answers.map((answer) => (answer.status === 'fulfilled' ? [null, answer.value] : [answer.reason as Error, undefined]));
   }
 
   /** Says of a lost connection why, and of which server; the words of a server stay as they are, behind its name. */
@@ -109,7 +142,28 @@ export class RedisClient {
   }
 }
 
-const LOST = /^(Connection is closed|Reached the max retries|Stream isn't writeable)/;
+const LOST =
+  /^(Connection is closed|Reached the max retries|Stream isn't writeable|None of startup nodes|Cluster isn't ready|Cluster is ended|Failed to refresh slots|Too many Cluster redirections)/;
+
+/** Says which servers a URL of ours names: a cluster's has a list of nodes, which no URL has. */
+function addressOf(url: string): {
+  readonly where: string;
+  readonly nodes?: { readonly host: string; readonly port: number }[];
+  readonly account?: object;
+} {
+  const { scheme, user, password, hosts, isCluster } = parseRedisUrl(url);
+  if (!isCluster) return { where: `redis ${hosts}` };
+  const nodes = hosts.split(',').map((host) => {
+    const { hostname, port } = new URL(`redis://${host}`);
+    return { host: hostname, port: Number(port || 6379) };
+  });
+  const account = {
+    ...(user && { username: user }),
+    ...(password && { password }),
+    ...(scheme.startsWith('rediss') && { tls: {} }),
+  };
+  return { where: `redis-cluster ${hosts}`, nodes, account };
+}
 
 const HINTS: readonly (readonly [pattern: RegExp, hint: string])[] = [
   [/^(NOAUTH|WRONGPASS)/, 'expected the right user and password in its URL'],

@@ -81,7 +81,7 @@ return refused
  * may raise an error, as a script that fails midway is not rolled back. An event whose command is refused is a reject by the same call,
  * with the command, but without its own bytes, which the store has never seen.
  */
-const BATCH = `
+export const BATCH = `
 local positions, at = KEYS[1], 4
 for i = 1, tonumber(ARGV[3]) do
   local stored = call('HGET', positions, ARGV[at]) or ''
@@ -116,6 +116,53 @@ local function reject(index, why, key, name, from, to)
 end
 `;
 
+/**
+ * What a batch does in one slot of a cluster. KEYS: the slot's positions, then all keys that it touches. ARGV: how many shards; for each its
+ * name, where the run stands in it (nothing at its beginning) and up to where this call comes; for each command a line of the events it
+ * stands for, each its place and its shard, with tabs between; then the commands.
+ *
+ * When the slot has more of some shard than the run, it does nothing and returns -1 and what the slot has of each. Why a command was
+ * refused stays in the slot's hash until it is kept elsewhere.
+ */
+export const SLOT_BATCH = `
+local positions, at, count = KEYS[1], 2, tonumber(ARGV[1])
+local function isAhead(stored, from)
+  local x, i = string.match(stored or '', '^(%d+):(%d+)$')
+  local y, j = string.match(from, '^(%d+):(%d+)$')
+  if not x or not y then return x ~= nil end
+  if x == y then return tonumber(i) > tonumber(j) end
+  if #x ~= #y then return #x > #y end
+  return x > y
+end
+local has, ahead = { -1 }, false
+for i = 1, count do
+  local stored = call('HGET', positions, ARGV[at])
+  has[i + 1] = stored or ''
+  ahead = ahead or isAhead(stored, ARGV[at + 1])
+  at = at + 3
+end
+if ahead then return has end
+at = 2
+for _ = 1, count do
+  call('HSET', positions, ARGV[at], ARGV[at + 2])
+  at = at + 3
+end
+local about = ARGV[at]
+at = at + 1
+
+local standsFor
+local function reject(index, why, key)
+  if not standsFor then
+    standsFor = {}
+    for line in string.gmatch(about, '([^\\n]*)\\n') do standsFor[#standsFor + 1] = line end
+  end
+  for event in string.gmatch(standsFor[index + 1], '[^\\t]+') do
+    local place, shard = string.match(event, '^(%S+) (.*)$')
+    redis.pcall('HSET', positions, 'refused:' .. shard .. ':' .. place, key .. '\\n' .. why)
+  end
+end
+`;
+
 /** A script as a server knows it. */
 export interface Compiled {
   readonly lua: string;
@@ -123,8 +170,8 @@ export interface Compiled {
 }
 
 /** The script of a batch in which these scripts of a pipeline's own may occur. */
-export function batchScript(own: Iterable<Script>): Compiled {
-  const lua = [COMPOUNDS, ...[...own].map(functionOf), BATCH, COMMANDS].join('');
+export function compiled(batch: string, own: Iterable<Script>): Compiled {
+  const lua = [COMPOUNDS, ...[...own].map(functionOf), batch, COMMANDS].join('');
   return { lua, sha: createHash('sha1').update(lua).digest('hex') };
 }
 

@@ -106,7 +106,7 @@ describe('a call whose outcome is unknown', () => {
     ['silence', 'EVALSHA'],
     ['drop-answer', 'HMGET'],
     ['reset-request', 'HSET'],
-    ['drop-answer', 'EXEC'],
+    ['drop-answer', 'ZADD'],
     ['drop-answer', 'EVAL'],
   ])('because of %s of %s is made once', async (kind, on) => {
     for (const at of [0, 1, 3]) void proxy.inject({ kind, on, at, bytes: 100, delayMs: 20 });
@@ -255,8 +255,18 @@ describe('opening', () => {
   });
 
   test('takes only URLs of Redis, and shows none', () => {
-    for (const url of ['http://secret', 'secret', 'redis://', 'redis:secret'])
-      expect(() => redis(url)).toThrow(new TypeError('redis: expected a URL like redis://user:password@host:6379/0'));
+    for (const url of [
+      'http://secret',
+      'secret',
+      'redis://',
+      'redis:secret',
+      'redis-cluster://a:1,,b:2',
+      'redis-cluster://a:1/3',
+    ])
+      expect(() => redis(url)).toThrow(
+        new TypeError('redis: expected a URL like redis://user:password@host:6379/0 or redis-cluster://host:6379,host:6379'),
+      );
     expect(redis('rediss://user:secret@cache:6380/2').describe).toBe('rediss://cache:6380/2');
+    expect(redis('redis-cluster://user:secret@a:1,b:2').describe).toBe('redis-cluster://a:1,b:2');
   });
 });

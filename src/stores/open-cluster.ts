@@ -1,0 +1,169 @@
+import {
+  type Position,
+  type RejectReason,
+  type Resume,
+  comparePositions,
+  formatResume,
+  isPosition,
+  parseResume,
+} from '../event.ts';
+import type { Owner } from '../owner.ts';
+import { BatchScript } from './batch-script.ts';
+import type { Batch, CommandFault, KeptReject, OpenCommandStore, Place } from './command-store.ts';
+import type { Command } from './commands.ts';
+import { slotOf, slotTags } from './hash-slot.ts';
+import { CommandMerger, type Merged } from './merge-commands.ts';
+import { OpenRedis, faultOf } from './open-redis.ts';
+import type { RedisClient, Sendable } from './redis-client.ts';
+import { clusterKeys } from './redis-keys.ts';
+import { SLOT_BATCH } from './redis-script.ts';
+
+/**
+ * A store at work on a cluster. A script can touch one slot only, so each slot has positions of its own: of a batch that was brought to
+ * some slots when the run was killed, the next run brings each slot what it lacks. An older run that goes on for a moment does no harm by
+ * that: whoever comes first brings a slot an event, and nobody brings it again. Shards' positions are moved, and epochs checked, in the end.
+ */
+export class OpenCluster implements OpenCommandStore {
+  readonly #client: RedisClient;
+  readonly #own: OpenRedis;
+  readonly #script: BatchScript;
+
+  constructor(client: RedisClient) {
+    this.#client = client;
+    this.#own = new OpenRedis(client, clusterKeys);
+    this.#script = new BatchScript(client, SLOT_BATCH);
+  }
+
+  acquire(owner: Owner, shard: string): Promise<Resume | undefined> {
+    return this.#own.acquire(owner, shard);
+  }
+
+  positions(owner: Owner, shards: Iterable<string>): Promise<ReadonlyMap<string, Resume>> {
+    return this.#own.positions(owner, shards);
+  }
+
+  rejected(owner: Owner, events: readonly Place[]): Promise<readonly (RejectReason | undefined)[]> {
+    return this.#own.rejected(owner, events);
+  }
+
+  keep(owner: Owner, rejects: readonly KeptReject[]): Promise<void> {
+    return this.#own.keep(owner, rejects);
+  }
+
+  async execute(owner: Owner, batch: Batch): Promise<readonly CommandFault[]> {
+    const { events, commands, rejects = [], positions, rejectOf } = batch;
+    // A run that was replaced learns so before it does anything, where it can.
+    await this.#own.positions(owner, positions.keys());
+    const bySlot = new Map<number, Merged[]>();
+    for (const merged of commands) {
+      const slot = this.#slotOf(merged.command);
+      const its = bySlot.get(slot);
+      if (its) its.push(merged);
+      else bySlot.set(slot, [merged]);
+    }
+    const stands = (shard: string): Resume | undefined => this.#own.stands(owner, shard);
+    const calls = await Promise.allSettled([...bySlot].map(([slot, its]) => this.#bring(owner, slot, batch, its, stands)));
+    const faults: CommandFault[] = [];
+    for (const call of calls) {
+      if (call.status === 'rejected') throw call.reason;
+      faults.push(...call.value);
+    }
+    const refused = faults.flatMap(({ events: its, ...why }) => its.flatMap((i) => rejectOf?.(i, why) ?? []));
+    await this.#own.execute(owner, { events, commands: [], rejects: [...rejects, ...refused], positions });
+    return faults;
+  }
+
+  close(): Promise<void> {
+    return this.#own.close();
+  }
+
+  /** Brings a slot its commands; when it has some already, what it had refused of them, and the commands of the events behind. */
+  async #bring(
+    owner: Owner,
+    slot: number,
+    batch: Batch,
+    commands: readonly Merged[],
+    stands: (shard: string) => Resume | undefined,
+  ): Promise<CommandFault[]> {
+    const key = `millrace:slot:{${slotTags()[slot]!}}:${owner.pipeline}:${owner.sink}`;
+    const numbers = [...new Set(commands.flatMap(({ events }) => events))].sort((a, b) => a - b);
+    const last = new Map<string, Position>(numbers.map((i) => [batch.events[i]!.position.shard, batch.events[i]!.position]));
+    const answer = (await this.#script.run(this.#callOf(key, batch.events, commands, last, stands))) as (number | string)[];
+    if (answer[0] !== -1) {
+      const faults: CommandFault[] = [];
+      for (let i = 0; i < answer.length; i += 2) faults.push(faultOf(commands[Number(answer[i])]!, String(answer[i + 1])));
+      return faults;
+    }
+    const has = new Map(
+      [...last.keys()].map((shard, i) => [shard, answer[i + 1] ? parseResume(shard, String(answer[i + 1])) : undefined]),
+    );
+    const isThere = (i: number): boolean => {
+      const { position } = batch.events[i]!;
+      const stored = has.get(position.shard);
+      return stored !== undefined && isPosition(stored) && comparePositions(position, stored) <= 0;
+    };
+    const faults = await this.#refused(key, batch.events, numbers.filter(isThere));
+    const merger = new CommandMerger();
+    for (const i of numbers)
+      if (!isThere(i))
+        for (const command of batch.commandsOf?.(i) ?? []) if (slotOf(command.key) === slot) merger.add(command, i);
+    const rest = merger.take();
+    if (rest.length > 0)
+      faults.push(...(await this.#bring(owner, slot, batch, rest, (shard) => has.get(shard) ?? stands(shard))));
+    return faults;
+  }
+
+  #callOf(
+    key: string,
+    events: Batch['events'],
+    commands: readonly Merged[],
+    last: ReadonlyMap<string, Position>,
+    stands: (shard: string) => Resume | undefined,
+  ): Sendable[] {
+    const keys = new Set<string>([key]);
+    const args: Sendable[] = [];
+    let about = '';
+    for (const { command, events: numbers } of commands) {
+      this.#script.know(command);
+      for (const one of keysOf(command)) keys.add(one);
+      about += `${numbers.map((i) => `${formatResume(events[i]!.position)} ${events[i]!.position.shard}`).join('\t')}\n`;
+      args.push(command.name, command.args.length + 1, command.key, ...command.args);
+    }
+    const moves: string[] = [];
+    for (const [shard, position] of last) {
+      const from = stands(shard);
+      moves.push(shard, from && isPosition(from) ? formatResume(from) : '', formatResume(position));
+    }
+    return [keys.size, ...keys, last.size, ...moves, about, ...args];
+  }
+
+  /** What the slot had refused of events that it has. */
+  async #refused(key: string, events: Batch['events'], numbers: readonly number[]): Promise<CommandFault[]> {
+    if (numbers.length === 0) return [];
+    const fields = numbers.map((i) => `refused:${events[i]!.position.shard}:${formatResume(events[i]!.position)}`);
+    const found = (await this.#client.call('HMGET', [key, ...fields])) as (string | null)[];
+    return found.flatMap((text, i) => {
+      if (text === null) return [];
+      const at = text.indexOf('\n');
+      const command: Command = { name: '', key: text.slice(0, at), args: [] };
+      return [faultOf({ command, events: [numbers[i]!] }, text.slice(at + 1))];
+    });
+  }
+
+  /** @throws {TypeError} when the keys of a command lie in several slots */
+  #slotOf(command: Command): number {
+    const [slot, ...others] = keysOf(command).map(slotOf);
+    if (others.some((other) => other !== slot))
+      throw new TypeError(
+        `${this.#client.where}: expected all keys of one command in one slot, got ${keysOf(command).join(', ')}; give them one tag in braces`,
+      );
+    return slot!;
+  }
+}
+
+/** All keys that a command is known to touch. */
+function keysOf(command: Command): string[] {
+  const { key, reads, args } = command;
+  const more = 'script' in command ? args.slice(1, 1 + Number(args[0])).map(String) : [];
+  return [key, ...(reads === undefined ? [] : [reads]), ...more];
+}

@@ -1,0 +1,27 @@
+/** What a URL of a Redis server or cluster says. */
+export interface RedisUrl {
+  readonly scheme: string;
+  readonly isCluster: boolean;
+  readonly user: string;
+  readonly password: string;
+  /** Host and port; of a cluster several, with commas. */
+  readonly hosts: string;
+  /** `/3`, of a server alone; empty when there is none. */
+  readonly path: string;
+}
+
+/**
+ * Reads `redis://user:password@host:port/database`, or `redis-cluster://user:password@host:port,host:port`; with `rediss` for TLS.
+ *
+ * @throws {TypeError} when it is none; the message does not show it
+ */
+export function parseRedisUrl(url: string): RedisUrl {
+  const [, scheme, cluster, account, hosts, path = ''] =
+    /^(rediss?)(-cluster)?:\/\/(?:([^@/]*)@)?([^@/]+)(\/\d*)?(?:\?.*)?$/.exec(url) ?? [];
+  const isHost = (host: string): boolean => URL.canParse(`redis://${host}`) && new URL(`redis://${host}`).hostname !== '';
+  const isCluster = cluster !== undefined;
+  if (scheme === undefined || !hosts || !(isCluster ? hosts.split(',') : [hosts]).every(isHost) || (isCluster && /\d/.test(path)))
+    throw new TypeError('redis: expected a URL like redis://user:password@host:6379/0 or redis-cluster://host:6379,host:6379');
+  const [user = '', password = ''] = (account ?? '').split(':').map(decodeURIComponent);
+  return { scheme: `${scheme}${cluster ?? ''}`, isCluster, user, password, hosts, path: path.length > 1 ? path : '' };
+}
