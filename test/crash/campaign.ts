@@ -24,6 +24,9 @@ const [seed, wanted, lanes] = [Number(values.seed), Number(values.kills), Number
 if (![seed, wanted, lanes].every((number) => Number.isSafeInteger(number) && number > 0))
   throw new RangeError('expected --seed, --kills and --lanes of 1 or more');
 
+// What was started ends with this process.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
+
 const startedAt = performance.now();
 const total = new Map<string, number>();
 let [nextAct, records, faults] = [Number(values.act ?? 1), 0, 0];

@@ -34,6 +34,8 @@ export async function startConditionalS3(): Promise<S3Server> {
   let said = '';
   for (const stream of [server.stdout, server.stderr])
     stream.on('data', (chunk: Buffer) => (said = (said + chunk).slice(-4_000)));
+  const orphan = (): void => void server.kill('SIGKILL');
+  process.once('exit', orphan);
   const ended = new Promise<void>((resolve) => server.once('close', () => resolve()));
   const endpoint = `http://127.0.0.1:${port}`;
   const client = new S3Client({
@@ -44,6 +46,7 @@ export async function startConditionalS3(): Promise<S3Server> {
   });
   const close = async (): Promise<void> => {
     client.destroy();
+    process.off('exit', orphan);
     server.kill('SIGKILL');
     await ended;
     await rm(directory, { recursive: true, force: true });
