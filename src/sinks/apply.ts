@@ -91,14 +91,19 @@ class OpenApply<T> implements OpenSink<Event<T>> {
     refused.splice(0, Infinity, ...this.#refused);
     // Also for `positions`, which may find out that there are more.
     this.#refused = refused;
-    for (const call of callsOf(batch, this.#commands, this.#maxEvents)) {
+    const calls = callsOf(batch, this.#commands, this.#maxEvents);
+    for (let next = calls.next(); !next.done;) {
+      const call = next.value;
       this.#unsure = call;
-      const faults = await this.#store.execute(this.#owner, {
+      const executing = this.#store.execute(this.#owner, {
         ...call,
         rejects: rejectsOf(call, call.thrown),
         commandsOf: (i) => (call.thrown.has(i) ? [] : [...this.#commands(call.events[i]!.data, call.events[i]!)]),
         rejectOf: (i, why) => rejectRow(call.events[i]!, { step: STEP, ...why }),
       });
+      // Made ready while the store is at work.
+      next = calls.next();
+      const faults = await executing;
       const reasons: (Refusal['why'] | undefined)[] = [];
       for (const { events, ...why } of faults) for (const i of events) reasons[i] = { step: STEP, ...why };
       await this.#settle(call, reasons);

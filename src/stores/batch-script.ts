@@ -1,6 +1,7 @@
 import type { Command, Script, ScriptCommand } from './commands.ts';
-import { type RedisClient, RedisError, type Sendable } from './redis-client.ts';
+import { type RedisClient, RedisError } from './redis-client.ts';
 import { type Compiled, compiled } from './redis-script.ts';
+import type { Sendable } from './resp-writer.ts';
 
 /** The script of a batch, with the scripts of the pipeline's own that have occurred so far. */
 export class BatchScript {
@@ -28,14 +29,14 @@ export class BatchScript {
     this.#compiled = compiled(this.#lua, this.#own.values());
   }
 
-  /** @param args how many keys there are, those, and the arguments */
-  async run(args: readonly Sendable[]): Promise<unknown> {
+  /** @param keys at least one */
+  async run(keys: readonly string[], args: readonly Sendable[]): Promise<unknown> {
     const { sha, lua } = this.#compiled;
     try {
-      return await this.#client.call('EVALSHA', [sha, ...args]);
+      return await this.#client.script('EVALSHA', sha, keys, args);
     } catch (error) {
       // The server was restarted, or another one has taken its place: it gets the script anew.
-      if (error instanceof RedisError && error.reply.startsWith('NOSCRIPT')) return this.#client.call('EVAL', [lua, ...args]);
+      if (error instanceof RedisError && error.reply.startsWith('NOSCRIPT')) return this.#client.script('EVAL', lua, keys, args);
       throw error;
     }
   }

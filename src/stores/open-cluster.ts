@@ -14,7 +14,8 @@ import type { Command } from './commands.ts';
 import { slotOf, slotTags } from './hash-slot.ts';
 import { CommandMerger, type Merged } from './merge-commands.ts';
 import { OpenRedis, faultOf } from './open-redis.ts';
-import type { RedisClient, Sendable } from './redis-client.ts';
+import type { RedisClient } from './redis-client.ts';
+import type { Sendable } from './resp-writer.ts';
 import { clusterKeys } from './redis-keys.ts';
 import { SLOT_BATCH } from './redis-script.ts';
 
@@ -88,7 +89,7 @@ export class OpenCluster implements OpenCommandStore {
     const key = `millrace:slot:{${slotTags()[slot]!}}:${owner.pipeline}:${owner.sink}`;
     const numbers = [...new Set(commands.flatMap(({ events }) => events))].sort((a, b) => a - b);
     const last = new Map<string, Position>(numbers.map((i) => [batch.events[i]!.position.shard, batch.events[i]!.position]));
-    const answer = (await this.#script.run(this.#callOf(key, batch.events, commands, last, stands))) as (number | string)[];
+    const answer = (await this.#script.run(...this.#callOf(key, batch.events, commands, last, stands))) as (number | string)[];
     if (answer[0] !== -1) {
       const faults: CommandFault[] = [];
       for (let i = 0; i < answer.length; i += 2) faults.push(faultOf(commands[Number(answer[i])]!, String(answer[i + 1])));
@@ -119,7 +120,7 @@ export class OpenCluster implements OpenCommandStore {
     commands: readonly Merged[],
     last: ReadonlyMap<string, Position>,
     stands: (shard: string) => Resume | undefined,
-  ): Sendable[] {
+  ): [keys: string[], args: Sendable[]] {
     const keys = new Set<string>([key]);
     const args: Sendable[] = [];
     let about = '';
@@ -134,7 +135,7 @@ export class OpenCluster implements OpenCommandStore {
       const from = stands(shard);
       moves.push(shard, from && isPosition(from) ? formatResume(from) : '', formatResume(position));
     }
-    return [keys.size, ...keys, last.size, ...moves, about, ...args];
+    return [[...keys], [last.size, ...moves, about, ...args]];
   }
 
   /** What the slot had refused of events that it has. */

@@ -4,7 +4,8 @@ import type { Owner } from '../owner.ts';
 import { BatchScript } from './batch-script.ts';
 import type { Batch, CommandFault, KeptReject, OpenCommandStore, Place } from './command-store.ts';
 import type { Merged } from './merge-commands.ts';
-import { type RedisClient, RedisError, type Sendable } from './redis-client.ts';
+import { type RedisClient, RedisError } from './redis-client.ts';
+import type { Sendable } from './resp-writer.ts';
 import type { RedisKeys } from './redis-keys.ts';
 import { ACQUIRE, BATCH } from './redis-script.ts';
 
@@ -48,34 +49,31 @@ export class OpenRedis implements OpenCommandStore {
   }
 
   async execute(owner: Owner, { events, commands, rejects = [], positions }: Batch): Promise<readonly CommandFault[]> {
+    const next = new Map<string, Field>();
+    const args: Sendable[] = [this.#keys.rejectPrefix(owner), '', positions.size];
+    for (const [shard, resume] of positions) {
+      const { epoch, text } = this.#field(owner, shard);
+      const field = { epoch, resume, text: `${epoch} ${formatResume(resume)}` };
+      next.set(shard, field);
+      args.push(shard, text, field.text);
+    }
     let about = '';
     for (const { position, arrivedAtMs } of events) about += `${arrivedAtMs} ${formatResume(position)} ${position.shard}\n`;
     about += '\n';
-    const args: Sendable[] = [];
     for (const { command, events: numbers } of commands) {
       about += `${numbers.join()}\n`;
       this.#script.know(command);
       args.push(command.name, command.args.length + 1, command.key);
       for (const arg of command.args) args.push(arg);
     }
-    for (const [name, ...rest] of rejects.flatMap((reject) => keeping(this.#keys, owner, reject)))
-      args.push(name, rest.length, ...rest);
-    const next = new Map<string, Field>();
-    const moves: string[] = [];
-    for (const [shard, resume] of positions) {
-      const { epoch, text } = this.#field(owner, shard);
-      const field = { epoch, resume, text: `${epoch} ${formatResume(resume)}` };
-      next.set(shard, field);
-      moves.push(shard, text, field.text);
+    args[1] = about;
+    const keys = [this.#keys.positions(owner), this.#keys.rejects(owner)];
+    for (const reject of rejects) {
+      // In a cluster a key that is not there yet has to be named while its slot is on its way to another node.
+      keys.push(this.#keys.reject(owner, reject, reject.why.step));
+      for (const [name, ...rest] of keeping(this.#keys, owner, reject)) args.push(name, rest.length, ...rest);
     }
-    // In a cluster a key that is not there yet has to be named while its slot is on its way to another node.
-    const keptKeys = rejects.map((reject) => this.#keys.reject(owner, reject, reject.why.step));
-    const refused = await this.#run(
-      owner,
-      positions,
-      keptKeys,
-      ([this.#keys.rejectPrefix(owner), about, positions.size, ...moves] as Sendable[]).concat(args),
-    );
+    const refused = await this.#run(owner, positions, keys, args);
     for (const [shard, field] of next) this.#fields.set(keyOf(owner, shard), field);
     const faults: CommandFault[] = [];
     for (let i = 0; i < refused.length; i += 2) {
@@ -105,12 +103,11 @@ export class OpenRedis implements OpenCommandStore {
   async #run(
     owner: Owner,
     positions: Batch['positions'],
-    moreKeys: readonly string[],
+    keys: readonly string[],
     args: readonly Sendable[],
   ): Promise<readonly (string | number)[]> {
-    const keys = [this.#keys.positions(owner), this.#keys.rejects(owner), ...moreKeys];
     try {
-      return (await this.#script.run([keys.length, ...keys, ...args])) as (string | number)[];
+      return (await this.#script.run(keys, args)) as (string | number)[];
     } catch (error) {
       const [, nth, text] = (error instanceof RedisError && /^STANDS (\d+) (.*)$/.exec(error.reply)) || [];
       if (nth === undefined) throw error;
