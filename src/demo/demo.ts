@@ -1,25 +1,19 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import {
-  CreateStreamCommand,
-  DescribeStreamSummaryCommand,
-  type KinesisClient,
-  ResourceNotFoundException,
-} from '@aws-sdk/client-kinesis';
-import { asyncScheduler } from 'rxjs';
 import { z } from 'zod';
-import { attend } from '../run/attend.ts';
-import type { Command } from '../run/main.ts';
-import { withSettings } from '../run/main.ts';
+import type { Pipeline } from '../pipeline.ts';
+import { attendAll } from '../run/attend.ts';
+import { type Command, withSettings } from '../run/main.ts';
 import { type SettingsShape, duration } from '../run/settings.ts';
-import { pause } from '../sources/pause.ts';
 import { kinesisClient } from '../sources/kinesis/client.ts';
+import { hints } from './hints.ts';
 import { startKinesisLocal } from './kinesis-local.ts';
+import { openRealtimePlace } from './realtime-place.ts';
+import { ensureStream } from './shop-stream.ts';
 import { sendTraffic } from './traffic.ts';
 
 const STREAM = 'shop';
 const DIRECTORY = './data/demo';
-const SHARDS = 2;
 /** It writes all it has each time, and answers nobody meanwhile; it also writes when it is stopped. */
 const PERSIST_EVERY_MS = 600_000;
 
@@ -30,88 +24,64 @@ const settings = {
     .max(2000, 'expected at most 2000')
     .prefault('100')
     .describe('records a second'),
-  DIRECTORY: z.string().default(DIRECTORY).describe('where stream, database and archive are kept'),
+  DIRECTORY: z.string().default(DIRECTORY).describe('where stream, database, archive and Redis keep their data'),
   WINDOW: duration.prefault('1m').describe('how long a window is: 1m, 10s'),
 } satisfies SettingsShape;
 
 /**
- * Runs a pipeline on the traffic of a shop with no cloud account: starts a Kinesis API server, sends visitors, and stores what they do in an
- * embedded database and a folder. Started again, it goes on where it stopped.
+ * Runs two pipelines on the traffic of a shop with no cloud account: starts a Kinesis API server and a Redis server, sends visitors, stores
+ * what they do in an embedded database and a folder, and shows what the shop knows of one of them. Started again, it goes on where it stopped.
  *
- * @param pipeline one that takes its stream, database and archive from KINESIS_STREAM, KINESIS_ENDPOINT, DATABASE_URL and ARCHIVE_URL
+ * @param warehouse takes its stream, database and archive from KINESIS_STREAM, KINESIS_ENDPOINT, DATABASE_URL and ARCHIVE_URL
+ * @param realtime takes its stream and its store from KINESIS_STREAM, KINESIS_ENDPOINT and REDIS_URL
  */
-export async function demo<S extends SettingsShape>(pipeline: Command<S>): Promise<void> {
-  await withSettings(
-    'Runs the warehouse pipeline on the traffic of a shop.',
-    settings,
-    async ({ DIRECTORY: directory, RATE, WINDOW }, options) => {
-      await mkdir(directory, { recursive: true });
-      const server = await startKinesisLocal({ directory: join(directory, 'kinesis'), persistEveryMs: PERSIST_EVERY_MS });
-      const client = kinesisClient({ endpoint: server.endpoint });
-      const over = new AbortController();
-      try {
-        await ensureStream(client);
-        const database = join(directory, 'warehouse.duckdb');
-        const declared = pipeline.pipeline({
-          ...z.object(pipeline.settings).parse({
-            KINESIS_STREAM: STREAM,
-            KINESIS_ENDPOINT: server.endpoint,
-            DATABASE_URL: `duckdb:${database}`,
-            ARCHIVE_URL: `file:${join(directory, 'archive')}`,
-            STATE_FILE: join(directory, 'warehouse.state'),
-          }),
-          WINDOW,
-        });
-        const traffic = sendTraffic({
-          client,
-          stream: STREAM,
-          rate: RATE,
-          stateFile: join(directory, 'next-record'),
-          stop: over.signal,
-        });
-        const failed = new AbortController();
-        traffic.catch((error: unknown) => failed.abort(`the traffic has ended: ${String(error)}`));
-        process.stderr.write(`A shop of ${RATE} events a second, into ${directory}. Ctrl-C stores what was read, and ends.\n`);
-        const counts = await attend(declared, { ...options, stop: failed.signal });
-        over.abort();
-        await traffic;
-        if (!counts) process.exitCode = 1;
-        else process.stdout.write(hints(directory, database));
-      } finally {
-        over.abort();
-        client.destroy();
-        await server.stop();
-      }
-    },
-  );
-}
-
-async function ensureStream(client: KinesisClient): Promise<void> {
-  const describe = new DescribeStreamSummaryCommand({ StreamName: STREAM });
-  for (;;) {
+export async function demo<W extends SettingsShape, R extends SettingsShape>(
+  warehouse: Command<W>,
+  realtime: Command<R>,
+): Promise<void> {
+  const summary = 'Runs the warehouse and the realtime pipeline on the traffic of a shop.';
+  await withSettings(summary, settings, async ({ DIRECTORY: directory, RATE, WINDOW }, options) => {
+    await mkdir(directory, { recursive: true });
+    const redis = await openRealtimePlace(join(directory, 'redis'));
+    const server = await startKinesisLocal({ directory: join(directory, 'kinesis'), persistEveryMs: PERSIST_EVERY_MS });
+    const client = kinesisClient({ endpoint: server.endpoint });
+    const over = new AbortController();
     try {
-      const { StreamDescriptionSummary } = await client.send(describe);
-      if (StreamDescriptionSummary?.StreamStatus === 'ACTIVE') return;
-      await pause(asyncScheduler, 50, new AbortController().signal);
-    } catch (error) {
-      if (!(error instanceof ResourceNotFoundException)) throw error;
-      await client.send(new CreateStreamCommand({ StreamName: STREAM, ShardCount: SHARDS }));
+      await ensureStream(client, STREAM);
+      const stream = { KINESIS_STREAM: STREAM, KINESIS_ENDPOINT: server.endpoint };
+      const database = join(directory, 'warehouse.duckdb');
+      const stores = { DATABASE_URL: `duckdb:${database}`, ARCHIVE_URL: `file:${join(directory, 'archive')}` };
+      const pipelines = [
+        declared(warehouse, { ...stream, ...stores, STATE_FILE: join(directory, 'warehouse.state') }, { WINDOW }),
+      ];
+      const state = join(directory, 'realtime.state');
+      if (redis) pipelines.push(declared(realtime, { ...stream, REDIS_URL: redis.url, STATE_FILE: state }));
+
+      const stateFile = join(directory, 'next-record');
+      const sent = redis && (({ user }: { readonly user: string }) => redis.follower.saw(user));
+      const traffic = sendTraffic({ client, stream: STREAM, rate: RATE, stateFile, stop: over.signal, ...(sent && { sent }) });
+      const failed = new AbortController();
+      traffic.catch((error: unknown) => failed.abort(`the traffic has ended: ${String(error)}`));
+      process.stderr.write(`A shop of ${RATE} events a second, into ${directory}. Ctrl-C stores what was read, and ends.\n`);
+      const foot = (): readonly string[] => redis?.follower.lines() ?? [];
+      const counts = await attendAll(pipelines, { ...options, foot, stop: failed.signal });
+      over.abort();
+      await traffic;
+      if (counts.includes(undefined)) process.exitCode = 1;
+      else process.stdout.write(hints(directory, database, DIRECTORY));
+    } finally {
+      over.abort();
+      client.destroy();
+      await Promise.all([server.stop(), redis?.stop()]);
     }
-  }
+  });
 }
 
-function hints(directory: string, database: string): string {
-  const query = (sql: string): string => `  npm run -s query -- "${sql}"${directory === DIRECTORY ? '' : ` ${database}`}`;
-  return [
-    '',
-    'What the visitors looked at most:',
-    query(
-      "select se_property, count(*) as views from snowplow_events where se_action = 'view' group by all order by 2 desc limit 5",
-    ),
-    'What was refused, and why:',
-    query('select step, code, path, count(*) as events from millrace.rejects group by all'),
-    'The same minutes in the archive:',
-    `  find ${join(directory, 'archive')} -name '*.gz' | sort | tail -5`,
-    '',
-  ].join('\n');
+/** A pipeline with these settings, as its file would read them; what is parsed already is taken as it is. */
+function declared<S extends SettingsShape>(
+  { settings: shape, pipeline }: Command<S>,
+  environment: Readonly<Record<string, string>>,
+  parsed: Readonly<Record<string, unknown>> = {},
+): Pipeline {
+  return pipeline({ ...z.object(shape).parse(environment), ...parsed } as z.infer<z.ZodObject<S>>);
 }

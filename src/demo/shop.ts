@@ -15,6 +15,8 @@ export interface ShopRecord {
   readonly number: number;
   /** The visitor, so that what she does keeps its order. */
   readonly partitionKey: string;
+  /** Who the visitor is to a pipeline: her user_id, else her domain_userid. */
+  readonly user: string;
   readonly data: Uint8Array;
   readonly truth: Truth;
   readonly eventId: string;
@@ -84,6 +86,7 @@ function* episodeOf(episode: number, options: ShopOptions): Generator<ShopRecord
     const action = visitor.visit.next();
     const record = (data: Uint8Array, truth: Truth): Omit<ShopRecord, 'number'> => ({
       partitionKey: visitor.id,
+      user: visitor.user,
       data,
       truth,
       eventId: ids.eventId,

@@ -12,6 +12,8 @@ export interface TrafficOptions {
   /** Keeps the number of the next record, so that the shop goes on where it stopped. */
   readonly stateFile: string;
   readonly stop: AbortSignal;
+  /** Hears of each record that was sent. */
+  readonly sent?: (record: ShopRecord) => void;
 }
 
 /** One call every so often, and what it may hold. https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.html */
@@ -19,7 +21,7 @@ const CALL_EVERY_MS = 200;
 const MAX_RECORDS_A_CALL = 500;
 
 /** Sends a shop's visitors to a stream, at an even rate, until it is stopped. Resolves with how many records it sent. */
-export async function sendTraffic({ client, stream, rate, stateFile, stop }: TrafficOptions): Promise<number> {
+export async function sendTraffic({ client, stream, rate, stateFile, stop, sent: tell }: TrafficOptions): Promise<number> {
   const first = await numberIn(stateFile);
   const records = shop({ from: first, timeOf: () => Date.now() });
   const startedAt = performance.now();
@@ -29,6 +31,7 @@ export async function sendTraffic({ client, stream, rate, stateFile, stop }: Tra
     const batch = Array.from({ length: Math.min(due, MAX_RECORDS_A_CALL) }, () => records.next().value);
     if (batch.length > 0) await put(client, stream, batch, stop);
     sent += batch.length;
+    if (tell) batch.forEach(tell);
     // Killed before this is written, the same records are sent again: repeats, which the pipeline drops.
     await writeNumber(stateFile, first + sent);
     if (due <= MAX_RECORDS_A_CALL) await pause(asyncScheduler, CALL_EVERY_MS, stop);

@@ -7,6 +7,8 @@ import { Visit } from './visit.ts';
 export class Visitor {
   /** Her domain_userid: all that she does goes to one shard, in order. */
   readonly id: string;
+  /** Who she is to a pipeline: her user_id where she has one, else her domain_userid. */
+  readonly user: string;
   readonly device: Device;
   readonly visit: Visit;
   /** The columns from txn_id to ip_netspeed (7 to 28). */
@@ -25,6 +27,7 @@ export class Visitor {
     const place = self.pick(places);
     const address = `${place.network}.${self.below(256)}`;
     const user = self.chance(0.4) ? `customer-${10_000 + number}` : '';
+    this.user = user || this.id;
     const [fingerprint, network] = [self.word() >>> 0, self.uuid()];
     const session = 1 + random.below(30);
     this.columns =

@@ -7,13 +7,16 @@ const PRINT_MS = 10_000;
 /** What a run writes to: a terminal, a file, a pipe. */
 export type Output = Pick<WriteStream, 'write'> & { readonly isTTY?: boolean; readonly columns?: number };
 
-/** One live line at the foot of a terminal with messages scrolling above it; plain lines where the output is no terminal. */
+/** A live line or several at the foot of a terminal with messages scrolling above; plain lines where the output is no terminal. */
 export class Screen {
   readonly #output: Output;
   readonly #line: () => string;
   readonly #timer: ReturnType<typeof setInterval>;
 
-  /** @param line what the live line says now */
+  /** How many lines are drawn. */
+  #height = 0;
+
+  /** @param line what the live line says now; several with newlines between them */
   constructor(output: Output, line: () => string) {
     this.#output = output;
     this.#line = line;
@@ -24,21 +27,35 @@ export class Screen {
 
   /** Prints a message above the live line. */
   print(message: string): void {
-    if (this.#output.isTTY) this.#output.write(`${CLEAR_LINE}${message}\n`);
-    else this.#output.write(`${message}\n`);
+    this.#output.write(`${this.#cleared()}${message}\n`);
     if (this.#output.isTTY) this.#draw();
   }
 
   /** Ends the live line; the output is plain again. */
   close(): void {
     clearInterval(this.#timer);
-    if (this.#output.isTTY) this.#output.write(CLEAR_LINE);
+    if (this.#output.isTTY) this.#output.write(this.#cleared());
   }
 
   #draw(): void {
-    // A line that wraps could not be cleared, so it is cut at the edge.
-    this.#output.write(CLEAR_LINE + this.#line().slice(0, (this.#output.columns ?? 80) - 1));
+    const cleared = this.#cleared();
+    const lines = this.#line().split('\n');
+    this.#height = lines.length;
+    // A line that wraps could not be cleared: it is cut at the edge, and by the terminal itself where letters are two columns wide.
+    const edge = (this.#output.columns ?? 80) - 1;
+    this.#output.write(`${cleared}${NO_WRAP}${lines.map((line) => line.slice(0, edge)).join('\n')}${WRAP}`);
+  }
+
+  /** What takes away that which is drawn. */
+  #cleared(): string {
+    const height = this.#height;
+    this.#height = 0;
+    if (!this.#output.isTTY) return '';
+    return height > 1 ? `\u001B[${height - 1}F${CLEAR_BELOW}` : CLEAR_LINE;
   }
 }
 
 const CLEAR_LINE = '\r\u001B[2K';
+const CLEAR_BELOW = '\u001B[J';
+const NO_WRAP = '\u001B[?7l';
+const WRAP = '\u001B[?7h';

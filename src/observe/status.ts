@@ -1,14 +1,21 @@
 import type { Diagnostic } from '../diagnostic.ts';
 import type { Ledger } from '../ledger.ts';
 
+export interface StatusOptions {
+  /** Whether it stores minute by minute, so that the next one is worth waiting for. @default true */
+  readonly hasWindows?: boolean;
+}
+
 /** How a run stands, in one line: a person sees at a glance that it moves and that nothing is missing. */
 export class Status {
   readonly #ledger: () => Ledger;
+  readonly #hasWindows: boolean;
   readonly #behindMs = new Map<string, number>();
 
   /** @param ledger gives that of the run at work */
-  constructor(ledger: () => Ledger) {
+  constructor(ledger: () => Ledger, { hasWindows = true }: StatusOptions = {}) {
     this.#ledger = ledger;
+    this.#hasWindows = hasWindows;
   }
 
   /** Takes note of what a run reports. */
@@ -33,7 +40,7 @@ export class Status {
       `in flight ${count(inFlight)} (${mebibytes.toFixed(1)} MiB)`,
       `behind ${behindMs < 1000 ? `${behindMs} ms` : `${(behindMs / 1000).toFixed(1)} s`}`,
       ...(this.#ledger().isFull ? ['waits for room'] : []),
-      `next minute in ${Math.ceil((60_000 - (nowMs % 60_000)) / 1000)} s`,
+      ...(this.#hasWindows ? [`next minute in ${Math.ceil((60_000 - (nowMs % 60_000)) / 1000)} s`] : []),
     ].join('  ');
   }
 }

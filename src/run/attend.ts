@@ -1,10 +1,10 @@
 import type { Duration } from 'date-fns';
-import type { Diagnostic } from '../diagnostic.ts';
 import { durationMs } from '../duration.ts';
 import type { Counts } from '../ledger.ts';
 import { logLine } from '../observe/log.ts';
 import { type Output, Screen } from '../observe/screen.ts';
 import { Status } from '../observe/status.ts';
+import { stepOf } from '../operators/named.ts';
 import type { Pipeline } from '../pipeline.ts';
 import { type RunOptions, startRun } from './run.ts';
 import { summaryOf } from './summary.ts';
@@ -26,7 +26,21 @@ const INTERRUPTED = 130;
  * Resolves with the counts of a run that ended as it should; with nothing when it failed, and says why.
  */
 export async function attend(pipeline: Pipeline, options: AttendOptions = {}): Promise<Counts | undefined> {
-  const { output = process.stderr, report } = options;
+  const [counts] = await attendAll([pipeline], options);
+  return counts;
+}
+
+export interface AttendAllOptions extends AttendOptions {
+  /** Lines of one's own under those of the pipelines. */
+  readonly foot?: () => readonly string[];
+}
+
+/** Like `attend`, for pipelines side by side in one process, each with its live line. When one of them fails, the others are stopped. */
+export async function attendAll(
+  pipelines: readonly Pipeline[],
+  options: AttendAllOptions = {},
+): Promise<readonly (Counts | undefined)[]> {
+  const { output = process.stderr, foot = () => [] } = options;
   const stop = new AbortController();
   const onSignal = (signal: NodeJS.Signals): void => {
     if (stop.signal.aborted) process.exit(INTERRUPTED);
@@ -39,32 +53,47 @@ export async function attend(pipeline: Pipeline, options: AttendOptions = {}): P
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
   const timer = options.for && setTimeout(() => stop.abort('the time is up'), durationMs(options.for));
 
-  let screen: Screen | undefined;
-  let status: Status | undefined;
-  const tell = (diagnostic: Diagnostic): void => {
-    status?.report(diagnostic);
-    const message = logLine(diagnostic);
-    if (message) screen?.print(message);
-    report?.(diagnostic);
-  };
-  try {
-    const running = startRun(pipeline, { ...options, stop: stop.signal, report: tell });
-    status = new Status(() => running.ledger);
-    const line = status.line.bind(status);
-    screen = new Screen(output, () => line(Date.now()));
-    const counts = await running.finished;
-    screen.close();
-    process.stdout.write(`${summaryOf(counts)}\n`);
-    return counts;
-  } catch (error) {
-    screen?.close();
-    output.write(`${pipeline.name} has ended: ${causesOf(error)}\n`);
-    return undefined;
-  } finally {
-    clearTimeout(timer);
-    outer?.removeEventListener('abort', onOuterStop);
-    process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
-  }
+  const width = Math.max(...pipelines.map(({ name }) => name.length));
+  const nameOf = ({ name }: Pipeline, after: string): string => (pipelines.length > 1 ? `${name}${after}`.padEnd(width + 2) : '');
+  const lines: (() => string)[] = [];
+  const screen = new Screen(output, () => [...lines.map((line) => line()), ...foot()].join('\n'));
+  const ends = await Promise.allSettled(
+    pipelines.map(async (pipeline) => {
+      let status: Status | undefined;
+      const running = startRun(pipeline, {
+        ...options,
+        stop: stop.signal,
+        report(diagnostic) {
+          status?.report(diagnostic);
+          const message = logLine(diagnostic);
+          if (message) screen.print(nameOf(pipeline, ': ') + message);
+          options.report?.(diagnostic);
+        },
+      });
+      status = new Status(() => running.ledger, { hasWindows: pipeline.operators.some(isWindow) });
+      const line = status.line.bind(status);
+      lines.push(() => nameOf(pipeline, '') + line(Date.now()));
+      try {
+        return await running.finished;
+      } catch (error) {
+        stop.abort(`${pipeline.name} has ended`);
+        throw error;
+      }
+    }),
+  );
+  screen.close();
+  clearTimeout(timer);
+  outer?.removeEventListener('abort', onOuterStop);
+  process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
+  return ends.map((end, i) => {
+    if (end.status === 'fulfilled') process.stdout.write(`${nameOf(pipelines[i]!, ': ')}${summaryOf(end.value)}\n`);
+    else output.write(`${pipelines[i]!.name} has ended: ${causesOf(end.reason)}\n`);
+    return end.status === 'fulfilled' ? end.value : undefined;
+  });
+}
+
+function isWindow(operator: Pipeline['operators'][number]): boolean {
+  return stepOf(operator)?.name === 'minuteWindow';
 }
 
 /** An error and what caused it, outermost first. */

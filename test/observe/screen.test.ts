@@ -10,6 +10,15 @@ const recorder = (isTTY: boolean) => {
   return { written, isTTY, columns: 12, write: (text: string) => written.push(text) > 0 };
 };
 
+const seenIn = ({ written }: { readonly written: readonly string[] }): string =>
+  written
+    .join('')
+    .replaceAll('\r\u001B[2K', '<clear>')
+    .replaceAll('\u001B[1F\u001B[J', '<up 1, clear>')
+    // Wrapping off and on.
+    .replaceAll('\u001B[?7l', '')
+    .replaceAll('\u001B[?7h', '');
+
 describe('status', () => {
   it('says in one line how a run stands', () => {
     const ledger = new Ledger();
@@ -24,6 +33,7 @@ describe('status', () => {
     status.report({ type: 'shard-ended', shard: 'a' });
     void ledger.reserve(ledger.maxInFlightBytes);
     expect(status.line(60_000)).toContain('behind 20 ms  waits for room  next minute in 60 s');
+    expect(new Status(() => ledger, { hasWindows: false }).line(60_000)).toMatch(/behind 0 ms  waits for room$/);
   });
 });
 
@@ -47,9 +57,17 @@ describe('screen', () => {
     vi.advanceTimersByTime(250);
     screen.print('hello');
     screen.close();
-    expect(output.written.join('').replaceAll('\r\u001B[2K', '<clear>')).toBe(
-      '<clear>a line that<clear>hello\n<clear>a line that<clear>',
-    );
+    expect(seenIn(output)).toBe('<clear>a line that<clear>hello\n<clear>a line that<clear>');
+  });
+
+  it('keeps several lines, each cut at the edge, and takes all of them away before it writes', () => {
+    const output = recorder(true);
+    const screen = new Screen(output, () => 'a line that is too long\nanother line');
+    vi.advanceTimersByTime(250);
+    screen.print('hello');
+    screen.close();
+    const both = 'a line that\nanother lin';
+    expect(seenIn(output)).toBe(`<clear>${both}<up 1, clear>hello\n<clear>${both}<up 1, clear>`);
   });
 
   it('prints plain lines where there is no terminal', () => {
