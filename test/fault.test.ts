@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { FencedError, SettledTooEarlyError } from '../src/errors.ts';
+import { FencedError, SettledTooEarlyError, WentBackError } from '../src/errors.ts';
 import { faultOf } from '../src/fault.ts';
 
 const error = (message: string, fields: object = {}): Error => Object.assign(new Error(message), fields);
@@ -28,6 +28,8 @@ describe('faultOf', () => {
     ['a Redis that became a replica', error("READONLY You can't write against a read only replica.")],
     ['a full Redis', error("OOM command not allowed when used memory > 'maxmemory'.")],
     ['a busy Redis', error('BUSY Redis is busy running a script.')],
+    ['a Redis that cannot write its data', error('MISCONF Errors writing to the AOF file')],
+    ['a Redis with too many clients', error('ERR max number of clients reached')],
     ['a transient cause', error('could not load', { cause: sql('57P01') })],
   ])('tries again after %s', (_, fault) => {
     expect(faultOf(fault)).toBe('transient');
@@ -47,6 +49,10 @@ describe('faultOf', () => {
     ['events let go too early', new SettledTooEarlyError('step 1', 'shard-1')],
   ])('does not try again after %s', (_, fault) => {
     expect(faultOf(fault)).toBe('permanent');
+  });
+
+  it('goes back with a store', () => {
+    expect(faultOf(new WentBackError('redis', 'shard-1', '3 9:0', '3 7:0'))).toBe('went-back');
   });
 
   it('gives way to a newer run', () => {

@@ -21,8 +21,8 @@ local call, compounds = redis.call, {}
 function compounds.recent(from, to)
   local key = ARGV[from]
   for i = from + 3, to do call('LREM', key, 0, ARGV[i]) end
-  call('LPUSH', key, unpack(ARGV, from + 3, to))
-  call('LTRIM', key, 0, ARGV[from + 1] - 1)
+  local length, keep = call('LPUSH', key, unpack(ARGV, from + 3, to)), tonumber(ARGV[from + 1])
+  if length > keep then call('LTRIM', key, 0, keep - 1) end
   call('PEXPIRE', key, ARGV[from + 2])
 end
 

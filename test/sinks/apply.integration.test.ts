@@ -17,6 +17,7 @@ import {
 } from '../../src/stores/commands.ts';
 import { redis } from '../../src/stores/redis.ts';
 import { deliver } from '../../src/testing/deliver.ts';
+import { startFaultProxy } from '../support/fault-proxy.ts';
 import { type RedisServer, startRedis } from '../support/redis.ts';
 import { sinkConformance } from './conformance.ts';
 
@@ -51,8 +52,8 @@ sinkConformance('apply', async () => {
 const bounds = { keep: 3, expire: { days: 1 } };
 const at = (sequence: number) => ({ shard: 'shard-1', sequence: String(sequence), subSequence: 0 });
 
-async function opened(commands: CommandsOf<Uint8Array>, maxEvents = 500): Promise<OpenSink<Event<Uint8Array>>> {
-  const sink = await apply(redis(server.url), commands, { maxEvents }).open({ pipeline: 'p', report: () => {} });
+async function opened(commands: CommandsOf<Uint8Array>): Promise<OpenSink<Event<Uint8Array>>> {
+  const sink = await apply(redis(server.url), commands).open({ pipeline: 'p', report: () => {} });
   await sink.acquire('shard-1');
   return sink;
 }
@@ -199,33 +200,20 @@ describe('an event that apply rejects', () => {
 
 describe('a batch that is cut into calls', () => {
   it('goes on where it failed, and forgets no reject', async () => {
-    let failing = true;
-    const sink = await opened((data, { position: { sequence } }) => {
-      if (sequence === '2') return [incrby('text', 1)];
-      // The fault of a store, between two of the calls: the commands of events are asked for call by call.
-      if (sequence === '4' && failing) void server.client.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
-      return [rpush('stored', text(data))];
-    }, 2);
+    const proxy = await startFaultProxy({ target: server.url, faults: [{ kind: 'reset-request', on: 'EVALSHA', at: 1 }] });
+    const commands: CommandsOf<Uint8Array> = (data, { position: { sequence } }) =>
+      sequence === '2' ? [incrby('text', 1)] : [rpush('stored', text(data))];
+    const sink = await apply(redis(proxy.url), commands, { maxEvents: 2 }).open({ pipeline: 'p', report: () => {} });
+    await sink.acquire('shard-1');
     await server.client.set('text', 'x');
     const batch = { items: eventsOf(5), positions: new Map([['shard-1', at(5)]]) };
     const refused: Refusal[] = [];
-    // Slow enough for the connection to be lost before the second call.
-    const commit = sink.commit(batch, refused);
-    await commit.catch(() => {});
-    failing = false;
-    const stands = (await again(() => sink.positions(['shard-1']))).get('shard-1') as ReturnType<typeof at>;
-    const rest = batch.items.flatMap((event) => event.after(stands) ?? []);
-    if (rest.length > 0) await sink.commit({ ...batch, items: rest }, refused);
+    await expect(sink.commit(batch, refused)).rejects.toThrow(/no connection/);
+    expect(await sink.positions(['shard-1'])).toEqual(new Map([['shard-1', at(2)]]));
+    await sink.commit({ ...batch, items: batch.items.flatMap((event) => event.after(at(2)) ?? []) }, refused);
     await sink.close();
+    await proxy.close();
     expect(refused.map(({ event }) => event.position.sequence)).toEqual(['2']);
     expect(await server.client.lrange('stored', 0, -1)).toEqual([1, 3, 4, 5].map((i) => `event ${i}`));
   });
 });
-
-async function again<R>(ask: () => Promise<R>): Promise<R> {
-  try {
-    return await ask();
-  } catch {
-    return again(ask);
-  }
-}
