@@ -174,7 +174,7 @@ class WrittenCommand extends Command {
 }
 
 const LOST =
-  /^(Connection is closed|Reached the max retries|Stream isn't writeable|None of startup nodes|Cluster isn't ready|Cluster is ended|Failed to refresh slots|Too many Cluster redirections)/;
+  /^(Connection is closed|Command aborted due to connection close|Reached the max retries|Stream isn't writeable|None of startup nodes|Cluster isn't ready|Cluster is ended|Failed to refresh slots|Too many Cluster redirections)/;
 
 /** Says which servers a URL of ours names: a cluster's has a list of nodes, which no URL has. */
 function addressOf(url: string): {

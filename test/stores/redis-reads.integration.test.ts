@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { faultOf } from '../../src/fault.ts';
 import type { Read } from '../../src/operators/lookup-source.ts';
 import { get, hgetall, highest, smembers } from '../../src/stores/reads.ts';
 import { redis } from '../../src/stores/redis.ts';
+import { startFaultProxy } from '../support/fault-proxy.ts';
 import { type RedisServer, startRedis } from '../support/redis.ts';
 
 let server: RedisServer;
@@ -18,8 +20,8 @@ beforeAll(async () => {
 afterAll(() => server.stop());
 
 /** What a server answers to reads, understood; the failure of the whole call is thrown. */
-function answersTo(...all: readonly Read<unknown>[]): Promise<unknown[]> {
-  const open = redis(server.url).openReads();
+function answersTo(url: string, ...all: readonly Read<unknown>[]): Promise<unknown[]> {
+  const open = redis(url).openReads();
   return new Promise<unknown[]>((resolve, reject) => {
     open.read(all, (answers, failure) => {
       if (failure !== undefined) return reject(failure as Error);
@@ -29,7 +31,7 @@ function answersTo(...all: readonly Read<unknown>[]): Promise<unknown[]> {
 }
 
 it('reads text, hashes, sets and the highest of a sorted set in one call', async () => {
-  expect(await answersTo(get('text'), hgetall('hash'), smembers('set'), highest('sorted', 2))).toEqual([
+  expect(await answersTo(server.url, get('text'), hgetall('hash'), smembers('set'), highest('sorted', 2))).toEqual([
     'é',
     new Map([
       ['a', '1'],
@@ -44,7 +46,7 @@ it('reads text, hashes, sets and the highest of a sorted set in one call', async
 });
 
 it('takes the absence of a key for an answer', async () => {
-  expect(await answersTo(get('no'), hgetall('no'), smembers('no'), highest('no', 2))).toEqual([
+  expect(await answersTo(server.url, get('no'), hgetall('no'), smembers('no'), highest('no', 2))).toEqual([
     undefined,
     new Map(),
     new Set(),
@@ -53,9 +55,17 @@ it('takes the absence of a key for an answer', async () => {
 });
 
 it('tells of a key of another kind in its place, and answers the others', async () => {
-  const [wrong, right] = await answersTo(get('hash'), get('text'));
+  const [wrong, right] = await answersTo(server.url, get('hash'), get('text'));
   expect((wrong as Error).message).toContain('WRONGTYPE');
   expect(right).toBe('é');
+});
+
+it('fails as a whole, for a reason that passes, when the connection is lost between two answers', async () => {
+  const proxy = await startFaultProxy({ target: server.url, faults: [{ kind: 'drop-answer', on: 'SMEMBERS' }] });
+  const failure = await answersTo(proxy.url, get('text'), smembers('set'), get('text')).catch((error: unknown) => error as Error);
+  expect(failure).toMatchObject({ message: expect.stringMatching(/^redis \S+: no connection: /) });
+  expect(faultOf(failure)).toBe('transient');
+  await proxy.close();
 });
 
 it('fails as a whole, for a reason that passes, when nobody answers', async () => {
