@@ -71,6 +71,11 @@ export class OpenCluster implements OpenCommandStore {
     }
     const refused = faults.flatMap(({ events: its, ...why }) => its.flatMap((i) => rejectOf?.(i, why) ?? []));
     await this.#own.execute(owner, { events, commands: [], rejects: [...rejects, ...refused], positions });
+    // Kept now, with the positions past it. A kill before this leaves a field behind, which nobody asks for again.
+    if (faults.length > 0)
+      await this.#client.callAll(
+        faults.map(({ path, events: its }) => ['HDEL', keyOf(owner, slotOf(path!)), ...its.map((i) => fieldOf(events[i]!))]),
+      );
     return faults;
   }
 
@@ -86,7 +91,7 @@ export class OpenCluster implements OpenCommandStore {
     commands: readonly Merged[],
     stands: (shard: string) => Resume | undefined,
   ): Promise<CommandFault[]> {
-    const key = `millrace:slot:{${slotTags()[slot]!}}:${owner.pipeline}:${owner.sink}`;
+    const key = keyOf(owner, slot);
     const numbers = [...new Set(commands.flatMap(({ events }) => events))].sort((a, b) => a - b);
     const last = new Map<string, Position>(numbers.map((i) => [batch.events[i]!.position.shard, batch.events[i]!.position]));
     const answer = (await this.#script.run(...this.#callOf(key, batch.events, commands, last, stands))) as (number | string)[];
@@ -141,7 +146,7 @@ export class OpenCluster implements OpenCommandStore {
   /** What the slot had refused of events that it has. */
   async #refused(key: string, events: Batch['events'], numbers: readonly number[]): Promise<CommandFault[]> {
     if (numbers.length === 0) return [];
-    const fields = numbers.map((i) => `refused:${events[i]!.position.shard}:${formatResume(events[i]!.position)}`);
+    const fields = numbers.map((i) => fieldOf(events[i]!));
     const found = (await this.#client.call('HMGET', [key, ...fields])) as (string | null)[];
     return found.flatMap((text, i) => {
       if (text === null) return [];
@@ -160,6 +165,16 @@ export class OpenCluster implements OpenCommandStore {
       );
     return slot!;
   }
+}
+
+/** The hash of a slot. */
+function keyOf({ pipeline, sink }: Owner, slot: number): string {
+  return `millrace:slot:{${slotTags()[slot]!}}:${pipeline}:${sink}`;
+}
+
+/** The field in it that says why a command of an event was refused. */
+function fieldOf({ position }: Place): string {
+  return `refused:${position.shard}:${formatResume(position)}`;
 }
 
 /** All keys that a command is known to touch. */

@@ -26,7 +26,7 @@ export interface RedisOptions {
  * tag, `viewed:{user}`. Each slot that a batch touches gets a call of its own, all at once, which skips what the slot has; then the shards'
  * positions are moved. So every event is applied once in each slot, whatever is killed whenever, if the same event always gives the same
  * commands; but a reader may see some slots of a batch before others. Own keys there: `millrace:positions:{<pipeline>}:<sink>`, rejects likewise, and
- * in each slot `millrace:slot:{<number>}:<pipeline>:<sink>`, a hash: by shard, the position up to which this slot has everything. A pipeline
+ * in each slot `millrace:slot:{<number>}:<pipeline>:<sink>`, a hash: by shard, the position up to which this slot has everything (and, for a moment, why it refused a command). A pipeline
  * that is to begin anew needs another name of its sink, or these keys deleted. What a node that failed over has lost of a slot stays lost.
  *
  * @param url `redis://user:password@host:port/database`, `redis-cluster://user:password@host:port,host:port`, or `rediss…` for TLS

@@ -99,7 +99,10 @@ describe('on a cluster', () => {
     const home = await cluster.nodeOf(slotOf('{p}'));
     await first.commit(batchOf(5), []);
     await first.close();
+    const slotKey = `millrace:slot:{${slotTags()[slotOf('text')]!}}:p:apply`;
+    expect(await cluster.read('HKEYS', slotKey)).toEqual(['shard-1']);
     // As if the run had been killed before its positions were moved.
+    await (await cluster.nodeOf(slotOf('text'))).client.hset(slotKey, 'refused:shard-1:2:0', 'text\nERR value is not an integer');
     await home.client.hset('millrace:positions:{p}:apply', 'shard-1', '1 ');
     await home.client.del('millrace:rejects:{p}', 'millrace:reject:{p}:apply:shard-1:2:0:apply');
 
@@ -109,6 +112,7 @@ describe('on a cluster', () => {
     await second.close();
     expect(again.map(({ event, why }) => [event.position.sequence, why.code, why.path])).toEqual([['2', 'ERR', 'text']]);
     expect(await home.client.hget('millrace:reject:{p}:apply:shard-1:2:0:apply', 'raw')).toBe('event 2');
+    expect(await cluster.read('HKEYS', slotKey)).toEqual(['shard-1']);
     expect((await counted()).map(Number).reduce((sum, n) => sum + n, 0)).toBe(9);
   });
 
