@@ -13,6 +13,12 @@ describe('README', () => {
     expect(quoted).toBe(program.slice(program.indexOf('export const warehouse')).trim());
   });
 
+  it('quotes the heart of pipelines/realtime.ts as it is', () => {
+    const [, quoted] = /<!-- pipelines\/realtime.ts -->\s+```ts\n([^]*?)\n```/.exec(readme)!;
+    const [, heart] = /\n( {4}return pipeline[^]*?;)\n {2}\},/.exec(read('pipelines/realtime.ts'))!;
+    expect(quoted).toBe(heart!.replaceAll(/^ {4}/gm, ''));
+  });
+
   it('names only files that are there', () => {
     const links = [...readme.matchAll(/\]\(([^)#]+)[^)]*\)/g)]
       .map(([, link]) => link!)
