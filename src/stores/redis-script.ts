@@ -31,6 +31,7 @@ end
 function compounds.rank(from, to)
   local key, keep, without = ARGV[from], tonumber(ARGV[from + 1]), ARGV[from + 3]
   local cuts = call('ZCARD', key) + (to - from - 3) / 2 > keep
+  if without ~= '' and call('SCARD', without) == 0 then without = '' end
   local at = from + 4
   while at <= to do
     local last = at + 2 * ARGV[at]
