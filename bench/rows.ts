@@ -1,4 +1,4 @@
-/** One line of the table: a process that prints, as its last line, JSON with `events`, `seconds`, `cpuSeconds` and `peakMiB`. */
+/** One line of the table: a process that prints, as its last line, JSON of a `Measured`. */
 export interface Row {
   readonly name: string;
   /** What Node is to run. */
@@ -75,6 +75,25 @@ export const groups: readonly Group[] = [
     rows: [
       { name: "ioredis's pipeline, at least once", command: ['bench/redis-apply.ts', '--by', 'pipeline'] },
       { name: 'apply, exactly once', command: ['bench/redis-apply.ts'], against: "ioredis's pipeline, at least once" },
+    ],
+  },
+  {
+    name: 'latency',
+    title:
+      'The whole realtime pipeline on one thread: from when a line is due in its process, evenly, until Redis has answered; after three seconds of warm-up',
+    quickEvents: 10_000,
+    rows: [1000, 5000, 20_000].map((rate) => ({
+      name: `${rate.toLocaleString('en')} events/s`,
+      command: ['bench/latency.ts', '--rate', String(rate)],
+    })),
+  },
+  {
+    name: 'end-to-end',
+    title: 'The same behind kinesis-local, 20 events/s: from PutRecord until the key is there',
+    quickEvents: 60,
+    rows: [
+      { name: 'polling', command: ['bench/end-to-end.ts'] },
+      { name: 'fan-out', command: ['bench/end-to-end.ts', '--mode', 'fan-out'] },
     ],
   },
 ];

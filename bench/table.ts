@@ -1,0 +1,83 @@
+import type { Row } from './rows.ts';
+import { type Spread, spread } from './spread.ts';
+
+/** What a row's process prints as its last line. */
+export interface Measured {
+  readonly events: number;
+  readonly seconds: number;
+  readonly cpuSeconds: number;
+  readonly peakMiB: number;
+  /** What its server spent. */
+  readonly serverCpuSeconds?: number;
+  /** Half, 99 % and 99.9 % of its events took no longer. */
+  readonly p50Ms?: number;
+  readonly p99Ms?: number;
+  readonly p999Ms?: number;
+  readonly maxMs?: number;
+}
+
+/** Writes what the rows measured as a table: medians, and the least and greatest when there were several rounds. */
+export function tableOf(rows: readonly Row[], measured: ReadonlyMap<Row, readonly Measured[]>): string {
+  const any = [...measured.values()].flat();
+  const isLatency = any.some(({ p50Ms }) => p50Ms !== undefined);
+  const hasServer = any.some(({ serverCpuSeconds }) => serverCpuSeconds !== undefined);
+  const head = isLatency ? LATENCY : hasServer ? WITH_SERVER : ALONE;
+  const cellsOf = isLatency ? latencyCells : hasServer ? cellsWithServer : cellsAlone;
+  const lines = rows.map((row) => {
+    const other = rows.find(({ name }) => name === row.against);
+    return [row.name, ...cellsOf(measured.get(row)!, other && measured.get(other))];
+  });
+  const widths = head.map((_, column) => Math.max(...[head, ...lines].map((line) => line[column]!.length)));
+  return [head, ...lines]
+    .map((line) => line.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join('  '))
+    .join('\n');
+}
+
+const ALONE = ['', 'k events/s', 'CPU s a million', 'ns CPU an event, more', 'ratio', 'peak MiB'];
+
+function cellsAlone(all: readonly Measured[], other?: readonly Measured[]): string[] {
+  const cpu = spread(all.map(cpuPerMillion));
+  const before = other && spread(other.map(cpuPerMillion)).median;
+  const more = before === undefined ? '' : signed((cpu.median - before) * 1000);
+  const ratio = before === undefined ? '' : (cpu.median / before).toFixed(2);
+  return [told(spread(all.map(ratePerMs)), 0), told(cpu, 2), more, ratio, peakOf(all)];
+}
+
+const WITH_SERVER = ['', 'k events/s', 'times as many', 'CPU s a million', "server's", 'peak MiB'];
+
+function cellsWithServer(all: readonly Measured[], other?: readonly Measured[]): string[] {
+  const rate = spread(all.map(ratePerMs));
+  const times = other ? (rate.median / spread(other.map(ratePerMs)).median).toFixed(1) : '';
+  const server = spread(all.map(({ serverCpuSeconds = 0, events }) => (serverCpuSeconds / events) * 1e6));
+  return [told(rate, 1), times, told(spread(all.map(cpuPerMillion)), 1), told(server, 1), peakOf(all)];
+}
+
+const LATENCY = ['', 'p50 ms', 'p99 ms', 'p99.9 ms', 'most', 'CPU s a second'];
+
+function latencyCells(all: readonly Measured[]): string[] {
+  const cells = (['p50Ms', 'p99Ms', 'p999Ms', 'maxMs'] as const).map((name) =>
+    told(spread(all.map((one) => one[name] ?? Number.NaN)), 1),
+  );
+  return [...cells, told(spread(all.map(({ cpuSeconds, seconds }) => cpuSeconds / seconds)), 2)];
+}
+
+function peakOf(all: readonly Measured[]): string {
+  return spread(all.map(({ peakMiB }) => peakMiB)).median.toFixed(0);
+}
+
+function cpuPerMillion({ cpuSeconds, events }: Measured): number {
+  return (cpuSeconds / events) * 1e6;
+}
+
+function ratePerMs({ events, seconds }: Measured): number {
+  return events / seconds / 1000;
+}
+
+function told({ median, least, greatest }: Spread, digits: number): string {
+  const range = least === greatest ? '' : ` (${least.toFixed(digits)} to ${greatest.toFixed(digits)})`;
+  return median.toFixed(digits) + range;
+}
+
+function signed(ns: number): string {
+  return `${ns < 0 ? '' : '+'}${Math.round(ns)}`;
+}
