@@ -1,0 +1,94 @@
+import { once } from 'node:events';
+import { spawn } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { catalogue } from '../../src/demo/catalogue.ts';
+import { startRedisServer } from '../../src/demo/redis-server.ts';
+import { startVictim } from '../crash/victim.ts';
+
+let folder: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'millrace-demo-'));
+});
+
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+const isAlive = (pid: number): boolean => {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+};
+
+describe('npm start', { timeout: 120_000 }, () => {
+  it('runs both pipelines, follows a visitor, ends on Ctrl-C with everything stored, and goes on where it stopped', async () => {
+    const directory = join(folder, 'shop');
+    const first = startVictim('pipelines/demo.ts', {}, ['--directory', directory, '--rate', '200']);
+    await first.says('recommended  ');
+    first.signal('SIGINT');
+    const { code, output } = await first.ended();
+    expect(code, output).toBe(0);
+    expect(output).toMatch(/viewed {7}\S.* · /);
+    expect(output).toMatch(/\nwarehouse: read \d{3,} = stored \d{3,} .*\nrealtime: {2}read \d{3,} = stored \d{3,} /);
+    expect(output).not.toMatch(/read.*=.* in flight/);
+
+    const redis = await startRedisServer(join(directory, 'redis'));
+    const client = new Redis(redis.url);
+    try {
+      const [sku] = await client.lrange((await client.keys('viewed:*'))[0]!, '0', '-1');
+      expect(catalogue.map((product) => product.sku)).toContain(sku);
+      expect(await client.hlen('millrace:positions:realtime:apply')).toBe(2);
+    } finally {
+      client.disconnect();
+      await redis.stop();
+    }
+
+    const second = await startVictim('pipelines/demo.ts', {}, ['--directory', directory, '--for', '2s']).ended();
+    expect(second.output).not.toContain('TRIM_HORIZON');
+    expect(second.output.match(/realtime: {2}shardId-\d+: reading on from \d+:0/g)).toHaveLength(2);
+    expect(second.code, second.output).toBe(0);
+  });
+
+  it('runs the warehouse alone where there can be no Redis, and says why', async () => {
+    const directory = join(folder, 'alone');
+    const before = await startVictim('pipelines/demo.ts', {}, ['--directory', directory, '--for', '1s']).ended();
+    expect(before.code, before.output).toBe(0);
+    await rm(join(directory, 'redis'), { recursive: true });
+    await writeFile(join(directory, 'redis'), 'no folder');
+    const { code, output } = await startVictim('pipelines/demo.ts', {}, ['--directory', directory, '--for', '2s']).ended();
+    expect(output).toMatch(/^The warehouse runs alone: EEXIST.*\n/);
+    expect(output).toMatch(/\nread \d+ = stored/);
+    expect(code).toBe(0);
+  });
+});
+
+describe('startRedisServer', { timeout: 60_000 }, () => {
+  it('keeps its data, and ends with the process that started it, also when that is killed', async () => {
+    const directory = join(folder, 'orphan');
+    const module = join(import.meta.dirname, '../../src/demo/redis-server.ts');
+    const program = `const { startRedisServer } = await import(${JSON.stringify(module)});
+      const { pid, url } = await startRedisServer(${JSON.stringify(directory)});
+      console.log(JSON.stringify({ pid, url }));
+      setInterval(() => {}, 1000);`;
+    const parent = spawn(process.execPath, ['--input-type=module', '--eval', program], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const [line] = (await once(parent.stdout, 'data')) as [Buffer];
+    const { pid, url } = JSON.parse(String(line)) as { pid: number; url: string };
+    const client = new Redis(url);
+    await client.set('kept', 'yes');
+    client.disconnect();
+    parent.kill('SIGKILL');
+    await expect.poll(() => isAlive(pid), { timeout: 15_000 }).toBe(false);
+
+    const next = await startRedisServer(directory);
+    const again = new Redis(next.url);
+    expect(await again.get('kept')).toBe('yes');
+    again.disconnect();
+    await next.stop();
+    expect(isAlive(next.pid)).toBe(false);
+  });
+});

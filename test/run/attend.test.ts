@@ -1,0 +1,64 @@
+import { describe, expect, it, vi } from 'vitest';
+import type { Event } from '../../src/event.ts';
+import { type Pipeline, pipeline } from '../../src/pipeline.ts';
+import { attendAll } from '../../src/run/attend.ts';
+import { type MemorySink, memorySink } from '../../src/testing/memory-sink.ts';
+import { type PushSource, pushSource } from '../support/push-source.ts';
+
+interface Part {
+  readonly source: PushSource;
+  readonly sink: MemorySink<Event<Uint8Array>>;
+  readonly declared: Pipeline;
+}
+
+function part(name: string): Part {
+  const [source, sink] = [pushSource(), memorySink<Event<Uint8Array>>()];
+  return { source, sink, declared: pipeline(name).from(source).to(sink) };
+}
+
+function attended(parts: readonly Part[], stop?: AbortSignal) {
+  const written: string[] = [];
+  const ended = attendAll(
+    parts.map(({ declared }) => declared),
+    { output: { write: (text: string) => written.push(text) > 0 }, ...(stop && { stop }) },
+  );
+  return { ended, text: () => written.join('') };
+}
+
+describe('pipelines side by side', () => {
+  it('each say who they are, and stop together', async () => {
+    const parts = [part('a'), part('longer')];
+    const stop = new AbortController();
+    const { ended, text } = attended(parts, stop.signal);
+    await Promise.all(parts.map(({ source }) => source.started()));
+    for (const { source } of parts) source.push('one');
+    stop.abort('enough');
+    expect((await ended).map((counts) => counts?.stored)).toEqual([1, 1]);
+    expect(text()).toBe('a:      stopping: enough\nlonger: stopping: enough\n');
+  });
+
+  it('stop when one of them fails, with what the others have read stored, and the reason told', async () => {
+    const parts = [part('good'), part('bad')] as const;
+    const { ended, text } = attended(parts);
+    await Promise.all(parts.map(({ source }) => source.started()));
+    parts[0].source.push('one', 'two');
+    parts[1].source.fail(new TypeError('broken'));
+    const [good, bad] = await ended;
+    expect([good?.stored, bad]).toEqual([2, undefined]);
+    expect(parts[0].sink.stored).toHaveLength(2);
+    expect(text()).toContain('good: stopping: bad has ended\n');
+    expect(text()).toMatch(/\nbad has ended: TypeError: broken\n$/);
+  });
+
+  it('go on when one of them has come to its end', async () => {
+    const parts = [part('short'), part('long')] as const;
+    const { ended } = attended(parts);
+    await Promise.all(parts.map(({ source }) => source.started()));
+    parts[0].source.end();
+    parts[1].source.push('one');
+    await vi.waitFor(() => expect(parts[1].sink.stored).toHaveLength(1));
+    parts[1].source.push({ sequence: 2, raw: 'two' });
+    parts[1].source.end();
+    expect((await ended).map((counts) => counts?.stored)).toEqual([0, 2]);
+  });
+});
