@@ -11,7 +11,8 @@ export type { Counts, LedgerOptions } from './ledger.ts';
 // Pipelines
 export { pipeline } from './pipeline.ts';
 export type { Pipeline, Stage } from './pipeline.ts';
-export { DrainDeadlineError, run, startRun } from './run/run.ts';
+export { DrainDeadlineError } from './run/deadline.ts';
+export { run, startRun } from './run/run.ts';
 export type { RunOptions, Running } from './run/run.ts';
 export { StalledError } from './run/shard-watch.ts';
 export { attend } from './run/attend.ts';

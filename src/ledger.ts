@@ -1,6 +1,8 @@
 import type { Report } from './diagnostic.ts';
-import { type Position, type Reject, comparePositions } from './event.ts';
+import type { Position, Reject } from './event.ts';
 import { Delivery, type DeliveryOptions } from './delivery.ts';
+import { RejectLine } from './reject-line.ts';
+import { ShardInFlight } from './shard-in-flight.ts';
 
 /** What became of a record, kept as one byte a record; the greater one wins. Between them lie the steps that drop. */
 export const Outcome = { unnamed: 0, firstDrop: 1, lastDrop: 199, stored: 200, rejected: 201 } as const;
@@ -60,15 +62,12 @@ export class Ledger {
   #inFlight = 0;
   readonly #settledBy: number[] = Array.from({ length: 256 }, () => 0);
   readonly #dropNames: string[] = [UNNAMED_DROP];
-  readonly #shards = new Map<string, Shard>();
+  readonly #shards = new Map<string, ShardInFlight>();
   readonly #waiting: { bytes: number; shard: string | undefined; resolve: () => void }[] = [];
   readonly #pressureListeners = new Set<() => void>();
   readonly #endListeners = new Set<(shard: string) => void>();
   readonly #journals = new Set<() => void>();
-  readonly #keepers: ((shard: string) => Position | undefined)[] = [];
-  /** By shard, those that wait, in order. */
-  readonly #rejects = new Map<string, Reject[]>();
-  #takeReject: ((reject: Reject) => void) | undefined;
+  readonly #rejects = new RejectLine();
 
   /** @throws {RangeError} when `maxInFlightBytes` is not above zero. */
   constructor({ maxInFlightBytes = 256 * 1024 * 1024, report = () => {} }: LedgerOptions = {}) {
@@ -167,20 +166,12 @@ export class Ledger {
 
   /** Keeps a reject, held, until somebody takes it, and no step keeps an event of its shard that came before it. */
   reject(reject: Reject): void {
-    reject.hold();
-    const { shard, first } = reject;
-    let queue = this.#rejects.get(shard);
-    if (!queue) this.#rejects.set(shard, (queue = []));
-    let at = queue.length;
-    while (at > 0 && comparePositions(queue[at - 1]!.first, first) > 0) at--;
-    queue.splice(at, 0, reject);
-    this.passRejects(shard);
+    this.#rejects.add(reject);
   }
 
   /** Hands every reject, kept ones first, to the one who stores it, marks it and releases it. In each shard they come in order. */
   onReject(take: (reject: Reject) => void): void {
-    this.#takeReject = take;
-    for (const shard of this.#rejects.keys()) this.passRejects(shard);
+    this.#rejects.onReject(take);
   }
 
   /**
@@ -190,13 +181,12 @@ export class Ledger {
    * @param oldest the position of the first event of a shard that it keeps; it calls `passRejects` when that has changed
    */
   onKept(oldest: (shard: string) => Position | undefined): void {
-    this.#keepers.push(oldest);
+    this.#rejects.onKept(oldest);
   }
 
-  /** Hands on a shard's rejects before which nothing is kept: when one is stored, the position says that all before it are. */
+  /** Hands on a shard's rejects before which nothing is kept. */
   passRejects(shard: string): void {
-    const queue = this.#rejects.get(shard) ?? [];
-    while (this.#takeReject && queue[0] && !this.#isKeptBefore(queue[0])) this.#takeReject(queue.shift()!);
+    this.#rejects.pass(shard);
   }
 
   /** Calls `close` when a source waits for room and no sink has anything to make it with. Returns what ends that. */
@@ -284,18 +274,10 @@ export class Ledger {
     this.#wake();
   }
 
-  #shard(name: string): Shard {
+  #shard(name: string): ShardInFlight {
     let shard = this.#shards.get(name);
-    if (!shard) this.#shards.set(name, (shard = new Shard()));
+    if (!shard) this.#shards.set(name, (shard = new ShardInFlight()));
     return shard;
-  }
-
-  #isKeptBefore({ shard, first }: Reject): boolean {
-    for (const oldest of this.#keepers) {
-      const kept = oldest(shard);
-      if (kept && comparePositions(kept, first) <= 0) return true;
-    }
-    return false;
   }
 
   #fits(bytes: number): boolean {
@@ -317,40 +299,5 @@ export class Ledger {
     const next = this.#waiting[0];
     if (!next || this.#bytesAtSinks > 0 || this.#inFlightBytes + next.bytes <= this.maxInFlightBytes) return;
     for (const close of this.#pressureListeners) close();
-  }
-}
-
-/** The deliveries of one shard in the order they were read, and how far from the front they are settled. */
-class Shard {
-  checkpoint: Position | undefined;
-  hasEnded = false;
-  caughtUpAtMs: number | undefined;
-  /** Before the first delivery it has been quiet for who knows how long. */
-  quietSinceMs: number | undefined = Number.NEGATIVE_INFINITY;
-  /** Who waits until nothing is in flight. */
-  readonly waiting: (() => void)[] = [];
-  #deliveries: Delivery[] = [];
-  #head = 0;
-
-  get unsettled(): Delivery[] {
-    return this.#deliveries.slice(this.#head).filter(({ isSettled }) => !isSettled);
-  }
-
-  get isSettled(): boolean {
-    return this.#head === this.#deliveries.length;
-  }
-
-  push(delivery: Delivery): void {
-    this.quietSinceMs = undefined;
-    this.#deliveries.push(delivery);
-  }
-
-  shift(): void {
-    while (this.#deliveries[this.#head]?.isSettled) this.checkpoint = this.#deliveries[this.#head++]!.last;
-    if (this.#head * 2 > this.#deliveries.length) {
-      this.#deliveries = this.#deliveries.slice(this.#head);
-      this.#head = 0;
-    }
-    if (this.isSettled) for (const resolve of this.waiting.splice(0)) resolve();
   }
 }

@@ -7,7 +7,19 @@ const root = join(import.meta.dirname, '..', 'src');
 
 /** The rooms from the ground up; a file may import from its own room and from those below it. */
 const floors: readonly (readonly string[])[] = [
-  ['event', 'delivery', 'ledger', 'diagnostic', 'errors', 'owner', 'duration', 'fault', 'decay'],
+  [
+    'event',
+    'delivery',
+    'ledger',
+    'reject-line',
+    'shard-in-flight',
+    'diagnostic',
+    'errors',
+    'owner',
+    'duration',
+    'fault',
+    'decay',
+  ],
   ['operators', 'snowplow', 'stores'],
   ['sources', 'sinks'],
   ['pipeline'],

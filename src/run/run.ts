@@ -1,27 +1,18 @@
 import type { Duration } from 'date-fns';
-import {
-  type Observable,
-  type OperatorFunction,
-  type SchedulerLike,
-  type Subscription,
-  asyncScheduler,
-  interval,
-  tap,
-} from 'rxjs';
+import { type SchedulerLike, asyncScheduler, interval } from 'rxjs';
 import type { Report } from '../diagnostic.ts';
 import { durationMs } from '../duration.ts';
-import { OrderBrokenError, SettledTooEarlyError } from '../errors.ts';
-import { type Item, type Position, comparePositions } from '../event.ts';
 import { faultOf } from '../fault.ts';
-import { type Counts, Ledger, type LedgerOptions, Outcome } from '../ledger.ts';
+import { type Counts, Ledger, type LedgerOptions } from '../ledger.ts';
 import { stepOf } from '../operators/named.ts';
 import type { Pipeline } from '../pipeline.ts';
 import { pause } from '../sources/pause.ts';
 import type { Start } from '../sources/source.ts';
+import { acceptor, guarded } from './accept.ts';
+import { startDeadline } from './deadline.ts';
 import type { RetryOptions } from './retry.ts';
 import { LOOK_EVERY_MS, ShardWatch } from './shard-watch.ts';
 import { OpenSinks } from './open-sinks.ts';
-import type { SinkDriver } from './sink-driver.ts';
 
 export interface RunOptions extends LedgerOptions {
   /** Where to begin in shards that no sink knows. @default 'TRIM_HORIZON' */
@@ -55,11 +46,6 @@ export interface Running {
   readonly ledger: Ledger;
   /** Resolves when the source has ended or the run was stopped and everything is stored; rejects with what ended it otherwise. */
   readonly finished: Promise<Counts>;
-}
-
-/** The drain after a stop took longer than it may; what was not stored will be read again. */
-export class DrainDeadlineError extends Error {
-  override readonly name = 'DrainDeadlineError';
 }
 
 /**
@@ -181,83 +167,7 @@ async function performOnce(pipeline: Pipeline, options: RunOptions, ledger: Ledg
   }
 }
 
-/** Puts a watch behind each step that is not ours: nobody vouches that it holds what it keeps. */
-function guarded(events: Observable<unknown>, { operators }: Pipeline): Observable<unknown> {
-  return (operators as readonly OperatorFunction<unknown, unknown>[]).reduce((stream, operator, i) => {
-    const result = operator(stream);
-    if (stepOf(operator)) return result;
-    return result.pipe(
-      tap((item) => {
-        if (isItem(item) && item.isSettled) throw new SettledTooEarlyError(whichStep(operators, i), item.shard);
-      }),
-    );
-  }, events);
-}
-
 /** How long the steps of a pipeline may keep an event, all together. */
 function keepsMs({ operators }: Pipeline): number {
   return operators.reduce((sum, operator) => sum + (stepOf(operator)?.keepsMs ?? 0), 0);
-}
-
-/** Names a step as a person finds it in the pipeline file: plain RxJS operators have no names of their own. */
-function whichStep(operators: Pipeline['operators'], i: number): string {
-  const before = operators[i - 1] && stepOf(operators[i - 1]!)?.name;
-  const after = operators[i + 1] && stepOf(operators[i + 1]!)?.name;
-  const where = [before && `after ${before}`, after && `before ${after}`].filter(Boolean).join(', ');
-  return `step ${i + 1} of ${operators.length}${where && ` (${where})`}`;
-}
-
-/** Hands each item to every sink, holds it until all have stored it, and sees that it comes in order and unsettled. */
-function acceptor(ledger: Ledger, drivers: readonly SinkDriver<Item>[]): (item: unknown) => void {
-  const latest = new Map<string, Position>();
-  return (item) => {
-    if (!isItem(item))
-      throw new TypeError(`run: expected events or windows at the sinks, got ${item === null ? 'null' : typeof item}`);
-    if (item.isSettled) throw new SettledTooEarlyError('a step', item.shard);
-    const before = latest.get(item.shard);
-    if (before && comparePositions(item.first, before) < 0) throw new OrderBrokenError('run', before, item.first);
-    latest.set(item.shard, item.last);
-
-    item.hold();
-    ledger.atSinks(item.sizeBytes);
-    let missing = drivers.length;
-    const done = (): void => {
-      if (--missing > 0) return;
-      item.mark(Outcome.stored);
-      item.release();
-      ledger.atSinks(-item.sizeBytes);
-    };
-    for (const driver of drivers) driver.push(item, done);
-  };
-}
-
-function isItem(value: unknown): value is Item {
-  return typeof value === 'object' && value !== null && 'isSettled' in value;
-}
-
-/** From the stop on the run has so long to store what it read. */
-function startDeadline(
-  stop: AbortSignal,
-  within: Duration,
-  scheduler: SchedulerLike,
-  report: Report,
-  fail: (error: unknown) => void,
-): { clear(): void } {
-  let timer: Subscription | undefined;
-  const begin = (): void => {
-    const ms = durationMs(within);
-    report({ type: 'stopping', why: String(stop.reason) });
-    timer = scheduler.schedule(
-      () => fail(new DrainDeadlineError(`run: expected to have stored everything ${ms} ms after the stop, and had not`)),
-      ms,
-    );
-  };
-  if (stop.aborted) begin();
-  else stop.addEventListener('abort', begin, { once: true });
-  return {
-    clear() {
-      timer?.unsubscribe();
-      stop.removeEventListener('abort', begin);
-    },
-  };
 }

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Observable, type OperatorFunction, delay, filter, map, mergeMap } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import type { Diagnostic } from '../../src/diagnostic.ts';
-import { DrainDeadlineError } from '../../src/run/run.ts';
+import { DrainDeadlineError } from '../../src/run/deadline.ts';
 import { FencedError, OrderBrokenError, SettledTooEarlyError } from '../../src/errors.ts';
 import type { Event, Reject } from '../../src/event.ts';
 import { mapAccum } from '../../src/operators/map-accum.ts';

@@ -1,0 +1,49 @@
+import { type Position, type Reject, comparePositions } from './event.ts';
+
+/**
+ * The rejects of a run on their way to whoever stores them: of each shard in order, and none before an event that a step keeps. When one is
+ * stored, its position says that all before it are.
+ */
+export class RejectLine {
+  readonly #keepers: ((shard: string) => Position | undefined)[] = [];
+  /** By shard, those that wait, in order. */
+  readonly #waiting = new Map<string, Reject[]>();
+  #take: ((reject: Reject) => void) | undefined;
+
+  /** Takes a reject on, and holds it. */
+  add(reject: Reject): void {
+    reject.hold();
+    const { shard, first } = reject;
+    let queue = this.#waiting.get(shard);
+    if (!queue) this.#waiting.set(shard, (queue = []));
+    let at = queue.length;
+    while (at > 0 && comparePositions(queue[at - 1]!.first, first) > 0) at--;
+    queue.splice(at, 0, reject);
+    this.pass(shard);
+  }
+
+  /** Hands rejects to `take` from now on, those that wait first. */
+  onReject(take: (reject: Reject) => void): void {
+    this.#take = take;
+    for (const shard of this.#waiting.keys()) this.pass(shard);
+  }
+
+  /** Registers a step that keeps events: where the first one of a shard lies. */
+  onKept(oldest: (shard: string) => Position | undefined): void {
+    this.#keepers.push(oldest);
+  }
+
+  /** Hands on a shard's rejects before which nothing is kept. */
+  pass(shard: string): void {
+    const queue = this.#waiting.get(shard) ?? [];
+    while (this.#take && queue[0] && !this.#isKeptBefore(queue[0])) this.#take(queue.shift()!);
+  }
+
+  #isKeptBefore({ shard, first }: Reject): boolean {
+    for (const oldest of this.#keepers) {
+      const kept = oldest(shard);
+      if (kept && comparePositions(kept, first) <= 0) return true;
+    }
+    return false;
+  }
+}

@@ -1,0 +1,56 @@
+import { type Observable, type OperatorFunction, tap } from 'rxjs';
+import { OrderBrokenError, SettledTooEarlyError } from '../errors.ts';
+import { type Item, type Position, comparePositions } from '../event.ts';
+import { type Ledger, Outcome } from '../ledger.ts';
+import { stepOf } from '../operators/named.ts';
+import type { Pipeline } from '../pipeline.ts';
+import type { SinkDriver } from './sink-driver.ts';
+
+/** Puts a watch behind each step that is not ours: nobody vouches that it holds what it keeps. */
+export function guarded(events: Observable<unknown>, { operators }: Pipeline): Observable<unknown> {
+  return (operators as readonly OperatorFunction<unknown, unknown>[]).reduce((stream, operator, i) => {
+    const result = operator(stream);
+    if (stepOf(operator)) return result;
+    return result.pipe(
+      tap((item) => {
+        if (isItem(item) && item.isSettled) throw new SettledTooEarlyError(whichStep(operators, i), item.shard);
+      }),
+    );
+  }, events);
+}
+
+/** Hands each item to every sink, holds it until all have stored it, and sees that it comes in order and unsettled. */
+export function acceptor(ledger: Ledger, drivers: readonly SinkDriver<Item>[]): (item: unknown) => void {
+  const latest = new Map<string, Position>();
+  return (item) => {
+    if (!isItem(item))
+      throw new TypeError(`run: expected events or windows at the sinks, got ${item === null ? 'null' : typeof item}`);
+    if (item.isSettled) throw new SettledTooEarlyError('a step', item.shard);
+    const before = latest.get(item.shard);
+    if (before && comparePositions(item.first, before) < 0) throw new OrderBrokenError('run', before, item.first);
+    latest.set(item.shard, item.last);
+
+    item.hold();
+    ledger.atSinks(item.sizeBytes);
+    let missing = drivers.length;
+    const done = (): void => {
+      if (--missing > 0) return;
+      item.mark(Outcome.stored);
+      item.release();
+      ledger.atSinks(-item.sizeBytes);
+    };
+    for (const driver of drivers) driver.push(item, done);
+  };
+}
+
+function isItem(value: unknown): value is Item {
+  return typeof value === 'object' && value !== null && 'isSettled' in value;
+}
+
+/** Names a step as a person finds it in the pipeline file: plain RxJS operators have no names of their own. */
+function whichStep(operators: Pipeline['operators'], i: number): string {
+  const before = operators[i - 1] && stepOf(operators[i - 1]!)?.name;
+  const after = operators[i + 1] && stepOf(operators[i + 1]!)?.name;
+  const where = [before && `after ${before}`, after && `before ${after}`].filter(Boolean).join(', ');
+  return `step ${i + 1} of ${operators.length}${where && ` (${where})`}`;
+}
