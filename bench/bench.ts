@@ -1,6 +1,9 @@
 import { execFile } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
+import { writeLines } from './lines.ts';
 import { type Group, type Row, groups } from './rows.ts';
 import { type Measured, tableOf } from './table.ts';
 
@@ -28,14 +31,26 @@ if (chosen.length === 0 || !(rounds >= 1)) {
 process.stdout.write(rounds === 1 ? 'One round.\n' : `Medians of ${rounds} rounds (least to greatest).\n`);
 for (const group of chosen) process.stdout.write(`\n${group.title}\n\n${tableOf(group.rows, await measureAll(group))}\n`);
 
-async function measureAll({ rows, quickEvents }: Group): Promise<ReadonlyMap<Row, readonly Measured[]>> {
+async function measureAll({ rows, quickEvents = 200_000, fileEvents }: Group): Promise<ReadonlyMap<Row, readonly Measured[]>> {
   const measured = new Map(rows.map((row) => [row, [] as Measured[]]));
-  for (let round = 0; round < rounds; round++) for (const row of rows) measured.get(row)!.push(await measure(row, quickEvents));
+  const events = values.quick ? quickEvents : fileEvents;
+  const folder = await mkdtemp(join(tmpdir(), 'millrace-bench-'));
+  const file = join(folder, 'lines');
+  if (fileEvents !== undefined) await writeLines(file, events!);
+  const flags = [
+    ...(events === undefined ? [] : ['--events', String(events)]),
+    ...(fileEvents === undefined ? [] : ['--file', file]),
+  ];
+  try {
+    for (let round = 0; round < rounds; round++)
+      for (const row of rows) measured.get(row)!.push(await measure([...row.command, ...flags]));
+  } finally {
+    await rm(folder, { recursive: true });
+  }
   return measured;
 }
 
-async function measure({ command }: Row, quickEvents = 200_000): Promise<Measured> {
-  const args = [...command, ...(values.quick ? ['--events', String(quickEvents)] : [])];
-  const { stdout } = await run(process.execPath, ['--max-semi-space-size=8', ...args], { cwd: root });
+async function measure(command: readonly string[]): Promise<Measured> {
+  const { stdout } = await run(process.execPath, ['--max-semi-space-size=8', ...command], { cwd: root });
   return JSON.parse(stdout.trim().split('\n').at(-1)!) as Measured;
 }

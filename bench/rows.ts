@@ -14,6 +14,8 @@ export interface Group {
   readonly rows: readonly Row[];
   /** How many events a row gets with `--quick`. @default 200_000 */
   readonly quickEvents?: number;
+  /** The rows read one file of so many events: its path comes as `--file`. */
+  readonly fileEvents?: number;
 }
 
 const getRecords = (...flags: readonly string[]): readonly string[] => ['bench/get-records.ts', ...flags];
@@ -35,6 +37,13 @@ export const groups: readonly Group[] = [
       { name: 'source, no ledger', command: core('--steps', '0', '--ledger', 'off'), against: 'source' },
       { name: 'all steps, no ledger', command: core('--steps', '5', '--ledger', 'off'), against: '… minuteWindow' },
     ],
+  },
+  {
+    name: 'capture',
+    title: 'From a file of the lines that the enricher printed, log lines between and inside them',
+    fileEvents: 500_000,
+    quickEvents: 100_000,
+    rows: [{ name: 'old chain, into files', command: ['bench/old-chain.ts'] }],
   },
   {
     name: 'get-records',

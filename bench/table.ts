@@ -7,6 +7,10 @@ export interface Measured {
   readonly seconds: number;
   readonly cpuSeconds: number;
   readonly peakMiB: number;
+  /** How many bytes the events had. */
+  readonly bytes?: number;
+  /** Programs that the machine lacks: nothing was measured. */
+  readonly missing?: readonly string[];
   /** What its server spent. */
   readonly serverCpuSeconds?: number;
   /** Half, 99 % and 99.9 % of its events took no longer. */
@@ -21,16 +25,23 @@ export function tableOf(rows: readonly Row[], measured: ReadonlyMap<Row, readonl
   const any = [...measured.values()].flat();
   const isLatency = any.some(({ p50Ms }) => p50Ms !== undefined);
   const hasServer = any.some(({ serverCpuSeconds }) => serverCpuSeconds !== undefined);
-  const head = isLatency ? LATENCY : hasServer ? WITH_SERVER : ALONE;
-  const cellsOf = isLatency ? latencyCells : hasServer ? cellsWithServer : cellsAlone;
+  const hasBytes = any.some(({ bytes }) => bytes !== undefined);
+  const head = hasBytes ? WITH_BYTES : isLatency ? LATENCY : hasServer ? WITH_SERVER : ALONE;
+  const cellsOf = hasBytes ? cellsWithBytes : isLatency ? latencyCells : hasServer ? cellsWithServer : cellsAlone;
   const lines = rows.map((row) => {
-    const other = rows.find(({ name }) => name === row.against);
+    const [missing] = missingOf(row, measured);
+    if (missing) return [row.name, `no ${missing.join(', ')} on this machine`, ...head.slice(2).map(() => '')];
+    const other = rows.find((one) => one.name === row.against && missingOf(one, measured).length === 0);
     return [row.name, ...cellsOf(measured.get(row)!, other && measured.get(other))];
   });
   const widths = head.map((_, column) => Math.max(...[head, ...lines].map((line) => line[column]!.length)));
   return [head, ...lines]
     .map((line) => line.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join('  '))
     .join('\n');
+}
+
+function missingOf(row: Row, measured: ReadonlyMap<Row, readonly Measured[]>): (readonly string[])[] {
+  return measured.get(row)!.flatMap(({ missing }) => (missing ? [missing] : []));
 }
 
 const ALONE = ['', 'k events/s', 'CPU s a million', 'ns CPU an event, more', 'ratio', 'peak MiB'];
@@ -48,8 +59,27 @@ const WITH_SERVER = ['', 'k events/s', 'times as many', 'CPU s a million', "serv
 function cellsWithServer(all: readonly Measured[], other?: readonly Measured[]): string[] {
   const rate = spread(all.map(ratePerMs));
   const times = other ? (rate.median / spread(other.map(ratePerMs)).median).toFixed(1) : '';
-  const server = spread(all.map(({ serverCpuSeconds = 0, events }) => (serverCpuSeconds / events) * 1e6));
+  const server = spread(all.map(serverCpuPerMillion));
   return [told(rate, 1), times, told(spread(all.map(cpuPerMillion)), 1), told(server, 1), peakOf(all)];
+}
+
+const WITH_BYTES = ['', 'k events/s', 'times as many', 'MB/s', 'CPU s a million', "server's", 'of the CPU', 'peak MiB'];
+
+function cellsWithBytes(all: readonly Measured[], other?: readonly Measured[]): string[] {
+  const [rate, times] = cellsWithServer(all, other);
+  const speed = spread(all.map(({ bytes = 0, seconds }) => bytes / seconds / 1e6)).median.toFixed(0);
+  const hasServer = all.some(({ serverCpuSeconds }) => serverCpuSeconds !== undefined);
+  const server = hasServer ? spread(all.map(serverCpuPerMillion)).median.toFixed(1) : '';
+  const share = other ? (spread(all.map(wholeCpu)).median / spread(other.map(wholeCpu)).median).toFixed(2) : '';
+  return [rate!, times!, speed, told(spread(all.map(cpuPerMillion)), 1), server, share, peakOf(all)];
+}
+
+function serverCpuPerMillion({ serverCpuSeconds = 0, events }: Measured): number {
+  return (serverCpuSeconds / events) * 1e6;
+}
+
+function wholeCpu(one: Measured): number {
+  return cpuPerMillion(one) + serverCpuPerMillion(one);
 }
 
 const LATENCY = ['', 'p50 ms', 'p99 ms', 'p99.9 ms', 'most', 'CPU s a second'];
