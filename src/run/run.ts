@@ -75,10 +75,14 @@ export function startRun(pipeline: Pipeline, options: RunOptions = {}): Running 
   let ledger = newLedger();
   const perform = async (): Promise<Counts> => {
     for (let returns = 0; ; returns++) {
+      let isOpen = false;
       try {
-        return await performOnce(pipeline, options, ledger, report);
+        return await performOnce(pipeline, options, ledger, report, () => (isOpen = true));
       } catch (error) {
-        if (faultOf(error) !== 'went-back' || stop.aborted || returns === MAX_RETURNS) throw error;
+        const fault = faultOf(error);
+        // In the middle of a failover, what takes a store's place may not answer at once.
+        const isNotBackYet = returns > 0 && !isOpen && fault === 'transient';
+        if (!(fault === 'went-back' || isNotBackYet) || stop.aborted || returns === MAX_RETURNS) throw error;
         report({ type: 'went-back', error: error as Error, counts: ledger.counts() });
         await pause(scheduler, Math.min(LONGEST_RETURN_DELAY_MS, FIRST_RETURN_DELAY_MS * 2 ** returns), stop);
         if (stop.aborted) throw error;
@@ -94,7 +98,13 @@ export function startRun(pipeline: Pipeline, options: RunOptions = {}): Running 
   };
 }
 
-async function performOnce(pipeline: Pipeline, options: RunOptions, ledger: Ledger, tell: Report): Promise<Counts> {
+async function performOnce(
+  pipeline: Pipeline,
+  options: RunOptions,
+  ledger: Ledger,
+  tell: Report,
+  opened: () => void,
+): Promise<Counts> {
   const {
     stop = new AbortController().signal,
     scheduler = asyncScheduler,
@@ -119,6 +129,7 @@ async function performOnce(pipeline: Pipeline, options: RunOptions, ledger: Ledg
   const deadline = startDeadline(stop, options.drainWithin ?? { seconds: 30 }, scheduler, report, fail);
   try {
     await Promise.race([sinks.open(), failure.promise]);
+    opened();
     const events = pipeline.source.read({
       pipeline: pipeline.name,
       ledger,

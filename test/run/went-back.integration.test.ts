@@ -81,6 +81,43 @@ describe('a store that went back in time', () => {
     expect(counts.read).toBeLessThanOrEqual(all);
   });
 
+  it('is opened again until what has taken its place answers', async () => {
+    const memory = memorySink<Event<Uint8Array>>();
+    memory.beforeCommit = () => {
+      memory.beforeCommit = () => {};
+      throw new WentBackError('memory', 'a', '1', '0');
+    };
+    let opened = 0;
+    const sink: typeof memory = {
+      ...memory,
+      async open(context) {
+        if (++opened === 2 || opened === 3) throw Object.assign(new Error('nobody there yet'), { isTransient: true });
+        return memory.open(context);
+      },
+    };
+    const counts = await run(
+      pipeline('p')
+        .from(scripted({ a: [['x']] }))
+        .to(sink),
+    );
+    expect(counts).toMatchObject({ read: 1, stored: 1 });
+    expect(opened).toBe(4);
+  });
+
+  it('is not waited for when a run opens it for the first time', async () => {
+    const memory = memorySink<Event<Uint8Array>>();
+    memory.open = async () => {
+      throw Object.assign(new Error('nobody there'), { isTransient: true });
+    };
+    await expect(
+      run(
+        pipeline('p')
+          .from(scripted({ a: [['x']] }))
+          .to(memory),
+      ),
+    ).rejects.toThrow('nobody there');
+  });
+
   it('ends the run when it goes back over and over', async () => {
     const sink = memorySink<Event<Uint8Array>>();
     sink.beforeCommit = () => {
