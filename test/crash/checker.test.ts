@@ -152,10 +152,11 @@ describe('the checker of sums', () => {
     from: new Map([['shardId-0', undefined]]),
     to: new Map([['shardId-0', end]]),
   });
+  const counts = () => ({ stored: rows.length, repeats, rejected: rejects.length });
   const sum = `read 900 = stored ${rows.length} + repeats ${repeats} + rejected ${rejects.length}`;
 
   it('finds nothing wrong with what is right', () => {
-    expect(countFaults(stretch(`what it said before\n${sum}\n`), sent, places)).toEqual([]);
+    expect(countFaults(stretch(`what it said before\n${sum}\n`), sent, counts)).toEqual([]);
   });
 
   it.each([
@@ -165,7 +166,7 @@ describe('the checker of sums', () => {
     [`read 900 = stored ${rows.length - 1} + repeats ${repeats + 1} + rejected ${rejects.length}`, 'expected stored'],
     [`read 900 = stored ${rows.length - 1} + repeats ${repeats} + rejected ${rejects.length} + in flight 1`, 'left in flight'],
   ])('finds what does not add up: %s', (summary, what) => {
-    const faults = countFaults(stretch(summary), sent, places);
+    const faults = countFaults(stretch(summary), sent, counts);
     expect(new Set(names(faults))).toEqual(new Set(['counts do not add up']));
     expect(faults[0]!.what).toContain(what);
   });

@@ -1,5 +1,5 @@
 import { type Position, comparePositions, compareResumes, isPosition, parseResume } from '../../src/event.ts';
-import { type Expected, type Sent, isCovered, nameOf, oracleOf, placeOf } from './oracle.ts';
+import { type Expected, type Sent, isCovered, nameOf, placeOf } from './oracle.ts';
 
 /** What can be wrong, in the field's words. */
 type FaultName =
@@ -12,6 +12,8 @@ type FaultName =
   | 'checkpoint ahead of sink'
   | 'nonmonotonic checkpoint'
   | 'fenced write accepted'
+  | 'unguarded write'
+  | 'wrong key'
   | 'counts do not add up'
   | 'ended badly';
 
@@ -218,11 +220,15 @@ export interface Stretch {
   readonly to: ReadonlyMap<string, Position>;
 }
 
-/** What is wrong with the sum that a run printed when it ended well. */
+/**
+ * What is wrong with the sum that a run printed when it ended well.
+ *
+ * @param expectedOf what some of the terms should be for the records that it read
+ */
 export function countFaults(
   { owner, summary, from, to }: Stretch,
   records: readonly Sent[],
-  rejects: ReadonlySet<string>,
+  expectedOf: (between: readonly Sent[]) => Readonly<Record<string, number>>,
 ): Fault[] {
   const fault = (what: string): Fault => ({ name: 'counts do not add up', where: owner, what: `${what}: ${summary.trim()}` });
   const [, read, right] = /^read (\d+) = (.*)$/m.exec(summary) ?? [];
@@ -234,10 +240,8 @@ export function countFaults(
   const between = records.filter(
     (sent) => from.has(sent.shard) && !isCovered(sent, from.get(sent.shard)) && isCovered(sent, to.get(sent.shard)),
   );
-  const { stored, rejected } = oracleOf(between, rejects);
-  const counts = { stored: stored.size, repeats: between.length - stored.size - rejected.size, rejected: rejected.size };
   if (Number(read) !== between.length) return [fault(`${between.length} records lie between where it began and where it ended`)];
-  return Object.entries(counts).flatMap(([term, count]) =>
+  return Object.entries(expectedOf(between)).flatMap(([term, count]) =>
     terms.get(term) === count ? [] : [fault(`expected ${term} ${count}`)],
   );
 }

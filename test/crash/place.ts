@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { hasConditionalS3, startConditionalS3 } from '../support/s3-services.ts';
-import type { ArchivePlace } from './act.ts';
 import { bucketView, folderView } from './archive-evidence.ts';
+import type { ArchivePlace } from './warehouse-act.ts';
 
 /** A place for archives, with what has to be ended. */
 export interface OpenPlace extends ArchivePlace {

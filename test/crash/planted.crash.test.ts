@@ -2,8 +2,9 @@ import { rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Postgres, startPostgres } from '../support/postgres.ts';
-import { Act, type ActOptions } from './act.ts';
+
 import { inFolder } from './place.ts';
+import { WarehouseAct, type WarehouseActOptions } from './warehouse-act.ts';
 
 const PLANTED = 'planted fault';
 
@@ -18,10 +19,10 @@ afterAll(() => postgres.stop());
 /** The names of what the checker finds when a pipeline with a fault is driven to where that shows. */
 async function found(
   plant: string,
-  play: (act: Act) => Promise<void>,
-  options: Pick<ActOptions, 'hasNoArchive' | 'settings'> = {},
+  play: (act: WarehouseAct) => Promise<void>,
+  options: Pick<WarehouseActOptions, 'hasNoArchive' | 'settings'> = {},
 ): Promise<Set<string>> {
-  const act = await Act.open({
+  const act = await WarehouseAct.open({
     seed: 1,
     number: 1,
     postgres,
@@ -54,7 +55,7 @@ describe('the checker, of a pipeline with a fault planted in it', { timeout: 120
   });
 
   it('finds a store that does not look at the epoch', async () => {
-    const zombie = async (act: Act): Promise<void> => {
+    const zombie = async (act: WarehouseAct): Promise<void> => {
       const stopped = act.startOwner();
       await stopped.reads();
       await sleep(1500);
@@ -80,7 +81,7 @@ describe('the checker, of a pipeline with a fault planted in it', { timeout: 120
     expect(names).toContain('duplicate');
   });
 
-  const lookUpFails = async (act: Act): Promise<void> => {
+  const lookUpFails = async (act: WarehouseAct): Promise<void> => {
     await sleep(1500);
     const owner = act.startOwner();
     expect(await owner.ended(), owner.output).toBe(1);

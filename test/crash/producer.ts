@@ -30,6 +30,7 @@ export class Producer {
   readonly #records: Generator<ShopRecord, never, void>;
   readonly #random: Random;
   readonly #stop = new AbortController();
+  #putting = Promise.resolve();
   readonly #done: Promise<void>;
 
   constructor(options: ProducerOptions) {
@@ -46,12 +47,18 @@ export class Producer {
     await this.#done;
   }
 
+  /** Resolves once all that the stream has now is in `sent`. */
+  allTold(): Promise<void> {
+    return this.#putting;
+  }
+
   async #run(): Promise<void> {
     const count = Math.ceil((this.#options.rate * EVERY_MS) / 1000);
     while (!this.#stop.signal.aborted) {
       if (this.sent.length - this.covered < MOST_AHEAD) {
         const records = Array.from({ length: count }, () => this.#records.next().value);
-        await this.#put(this.#options.isPlain ? records.map(single) : pack(records, this.#random));
+        this.#putting = this.#put(this.#options.isPlain ? records.map(single) : pack(records, this.#random));
+        await this.#putting;
       }
       await sleep(EVERY_MS);
     }

@@ -3,14 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { catalogue } from '../../src/demo/catalogue.ts';
 import { Random } from '../../src/demo/random.ts';
 import { type Kinesis, startKinesis } from '../support/kinesis.ts';
 import { type RedisServer, startRedis } from '../support/redis.ts';
 import { Producer } from './producer.ts';
 import { startVictim } from './victim.ts';
-import { arrivalsIn, fillProducts, readVisitors, visitorFaults } from './visitor-evidence.ts';
-import { type Products, visitorKeysOf } from './visitor-oracle.ts';
+import { fillProducts, readArrivals, readVisitors, visitorFaults } from './visitor-evidence.ts';
+import { visitorKeysOf } from './visitor-oracle.ts';
+import { productsOf } from './visitor-products.ts';
 
 const SEED = Number(process.env['CRASH_SEED'] ?? 1);
 const FILE = 'pipelines/realtime.ts';
@@ -70,7 +70,7 @@ describe('what the realtime pipeline keeps of visitors', () => {
     }
 
     const found = await readVisitors(redis.client);
-    const arrivals = await arrivalsIn(kinesis.client, stream);
+    const arrivals = await readArrivals(kinesis.client, stream);
     const expected = visitorKeysOf(producer.sent, arrivals, products, found.rejected);
     expect(visitorFaults(found, expected)).toEqual([]);
     // It was worth comparing.
@@ -81,13 +81,3 @@ describe('what the realtime pipeline keeps of visitors', () => {
     expect([greatest('recommended'), greatest('viewed'), greatest('bought') > 1]).toEqual([100, 20, true]);
   });
 });
-
-/** Each product of the shop is like some of it and many others, but for one that is like nothing, and one that nobody knows the brand of. */
-function productsOf(random: Random): Products {
-  const others = Array.from({ length: 300 }, (_, i) => `XX-${1000 + i}`);
-  const similar = catalogue.slice(1).map(({ sku }) => {
-    const all = [...catalogue.map((product) => product.sku).filter((one) => one !== sku), ...others];
-    return [sku, new Map(Array.from({ length: 30 }, () => [random.pick(all), random.below(1_000_000) / 1_000_000]))] as const;
-  });
-  return { similar: new Map(similar), brands: new Map(catalogue.slice(0, -1).map(({ sku, brand }) => [sku, brand])) };
-}

@@ -1,5 +1,5 @@
 import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts';
-import type { FaultKind } from '../support/fault-proxy/plan.ts';
+import type { FaultKind, PlannedFault } from '../support/fault-proxy/plan.ts';
 
 type Rates = Partial<Readonly<Record<FaultKind, number>>>;
 
@@ -27,6 +27,8 @@ const RATES = {
     late: 0.01,
     delay: 0.02,
   },
+  // A late EVALSHA only, which is planned: the EVAL that takes a shard over is a new owner whenever it comes.
+  redis: { 'reset-request': 0.003, 'reset-answer': 0.005, 'drop-answer': 0.01, delay: 0.02 },
 } as const satisfies Record<string, Rates>;
 
 /** Proxies before the servers of an act, each of which lets some calls go wrong. */
@@ -45,9 +47,9 @@ export class RoughWeather {
     return proxy.url;
   }
 
-  /** Resolves when the next load is on its way to the database, which then has it a little later. */
-  async nextLoad(): Promise<void> {
-    await this.#proxies.get('postgres')?.inject({ kind: 'delay', on: 'COMMIT', delayMs: 5 });
+  /** Plans that a call to a server goes wrong; resolves when that has come. */
+  async inject(server: keyof typeof RATES, fault: PlannedFault): Promise<void> {
+    await this.#proxies.get(server)?.inject(fault);
   }
 
   /** How often each kind of fault has taken place. */

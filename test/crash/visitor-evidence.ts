@@ -1,5 +1,6 @@
 import { GetRecordsCommand, GetShardIteratorCommand, type KinesisClient, ListShardsCommand } from '@aws-sdk/client-kinesis';
 import type { Redis } from 'ioredis';
+import type { FoundReject } from './checker.ts';
 import type { ExpectedVisitors, Held, Products } from './visitor-oracle.ts';
 
 /** What the realtime pipeline has left in Redis. */
@@ -11,7 +12,8 @@ export interface FoundVisitors {
   readonly everlasting: readonly string[];
 }
 
-const PREFIXES = ['viewed', 'interest', 'brands', 'recommended', 'bought'] as const;
+/** What the keys of visitors begin with. */
+export const VISITOR_PREFIXES = ['viewed', 'interest', 'brands', 'recommended', 'bought'] as const;
 /** Scores may differ by so much of themselves. */
 const TOLERANCE = 1e-9;
 
@@ -26,7 +28,7 @@ export async function fillProducts(redis: Redis, { similar, brands }: Products):
 export async function readVisitors(redis: Redis, pipeline = 'realtime'): Promise<FoundVisitors> {
   const found = new Map<string, Held>();
   const everlasting: string[] = [];
-  for (const prefix of PREFIXES)
+  for (const prefix of VISITOR_PREFIXES)
     for (const key of await redis.keys(`${prefix}:*`)) {
       found.set(key, await heldBy(redis, key));
       if ((await redis.pttl(key)) < 0) everlasting.push(key);
@@ -86,12 +88,40 @@ function textOf(held: Held | undefined): string {
   return held === undefined ? 'nothing' : JSON.stringify([...held]);
 }
 
-/** Asks the stream itself when each of its records arrived: milliseconds since 1970, by `shard:sequence`. */
-export async function arrivalsIn(client: KinesisClient, stream: string): Promise<ReadonlyMap<string, number>> {
-  const arrivals = new Map<string, number>();
+/** Reads the rejects with their bytes, of the pipeline of this name. */
+export async function readRejects(redis: Redis, pipeline = 'realtime'): Promise<FoundReject[]> {
+  const keys = await redis.zrange(`millrace:rejects:${pipeline}`, '0', '-1');
+  return Promise.all(
+    keys.map(async (key) => {
+      const [shard, sequence, subSequence] = key.split(':').slice(4, 7);
+      const raw = await redis.hgetBuffer(key, 'raw');
+      return { shard: shard!, sequence: sequence!, subSequence: Number(subSequence), text: raw?.toString('latin1') ?? '' };
+    }),
+  );
+}
+
+/**
+ * Asks the stream itself when each of its records arrived: milliseconds since 1970, by `shard:sequence`.
+ *
+ * @param arrivals what an earlier call has read: those in it are not asked for again
+ */
+export async function readArrivals(
+  client: KinesisClient,
+  stream: string,
+  arrivals = new Map<string, number>(),
+): Promise<ReadonlyMap<string, number>> {
+  const latest = new Map<string, string>();
+  for (const place of arrivals.keys()) latest.set(...(place.split(':') as [shard: string, sequence: string]));
   const { Shards = [] } = await client.send(new ListShardsCommand({ StreamName: stream }));
   for (const { ShardId } of Shards) {
-    const start = new GetShardIteratorCommand({ StreamName: stream, ShardId, ShardIteratorType: 'TRIM_HORIZON' });
+    const known = latest.get(ShardId!);
+    const start = new GetShardIteratorCommand({
+      StreamName: stream,
+      ShardId,
+      ...(known === undefined
+        ? { ShardIteratorType: 'TRIM_HORIZON' }
+        : { ShardIteratorType: 'AFTER_SEQUENCE_NUMBER', StartingSequenceNumber: known }),
+    });
     let { ShardIterator: iterator } = await client.send(start);
     while (iterator !== undefined) {
       const answer = await client.send(new GetRecordsCommand({ ShardIterator: iterator, Limit: 1000 }));

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { formatFault } from '../crash/checker.ts';
 import { type OpenPlace, openPlace } from '../crash/place.ts';
-import { playAct } from '../crash/scenes.ts';
+import { playWarehouse } from '../crash/warehouse-scenes.ts';
 import { type Postgres, startPostgres } from '../support/postgres.ts';
 
 const SEED = Number(process.env['CRASH_SEED'] ?? 1);
@@ -15,6 +15,6 @@ beforeAll(async () => {
 afterAll(() => Promise.all([postgres?.stop(), minio?.close()]));
 
 test('an act of the crash campaign leaves every event once in Postgres and in S3', { timeout: 300_000 }, async () => {
-  const { faults, log, folder } = await playAct({ seed: SEED, number: 3, postgres: postgres!, archive: minio! });
+  const { faults, log, folder } = await playWarehouse({ seed: SEED, number: 3, postgres: postgres!, archive: minio! });
   expect(faults.map(formatFault), `seed ${SEED}, kept in ${folder}:\n${log.join('\n')}`).toEqual([]);
 });
