@@ -67,7 +67,9 @@ describe('a store that went back in time', () => {
     );
     const back = told.find((diagnostic) => diagnostic.type === 'went-back');
     expect(back?.error).toBeInstanceOf(WentBackError);
-    expect(back?.error.message).toMatch(/^redis 127\.0\.0\.1:\d+: went back in time: expected \d \d+:0 of [ab], got \d /);
+    expect(back?.error.message).toMatch(
+      /^redis 127\.0\.0\.1:\d+: went back in time: expected \d \d+:0 of [ab], got (\d |nothing)/,
+    );
     expect(Number(await master.client.get('n'))).toBeGreaterThan(0);
 
     const all = SHARDS.length * deliveries * 5;
