@@ -29,10 +29,17 @@ export class OpenRedis implements OpenCommandStore {
   }
 
   async acquire(owner: Owner, shard: string): Promise<Resume | undefined> {
-    const text = await this.#client.call('EVAL', [ACQUIRE, 1, this.#keys.positions(owner), shard]);
-    const field = fieldOf(shard, String(text));
-    this.#fields.set(keyOf(owner, shard), field);
-    return field.resume;
+    const key = this.#keys.positions(owner);
+    // Whoever finds another epoch than it has read tries again: each time, some other run has come in between.
+    for (;;) {
+      const stored = (await this.#client.call('HGET', [key, shard])) as string | null;
+      const { epoch } = fieldOf(shard, stored ?? '');
+      const text = (await this.#client.call('EVAL', [ACQUIRE, 1, key, shard, epoch])) as string | null;
+      if (text === null) continue;
+      const field = fieldOf(shard, text);
+      this.#fields.set(keyOf(owner, shard), field);
+      return field.resume;
+    }
   }
 
   async positions(owner: Owner, shards: Iterable<string>): Promise<ReadonlyMap<string, Resume>> {

@@ -2,12 +2,14 @@ import { createHash } from 'node:crypto';
 import type { Script } from './commands.ts';
 
 /**
- * Takes a shard over. KEYS: positions; ARGV: shard. A field of positions is `<epoch> <resume>`, the resume empty before the first.
- * Returns the field as it is now.
+ * Takes a shard over from an epoch, unless another one has begun: a call that comes late, when one has been made in its place, would fence its
+ * own run. KEYS: positions; ARGV: shard, epoch. A field of positions is `<epoch> <resume>`, the resume empty before the first. Returns the
+ * field as it is now, or nothing.
  */
 export const ACQUIRE = `
 local stored = redis.call('HGET', KEYS[1], ARGV[1]) or '0 '
 local epoch, resume = string.match(stored, '^(%d+) (.*)$')
+if epoch ~= ARGV[2] then return false end
 local own = string.format('%.0f %s', epoch + 1, resume)
 redis.call('HSET', KEYS[1], ARGV[1], own)
 return own

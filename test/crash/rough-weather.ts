@@ -27,8 +27,7 @@ const RATES = {
     late: 0.01,
     delay: 0.02,
   },
-  // A late EVALSHA only, which is planned: the EVAL that takes a shard over is a new owner whenever it comes.
-  redis: { 'reset-request': 0.003, 'reset-answer': 0.005, 'drop-answer': 0.01, delay: 0.02 },
+  redis: { 'reset-request': 0.003, 'reset-answer': 0.005, 'drop-answer': 0.01, late: 0.01, delay: 0.02 },
 } as const satisfies Record<string, Rates>;
 
 /** Proxies before the servers of an act, each of which lets some calls go wrong. */

@@ -108,8 +108,9 @@ describe('a call whose outcome is unknown', () => {
     ['reset-request', 'HSET'],
     ['drop-answer', 'ZADD'],
     ['drop-answer', 'EVAL'],
+    ['late', 'EVAL'],
   ])('because of %s of %s is made once', async (kind, on) => {
-    for (const at of [0, 1, 3]) void proxy.inject({ kind, on, at, bytes: 100, delayMs: 20 });
+    for (const at of [0, 1, 3]) void proxy.inject({ kind, on, at, bytes: 100, delayMs: 150 });
     if (on === 'HMGET') void proxy.inject({ kind: 'drop-answer', on: 'EVALSHA', at: 2 });
     const told = await counted();
     await expectExact();
@@ -118,9 +119,9 @@ describe('a call whose outcome is unknown', () => {
   });
 
   test('that runs when another has been made in its place changes nothing', async () => {
-    void proxy.inject({ kind: 'late', on: 'EVALSHA', at: 2, delayMs: 50 });
+    void proxy.inject({ kind: 'late', on: 'EVALSHA', at: 2, delayMs: 150 });
     await counted();
-    await new Promise((resolve) => setTimeout(resolve, 80));
+    await new Promise((resolve) => setTimeout(resolve, 200));
     await expectExact();
   });
 });
