@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ActOptions, ActResult } from './act.ts';
 import type { Owner } from './owner.ts';
 import { RealtimeAct } from './realtime-act.ts';
-import { type Scene, crash, deckOf, earlyCrash, orderlyStop, reshard, twoAtOnce, zombie } from './scenes.ts';
+import { type Scene, crash, deckOf, earlyCrash, isLockedOut, orderlyStop, reshard, twoAtOnce, zombie } from './scenes.ts';
 
 const NOTICES_WITHIN_MS = 6000;
 
@@ -86,7 +86,9 @@ async function zombieOverFailOver(act: RealtimeAct): Promise<void> {
   }
   await sleep(500 + act.random.below(2000));
   // Each batch looks where the other one has left the shard, so nothing is applied twice even when both have one epoch.
-  for (const owner of [stopped, next]) await act.kill(owner, true);
+  await act.kill(stopped, true);
+  if (isLockedOut(next)) act.did('locked out', next.output.trim());
+  else await act.kill(next, true);
 }
 
 /** Waits until an owner that lost something has begun anew. */

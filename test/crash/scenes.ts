@@ -46,11 +46,11 @@ export async function zombie(act: Act): Promise<void> {
     next = act.startOwner();
     await Promise.race([next.reads(), sleep(LOCKED_OUT_MS)]);
   }
-  const isLockedOut = !next.hasRead;
+  const hasNotBegun = !next.hasRead;
   await sleep(act.random.below(1500));
   stopped.signal('SIGCONT');
   act.note(`SIGCONT ${stopped.name}`);
-  if (isLockedOut) {
+  if (hasNotBegun) {
     act.did('locked out', next.output.trim());
     await next.kill();
     return act.kill(stopped);
@@ -62,7 +62,12 @@ export async function zombie(act: Act): Promise<void> {
 
 /** For another reason than that the stopped one has its files. */
 function gaveUp(next: Owner): boolean {
-  return next.hasEnded && !next.hasRead && !next.output.includes('is held by another run');
+  return next.hasEnded && !next.hasRead && !isLockedOut(next);
+}
+
+/** As the stopped one has its files. */
+export function isLockedOut(next: Owner): boolean {
+  return next.hasEnded && next.output.includes('is held by another run');
 }
 
 /** Whoever takes a shard over last has it; the other one gives way, or both do. */
