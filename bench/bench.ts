@@ -4,8 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
 import { writeLines } from './lines.ts';
+import { machine } from './machine.ts';
+import { type GroupResult, writeReport } from './report.ts';
 import { type Group, type Row, groups } from './rows.ts';
-import { type Measured, tableOf } from './table.ts';
+import { type Measured, asText, tableOf } from './table.ts';
 
 /**
  * Runs the rows of `rows.ts`, each in a process of its own, round after round so that a busy moment of the machine meets all of
@@ -13,7 +15,7 @@ import { type Measured, tableOf } from './table.ts';
  *
  *     npm run bench -- [--rounds 5] [--only core] [--quick]
  *
- * `--quick` is one round of fewer events.
+ * `--quick` is one round of fewer events. All of it, without `--only` and `--quick`, also writes docs/benchmarks.md and bench/results.json.
  */
 const { values } = parseArgs({
   options: { rounds: { type: 'string' }, only: { type: 'string' }, quick: { type: 'boolean', default: false } },
@@ -29,9 +31,15 @@ if (chosen.length === 0 || !(rounds >= 1)) {
 }
 
 process.stdout.write(rounds === 1 ? 'One round.\n' : `Medians of ${rounds} rounds (least to greatest).\n`);
-for (const group of chosen) process.stdout.write(`\n${group.title}\n\n${tableOf(group.rows, await measureAll(group))}\n`);
+const [on, results] = [machine(), [] as GroupResult[]];
+for (const group of chosen) {
+  const measured = await measureAll(group);
+  results.push({ group, measured });
+  process.stdout.write(`\n${group.title}\n\n${asText(tableOf(group.rows, measured))}\n`);
+}
+if (values.only === undefined && !values.quick) await writeReport(root, { machine: on, rounds, results });
 
-async function measureAll({ rows, quickEvents = 200_000, fileEvents }: Group): Promise<ReadonlyMap<Row, readonly Measured[]>> {
+async function measureAll({ rows, quickEvents = 100_000, fileEvents }: Group): Promise<ReadonlyMap<Row, readonly Measured[]>> {
   const measured = new Map(rows.map((row) => [row, [] as Measured[]]));
   const events = values.quick ? quickEvents : fileEvents;
   const folder = await mkdtemp(join(tmpdir(), 'millrace-bench-'));

@@ -12,7 +12,7 @@ export interface Group {
   readonly name: string;
   readonly title: string;
   readonly rows: readonly Row[];
-  /** How many events a row gets with `--quick`. @default 200_000 */
+  /** How many events a row gets with `--quick`. @default 100_000 */
   readonly quickEvents?: number;
   /** The rows read one file of so many events: its path comes as `--file`. */
   readonly fileEvents?: number;
@@ -53,9 +53,13 @@ export const groups: readonly Group[] = [
       { name: 'plain RxJS, strings, into nothing', command: ['bench/peers.ts'], against: OLD_CAPTURE },
       { name: 'streams of Node, into nothing', command: ['bench/peers.ts', '--by', 'streams'], against: OLD_CAPTURE },
       { name: 'millrace, into nothing', command: fromFile(), against: OLD_CAPTURE },
-      { name: '… lines as one text', command: fromFile('--of', 'text'), against: OLD_CAPTURE },
+      { name: 'millrace, lines as one text', command: fromFile('--of', 'text'), against: OLD_CAPTURE },
       { name: 'millrace, into minutes (gzip)', command: fromFile('--into', 'files'), against: OLD_CAPTURE },
-      { name: '… (zstd)', command: fromFile('--into', 'files', '--compression', 'zstd'), against: OLD_CAPTURE },
+      {
+        name: 'millrace, into minutes (zstd)',
+        command: fromFile('--into', 'files', '--compression', 'zstd'),
+        against: OLD_CAPTURE,
+      },
       { name: 'limit: reading the file', command: limit('read') },
       { name: 'limit: its lines and columns', command: limit('tabs') },
       { name: 'limit: gzip', command: limit('gzip') },
@@ -77,31 +81,31 @@ export const groups: readonly Group[] = [
   },
   {
     name: 'warehouse',
-    title: 'From the same lines into Postgres (fsync on) and a folder of compressed minutes',
+    title: 'From the same lines into Postgres (fsync on) and a folder of compressed minutes; the limit has clean rows only',
     fileEvents: 500_000,
     quickEvents: 50_000,
     rows: [
       { name: OLD_WHOLE, command: ['bench/old-chain.ts', '--whole'] },
       { name: 'millrace, gzip', command: fromFile('--into', 'postgres'), against: OLD_WHOLE },
       { name: 'millrace, zstd', command: fromFile('--into', 'postgres', '--compression', 'zstd'), against: OLD_WHOLE },
-      { name: 'limit: psql \\copy of the clean rows', command: limit('copy'), against: OLD_WHOLE },
+      { name: 'limit: psql \\copy', command: limit('copy'), against: OLD_WHOLE },
     ],
   },
   {
     name: 'duckdb',
-    title: 'From the same lines into DuckDB alone, on one thread of it',
+    title: 'From the same lines into DuckDB alone, on one thread of it; the limit has clean rows only',
     fileEvents: 500_000,
     quickEvents: 50_000,
     rows: [
-      { name: "limit: DuckDB's own COPY of the clean rows", command: limit('duckdb') },
-      { name: 'millrace', command: fromFile('--into', 'duckdb'), against: "limit: DuckDB's own COPY of the clean rows" },
+      { name: "limit: DuckDB's own COPY", command: limit('duckdb') },
+      { name: 'millrace', command: fromFile('--into', 'duckdb'), against: "limit: DuckDB's own COPY" },
     ],
   },
   {
     name: 'realtime',
     title:
       'The whole realtime pipeline into Redis, and the old Python script: the same lines, the same keys in the end, nothing warmed up',
-    quickEvents: 40_000,
+    quickEvents: 15_000,
     rows: [
       { name: 'old, event by event', command: realtime('--how', 'old') },
       { name: 'old, batches of 1,000', command: realtime('--how', 'old', '--batch', '1000'), against: 'old, event by event' },
@@ -111,7 +115,7 @@ export const groups: readonly Group[] = [
   {
     name: 'redis',
     title: 'Seven commands an event into a redis-server of its own, batches of 1,000, one after the other',
-    quickEvents: 100_000,
+    quickEvents: 50_000,
     rows: [
       { name: "ioredis's pipeline, at least once", command: ['bench/redis-apply.ts', '--by', 'pipeline'] },
       { name: 'apply, exactly once', command: ['bench/redis-apply.ts'], against: "ioredis's pipeline, at least once" },
@@ -121,7 +125,7 @@ export const groups: readonly Group[] = [
     name: 'latency',
     title:
       'The whole realtime pipeline on one thread: from when a line is due in its process, evenly, until Redis has answered; after three seconds of warm-up',
-    quickEvents: 10_000,
+    quickEvents: 5_000,
     rows: [1000, 5000, 20_000].map((rate) => ({
       name: `${rate.toLocaleString('en')} events/s`,
       command: ['bench/latency.ts', '--rate', String(rate)],
@@ -130,7 +134,7 @@ export const groups: readonly Group[] = [
   {
     name: 'end-to-end',
     title: 'The same behind kinesis-local, 20 events/s: from PutRecord until the key is there',
-    quickEvents: 60,
+    quickEvents: 40,
     rows: [
       { name: 'polling', command: ['bench/end-to-end.ts'] },
       { name: 'fan-out', command: ['bench/end-to-end.ts', '--mode', 'fan-out'] },

@@ -20,8 +20,8 @@ export interface Measured {
   readonly maxMs?: number;
 }
 
-/** Writes what the rows measured as a table: medians, and the least and greatest when there were several rounds. */
-export function tableOf(rows: readonly Row[], measured: ReadonlyMap<Row, readonly Measured[]>): string {
+/** What the rows measured, head first: medians, and the least and greatest when there were several rounds. */
+export function tableOf(rows: readonly Row[], measured: ReadonlyMap<Row, readonly Measured[]>): readonly (readonly string[])[] {
   const any = [...measured.values()].flat();
   const isLatency = any.some(({ p50Ms }) => p50Ms !== undefined);
   const hasServer = any.some(({ serverCpuSeconds }) => serverCpuSeconds !== undefined);
@@ -29,19 +29,29 @@ export function tableOf(rows: readonly Row[], measured: ReadonlyMap<Row, readonl
   const head = hasBytes ? WITH_BYTES : isLatency ? LATENCY : hasServer ? WITH_SERVER : ALONE;
   const cellsOf = hasBytes ? cellsWithBytes : isLatency ? latencyCells : hasServer ? cellsWithServer : cellsAlone;
   const lines = rows.map((row) => {
-    const [missing] = missingOf(row, measured);
+    const missing = missingOf(row, measured);
     if (missing) return [row.name, `no ${missing.join(', ')} on this machine`, ...head.slice(2).map(() => '')];
-    const other = rows.find((one) => one.name === row.against && missingOf(one, measured).length === 0);
+    const other = rows.find((one) => one.name === row.against && !missingOf(one, measured));
     return [row.name, ...cellsOf(measured.get(row)!, other && measured.get(other))];
   });
-  const widths = head.map((_, column) => Math.max(...[head, ...lines].map((line) => line[column]!.length)));
-  return [head, ...lines]
+  return [head, ...lines];
+}
+
+/** Lines a table up for a terminal. */
+export function asText(table: readonly (readonly string[])[]): string {
+  const widths = table[0]!.map((_, column) => Math.max(...table.map((line) => line[column]!.length)));
+  return table
     .map((line) => line.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join('  '))
     .join('\n');
 }
 
-function missingOf(row: Row, measured: ReadonlyMap<Row, readonly Measured[]>): (readonly string[])[] {
-  return measured.get(row)!.flatMap(({ missing }) => (missing ? [missing] : []));
+export function asMarkdown([head, ...lines]: readonly (readonly string[])[]): string {
+  const rule = head!.map((_, i) => (i === 0 ? '---' : '---:'));
+  return [head!, rule, ...lines].map((line) => `| ${line.join(' | ')} |`).join('\n');
+}
+
+function missingOf(row: Row, measured: ReadonlyMap<Row, readonly Measured[]>): readonly string[] | undefined {
+  return measured.get(row)!.find(({ missing }) => missing)?.missing;
 }
 
 const ALONE = ['', 'k events/s', 'CPU s a million', 'ns CPU an event, more', 'ratio', 'peak MiB'];
@@ -99,7 +109,7 @@ function cpuPerMillion({ cpuSeconds, events }: Measured): number {
   return (cpuSeconds / events) * 1e6;
 }
 
-function ratePerMs({ events, seconds }: Measured): number {
+export function ratePerMs({ events, seconds }: Measured): number {
   return events / seconds / 1000;
 }
 
