@@ -51,6 +51,8 @@ export class LookupQueue<A, B> {
   #attempt = 0;
   /** When the newest event was read: the clock of the cache. */
   #nowMs = 0;
+  #emitting: Subscription | undefined;
+  #isWatched = false;
   #hasCompleted = false;
 
   constructor(subscriber: Subscriber<Event<B>>, options: LookupQueueOptions<A, B>) {
@@ -62,18 +64,12 @@ export class LookupQueue<A, B> {
 
   push(event: Event<A>): void {
     this.#nowMs = Math.max(this.#nowMs, event.delivery.readAtMs);
-    let reads: readonly Read<unknown>[] | undefined;
-    try {
-      reads = this.#options.keys(event.data);
-    } catch (error) {
-      return event.reject(thrown(STEP, error));
-    }
-    const entry: Waiting<A> = { event, values: reads && [], missing: 0, refusal: undefined };
-    reads?.forEach((read, at) => this.#ask(entry, at, read));
-    if (entry.missing === 0 && this.#head === this.#waiting.length) return this.#emit(entry);
+    if (!this.#isWatched) this.#watch(event);
+    const entry = this.#entryOf(event);
     event.hold();
     this.#waiting.push(entry);
     this.#sendSoon();
+    this.#emitSoon();
   }
 
   complete(): void {
@@ -83,7 +79,29 @@ export class LookupQueue<A, B> {
 
   close(): void {
     this.#timer?.unsubscribe();
+    this.#emitting?.unsubscribe();
     this.#reads.close();
+  }
+
+  /** What lies behind an event that waits may not be stored as a reject before it: it may become one itself. */
+  #watch({ delivery }: Event<A>): void {
+    this.#isWatched = true;
+    delivery.ledger.onKept((shard) => {
+      for (let i = this.#head; i < this.#waiting.length; i++)
+        if (this.#waiting[i]!.event.shard === shard) return this.#waiting[i]!.event.position;
+      return undefined;
+    });
+  }
+
+  #entryOf(event: Event<A>): Waiting<A> {
+    try {
+      const reads = this.#options.keys(event.data);
+      const entry: Waiting<A> = { event, values: reads && [], missing: 0, refusal: undefined };
+      reads?.forEach((read, at) => this.#ask(entry, at, read));
+      return entry;
+    } catch (error) {
+      return { event, values: undefined, missing: 0, refusal: asError(error) };
+    }
   }
 
   #ask(entry: Waiting<A>, at: number, read: Read<unknown>): void {
@@ -155,13 +173,35 @@ export class LookupQueue<A, B> {
     this.#emitReady();
   }
 
+  /** A moment later, all events of a record have come: they share its position, so none may be stored before the others are there. */
+  #emitSoon(): void {
+    if (this.#emitting || this.#waiting[this.#head]!.missing > 0) return;
+    this.#emitting = this.#options.scheduler.schedule(() => {
+      this.#emitting = undefined;
+      this.#emitReady();
+    });
+  }
+
+  /** How many events at the head are of one record; none while one of them waits for a value. */
+  #readyAtHead(): number {
+    const first = this.#waiting[this.#head];
+    let count = 0;
+    for (let at = this.#head; this.#waiting[at] && this.#waiting[at]!.event.origin === first!.event.origin; at++, count++)
+      if (this.#waiting[at]!.missing > 0) return 0;
+    return count;
+  }
+
   #emitReady(): void {
     // After the end, what is left stays held: it was not stored, and will be read again.
-    while (this.#waiting[this.#head]?.missing === 0 && !this.#subscriber.closed) {
-      const entry = this.#waiting[this.#head++]!;
-      this.#emit(entry);
-      // Whoever failed or left on this event has not stored it.
-      if (!this.#subscriber.closed) entry.event.release();
+    for (let count = this.#readyAtHead(); count > 0 && !this.#subscriber.closed; count = this.#readyAtHead()) {
+      const { shard, delivery } = this.#waiting[this.#head]!.event;
+      for (; count > 0 && !this.#subscriber.closed; count--) {
+        const entry = this.#waiting[this.#head++]!;
+        this.#emit(entry);
+        // Whoever failed or left on this event has not stored it.
+        if (!this.#subscriber.closed) entry.event.release();
+      }
+      delivery.ledger.passRejects(shard);
     }
     if (this.#head * 2 > this.#waiting.length) {
       this.#waiting = this.#waiting.slice(this.#head);
@@ -186,6 +226,10 @@ function understood({ understand }: Read<unknown>, answer: unknown): unknown {
   try {
     return understand(answer);
   } catch (error) {
-    return error instanceof Error ? error : new Error(String(error));
+    return asError(error);
   }
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
 }

@@ -153,6 +153,39 @@ describe('lookup', () => {
     ]);
   });
 
+  it('gives out the events of one record together, though the values of one are known: they share its position', async () => {
+    const store = new Store();
+    const { push, source, out, ledger } = looked(store, { cache: { entries: 9, for: { hours: 1 } } });
+    await push('a');
+    store.answer(0);
+    const { delivery, events } = deliver(['a,b'], ledger);
+    source.next(events[0]!.with(Buffer.from('a')));
+    source.next(events[0]!.with(Buffer.from('b')));
+    delivery.letGo();
+    await nextTurn();
+    expect(out).toEqual(['a=A']);
+    store.answer(1);
+    expect(out).toEqual(['a=A', 'a=A', 'b=B']);
+    expect(ledger.counts().inFlight).toBe(0);
+  });
+
+  it('lets no reject pass an event that waits: it may become one, and rejects are stored in order', async () => {
+    const store = new Store();
+    const keys = (data: Uint8Array): Read<string>[] => {
+      if (text(data) === 'bad') throw new Error('no key');
+      return [reader(text(data))];
+    };
+    const { push, ledger } = looked(store, { keys });
+    const rejected: string[] = [];
+    ledger.onReject((reject) => rejected.push(text(reject.event.data as Uint8Array)));
+    await push('wrong', 'bad');
+    // A step before it rejects an event behind them.
+    deliver([{ sequence: 3, raw: 'worst' }], ledger).events[0]!.reject({ step: 'decode', code: 'x', reason: 'y' });
+    expect(rejected).toEqual([]);
+    store.calls[0]!.done([new Error('WRONGTYPE')]);
+    expect(rejected).toEqual(['wrong', 'bad', 'worst']);
+  });
+
   it('tries a call again that failed for a passing reason, tells of it, and ends on another', async () => {
     const store = new Store();
     const { push, told, end, out } = looked(store);
