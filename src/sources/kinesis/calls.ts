@@ -92,7 +92,7 @@ export class Calls {
     return RetentionPeriodHours! * 3_600_000;
   }
 
-  async describe(signal = new AbortController().signal): Promise<StreamDescriptionSummary> {
+  async describe(signal: AbortSignal = new AbortController().signal): Promise<StreamDescriptionSummary> {
     const answer = await this.#limited(signal, 'DescribeStreamSummary', (abortSignal) =>
       this.#client.send(new DescribeStreamSummaryCommand(this.#stream), { abortSignal }),
     );
