@@ -8,7 +8,7 @@ import { parseArgs } from 'node:util';
 import { createGzip, createZstdCompress } from 'node:zlib';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { enrichedColumns } from '../src/index.ts';
-import { TabIndex } from '../src/snowplow/tab-index.ts';
+import { LineIndex } from '../src/lines/line-index.ts';
 import * as duckdbSql from '../src/stores/duckdb-sql.ts';
 import { writeClean } from './clean-file.ts';
 import { here } from './here.ts';
@@ -66,9 +66,12 @@ function readAll(): void {
 
 function findTabs(): void {
   const next = lineReader(input.path, 0);
-  const tabs = new TabIndex();
+  const index = new LineIndex();
   let columns = 0;
-  for (let i = 0; i < input.lines; i++) columns += tabs.scan(next());
+  for (let i = 0; i < input.lines; i++) {
+    index.add(next());
+    columns += index.count;
+  }
   if (columns < input.lines) throw new Error(`bench: found ${columns} columns`);
 }
 

@@ -19,6 +19,7 @@ const floors: readonly (readonly string[])[] = [
     'duration',
     'fault',
     'decay',
+    'lines',
   ],
   ['operators', 'snowplow', 'stores'],
   ['sources', 'sinks'],

@@ -1,5 +1,6 @@
 import type { OperatorFunction } from 'rxjs';
 import type { Event, RejectReason } from '../event.ts';
+import { lineIndex } from '../lines/line-index.ts';
 import { CheckpointNoise, type CheckpointNoiseOptions } from '../snowplow/checkpoint-noise.ts';
 import { LOGGER } from '../snowplow/noise-grammar.ts';
 import type { NoiseOut } from '../snowplow/noise-puzzle.ts';
@@ -58,12 +59,12 @@ export function stripCheckpoints({ of = 'payload', ...options }: StripCheckpoint
 
 // eslint-disable-next-line typescript/unbound-method -- works on every Uint8Array, and a Buffer made for it would cost 100 ns
 const { indexOf } = Buffer.prototype;
-const TAB = 9;
-const NEWLINE = 10;
 
-// No newline, no log line, and columns: about 0.3 µs for 1.2 kB.
+// No newline, no log line, and columns. Whoever decodes it next finds it indexed.
 function isClean(payload: Uint8Array): boolean {
-  return indexOf.call(payload, NEWLINE) === -1 && indexOf.call(payload, LOGGER) === -1 && indexOf.call(payload, TAB, 1) !== -1;
+  lineIndex.add(payload);
+  if (lineIndex.hasNewline || lineIndex.hasLogger || lineIndex.count === 1) return false;
+  return lineIndex.count > 2 || lineIndex.end(0) > lineIndex.start(0);
 }
 
 function ofPayloads(seed: () => CheckpointNoise): OperatorFunction<Event<Uint8Array>, Event<Uint8Array>> {

@@ -1,3 +1,4 @@
+import { type LineIndex, lineIndex } from '../lines/line-index.ts';
 import { Malformed } from '../operators/decode.ts';
 import type { FieldName, FieldValues } from './field-types.ts';
 import { FieldError } from './field-error.ts';
@@ -6,7 +7,6 @@ import { fields } from './fields.ts';
 import { type Layout, layoutOf } from './layouts.ts';
 import { readEpochMs } from './epoch-ms.ts';
 import { readValue } from './read-value.ts';
-import { TabIndex } from './tab-index.ts';
 import { readTimestamp } from './timestamp.ts';
 import { type ToJsonOptions, toJson } from './to-json.ts';
 import { toRow } from './to-row.ts';
@@ -15,10 +15,6 @@ import { readUuid } from './uuid.ts';
 const EVENT_ID = fieldNumber('event_id');
 const COLLECTOR_TSTAMP = fieldNumber('collector_tstamp');
 
-// One index for all events: an event is read through its steps before the next one comes, so that it is indexed once, and
-// no event carries an index of its own (as many bytes again as a third of the event).
-const tabs = new TabIndex();
-let indexed: EnrichedEvent | undefined;
 const words = new Uint32Array(4);
 
 // oxlint-disable-next-line typescript/no-unsafe-declaration-merging -- the getters are made below, from the same table as this type
@@ -35,40 +31,48 @@ export class EnrichedEvent {
   /** The line as it came, without a newline. */
   readonly bytes: Uint8Array;
   readonly layout: Layout;
+  /** Its row in the index. An event is read through its steps before others come, so no event carries an index of its own. */
+  #row: number;
 
-  private constructor(bytes: Uint8Array, layout: Layout) {
+  private constructor(bytes: Uint8Array, layout: Layout, row: number) {
     this.bytes = bytes;
     this.layout = layout;
+    this.#row = row;
   }
 
   /** Makes an event of a line of 98, 108, 125 or 131 columns that has an event_id and a collector_tstamp. Throws nothing. */
   static parse(line: Uint8Array): EnrichedEvent | Malformed {
     const bytes = withoutNewline(line);
-    indexed = undefined;
-    const columns = tabs.scan(bytes);
-    if (columns < 0) return new Malformed('newline', 'expected one line, got a newline inside the event');
-    const layout = layoutOf(columns);
-    if (!layout) return new Malformed('column_count', `expected 98, 108, 125 or 131 columns, got ${columns}`);
+    return EnrichedEvent.#shown(bytes, lineIndex.add(bytes));
+  }
+
+  /** Makes an event of the line that the index shows. */
+  static #shown(bytes: Uint8Array, row: number): EnrichedEvent | Malformed {
+    if (lineIndex.hasNewline) return new Malformed('newline', 'expected one line, got a newline inside the event');
+    const layout = layoutOf(lineIndex.count);
+    if (!layout) return new Malformed('column_count', `expected 98, 108, 125 or 131 columns, got ${lineIndex.count}`);
     const id = layout.columnOf[EVENT_ID]!;
-    if (!readUuid(tabs.bytes, tabs.start(id), tabs.ends[id]!, words)) return malformed('event_id', 'a UUID', id);
+    if (!readUuid(lineIndex.bytes, lineIndex.start(id), lineIndex.end(id), words)) return malformed('event_id', 'a UUID', id);
     const at = layout.columnOf[COLLECTOR_TSTAMP]!;
-    if (Number.isNaN(readTimestamp(tabs.bytes, tabs.start(at), tabs.ends[at]!)))
+    if (Number.isNaN(readTimestamp(lineIndex.bytes, lineIndex.start(at), lineIndex.end(at))))
       return malformed('collector_tstamp', 'a timestamp YYYY-MM-DD hh:mm:ss[.fraction]', at);
-    return (indexed = new EnrichedEvent(bytes, layout));
+    return new EnrichedEvent(bytes, layout, row);
   }
 
   /** A field's text as it stands in the line; empty when the field is, or when the layout does not have it. */
   text(name: FieldName): string {
-    const index = this.tabs();
+    const index = this.indexed();
     const column = this.layout.columnOf[fieldNumber(name)]!;
-    return column < 0 ? '' : index.bytes.toString('utf8', index.start(column), index.ends[column]);
+    return column < 0 ? '' : index.bytes.toString('utf8', index.start(column), index.end(column));
   }
 
   /** A field's bytes: a view, no copy, so it keeps the line in memory. */
   bytesOf(name: FieldName): Uint8Array {
-    const index = this.tabs();
+    const index = this.indexed();
     const column = this.layout.columnOf[fieldNumber(name)]!;
-    return column < 0 ? this.bytes.subarray(0, 0) : this.bytes.subarray(index.start(column), index.ends[column]);
+    if (column < 0) return this.bytes.subarray(0, 0);
+    const from = index.start(0);
+    return this.bytes.subarray(index.start(column) - from, index.end(column) - from);
   }
 
   /**
@@ -84,9 +88,10 @@ export class EnrichedEvent {
     return toJson(this, options);
   }
 
-  /** @internal The index of this line's columns. It is shared: it holds until another event is read. */
-  tabs(): TabIndex {
-    return indexed === this ? tabs : index(this);
+  /** @internal The index, which shows this line until another event is read. */
+  indexed(): LineIndex {
+    if (!lineIndex.shows(this.#row, this.bytes)) this.#row = lineIndex.add(this.bytes);
+    return lineIndex;
   }
 }
 
@@ -95,11 +100,11 @@ fields.forEach(({ name, type }, field) => {
   Object.defineProperty(EnrichedEvent.prototype, name, {
     configurable: true,
     get(this: EnrichedEvent) {
-      const index = this.tabs();
+      const index = this.indexed();
       const column = this.layout.columnOf[field]!;
       if (column < 0) return undefined;
       const start = index.start(column);
-      const end = index.ends[column]!;
+      const end = index.end(column);
       return start === end ? undefined : read(index.bytes, start, end, name);
     },
   });
@@ -112,16 +117,10 @@ function readEtlTimestamp(bytes: Buffer, start: number, end: number, field: stri
 }
 
 function malformed(field: FieldName, expected: string, column: number): Malformed {
-  const text = tabs.bytes.toString('utf8', tabs.start(column), tabs.ends[column]);
+  const text = lineIndex.bytes.toString('utf8', lineIndex.start(column), lineIndex.end(column));
   if (text === '') return new Malformed(`no_${field}`, `expected ${expected} in ${field}, got none`, field);
   const { message } = new FieldError(field, '', expected, text);
   return new Malformed(`invalid_${field}`, message, field);
-}
-
-function index(event: EnrichedEvent): TabIndex {
-  tabs.scan(event.bytes);
-  indexed = event;
-  return tabs;
 }
 
 function withoutNewline(line: Uint8Array): Uint8Array {

@@ -21,14 +21,14 @@ export const eventIdAndFingerprint: Identity<EnrichedEvent> = {
     readEventId(event, into);
     const column = event.layout.columnOf[FINGERPRINT]!;
     if (column < 0) return;
-    const tabs = event.tabs();
-    hash128(tabs.bytes, tabs.start(column), tabs.ends[column]!, fingerprint);
+    const index = event.indexed();
+    hash128(index.bytes, index.start(column), index.end(column), fingerprint);
     for (let word = 0; word < 4; word++) into[word]! ^= fingerprint[word]!;
   },
 };
 
 function readEventId(event: EnrichedEvent, into: Uint32Array): void {
-  const tabs = event.tabs();
+  const index = event.indexed();
   const column = event.layout.columnOf[EVENT_ID]!;
-  readUuid(tabs.bytes, tabs.start(column), tabs.ends[column]!, into);
+  readUuid(index.bytes, index.start(column), index.end(column), into);
 }

@@ -49,17 +49,20 @@ export function label(schemas: LabelSchemas, { unknown = 'pass' }: LabelOptions 
   }
 
   return function label(event) {
-    const { bytes, ends } = event.tabs();
+    const index = event.indexed();
     const { columnOf } = event.layout;
-    const start = ends[columnOf[LABEL]! - 1]! + 1;
-    const end = ends[columnOf[LABEL]!]!;
+    const start = index.start(columnOf[LABEL]!);
+    const end = index.end(columnOf[LABEL]!);
     if (start === end) return undefined;
-    const kind = bytes.toString('utf8', ends[columnOf[CATEGORY]! - 1]! + 1, ends[columnOf[ACTION]!]);
+    const { bytes } = index;
+    // What is ASCII is read in half the time.
+    const encoding = index.isAscii ? 'latin1' : 'utf8';
+    const kind = bytes.toString(encoding, index.start(columnOf[CATEGORY]!), index.end(columnOf[ACTION]!));
     const schema = byAction.get(kind) ?? byCategory.get(kind.slice(0, kind.indexOf('\t')));
 
     // Plain text, say a button's name, is no broken JSON where nobody asked for JSON.
     if (!schema && bytes[start] !== OPENING_BRACE) return unknown === 'pass' ? undefined : unknownLabel(kind);
-    const text = bytes.toString('utf8', start, end);
+    const text = bytes.toString(encoding, start, end);
     let value: unknown;
     try {
       value = JSON.parse(text);

@@ -1,5 +1,5 @@
+import { lineIndex } from '../lines/line-index.ts';
 import { layoutOf } from './layouts.ts';
-import { TabIndex } from './tab-index.ts';
 
 /** App ids remembered; more than any text has. */
 const MAX_APPS = 1000;
@@ -17,7 +17,6 @@ export class NoiseKnowledge {
   readonly apps = new Set<string>();
   /** First lines of stack traces that stood by themselves, in latin1. */
   readonly exceptions = new Set<string>();
-  readonly #tabs = new TabIndex();
   #lastApp = Buffer.alloc(0);
 
   forget(): void {
@@ -29,7 +28,7 @@ export class NoiseKnowledge {
 
   /** Says whether a line without marks of noise is a record, beyond doubt, and learns from it if so. */
   recognize(line: Uint8Array): boolean {
-    const columns = this.#tabs.scan(line);
+    const columns = columnsOf(line);
     const isSame = columns === this.columns && this.#hasLastApp();
     if (isSame ? !this.#hasLastColumn(columns) : !this.#isPlausible(columns)) return false;
     if (!isSame) this.#learn(columns);
@@ -43,16 +42,16 @@ export class NoiseKnowledge {
 
   /** Says whether bytes that were put together look like a record. */
   isPlausible(record: Uint8Array): boolean {
-    return this.#isPlausible(this.#tabs.scan(record));
+    return this.#isPlausible(columnsOf(record));
   }
 
   learn(record: Uint8Array): void {
-    this.#learn(this.#tabs.scan(record));
+    this.#learn(columnsOf(record));
   }
 
   #learn(columns: number): void {
     this.columns = columns;
-    this.#lastApp = Buffer.from(this.#tabs.bytes.subarray(0, this.#tabs.ends[0]!));
+    this.#lastApp = Buffer.from(lineIndex.bytes.subarray(lineIndex.start(0), lineIndex.end(0)));
     if (this.apps.size < MAX_APPS) this.apps.add(this.#lastApp.toString('latin1'));
   }
 
@@ -64,16 +63,18 @@ export class NoiseKnowledge {
 
   #hasLastApp(): boolean {
     const app = this.#lastApp;
-    const { bytes, ends } = this.#tabs;
-    if (ends[0] !== app.length) return false;
-    for (let i = 0; i < app.length; i++) if (bytes[i] !== app[i]) return false;
+    const { bytes } = lineIndex;
+    const start = lineIndex.start(0);
+    if (lineIndex.end(0) - start !== app.length) return false;
+    for (let i = 0; i < app.length; i++) if (bytes[start + i] !== app[i]) return false;
     return true;
   }
 
   // The last column is a number (doc_height) or a time (derived_tstamp, true_tstamp) in every layout.
   #hasLastColumn(columns: number): boolean {
-    const { bytes, length } = this.#tabs;
-    for (let i = this.#tabs.start(columns - 1); i < length; i++) {
+    const { bytes } = lineIndex;
+    const end = lineIndex.end(columns - 1);
+    for (let i = lineIndex.start(columns - 1); i < end; i++) {
       const byte = bytes[i]!;
       // 0 to 9 and the colon; blank, minus and dot; T and Z
       if (!((byte >= 48 && byte <= 58) || byte === 32 || byte === 45 || byte === 46 || byte === 84 || byte === 90)) return false;
@@ -87,7 +88,13 @@ export class NoiseKnowledge {
   }
 
   #field(column: number): string {
-    const start = this.#tabs.start(column);
-    return this.#tabs.bytes.toString('latin1', start, Math.min(this.#tabs.ends[column]!, start + 300));
+    const start = lineIndex.start(column);
+    return lineIndex.bytes.toString('latin1', start, Math.min(lineIndex.end(column), start + 300));
   }
+}
+
+/** Shows a line. Says how many columns it has; -1 when there is a newline in it. */
+function columnsOf(line: Uint8Array): number {
+  lineIndex.add(line);
+  return lineIndex.hasNewline ? -1 : lineIndex.count;
 }

@@ -10,14 +10,15 @@ const TAB = 9;
 export function toRow(event: EnrichedEvent): Uint8Array {
   const { columns, columnOf } = event.layout;
   if (columns === columnOf.length) return event.bytes;
-  const { bytes, ends, length } = event.tabs();
-  const row = Buffer.alloc(length + columnOf.length + 'YYYY-MM-DD hh:mm:ss.SSS'.length, TAB);
+  const index = event.indexed();
+  const { bytes } = index;
+  const row = Buffer.alloc(event.bytes.length + columnOf.length + 'YYYY-MM-DD hh:mm:ss.SSS'.length, TAB);
   let at = 0;
   for (let field = 0; field < columnOf.length; field++, at++) {
     const column = columnOf[field]!;
     if (column < 0) continue;
-    const start = column === 0 ? 0 : ends[column - 1]! + 1;
-    const end = ends[column]!;
+    const start = index.start(column);
+    const end = index.end(column);
     const epochMs = field === ETL_TSTAMP ? readEpochMs(bytes, start, end) : NaN;
     at += Number.isNaN(epochMs) ? bytes.copy(row, at, start, end) : row.write(formatTimestamp(epochMs), at, 'latin1');
   }
