@@ -1,8 +1,8 @@
 import { shop } from '../src/demo/shop.ts';
 
 const ID_BYTES = 36;
-/** The last so many hex digits of an event_id become the record's number. */
-const NUMBER_DIGITS = 12;
+/** The last so many hex digits of an event_id become the record's number, below 2^32. */
+const NUMBER_DIGITS = 8;
 /** One record in so many is the one before it once more. */
 const REPEAT_EVERY = 50;
 
@@ -34,9 +34,8 @@ export function recordMaker({ templates: count, inPlace = false }: RecordsOption
   };
 }
 
+const HEX = Buffer.from('0123456789abcdef');
+
 function writeHex(into: Uint8Array, at: number, value: number): void {
-  for (let k = at + NUMBER_DIGITS - 1; k >= at; k--, value = Math.floor(value / 16)) {
-    const digit = value % 16;
-    into[k] = digit < 10 ? 48 + digit : 87 + digit;
-  }
+  for (let k = at + NUMBER_DIGITS - 1; k >= at; k--, value >>>= 4) into[k] = HEX[value & 15]!;
 }

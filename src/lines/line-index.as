@@ -9,6 +9,7 @@ const FOUND: usize = 0x11000;
 /** A row of words for each line: one before where it begins, then where each of its columns ends. */
 const ENDS: usize = 0x12000;
 const ROW_BYTES: usize = 640;
+const MANY: usize = 256;
 /** Columns told of a line at most: behind them is room for what sixteen bytes may add. */
 const MAX_COLUMNS: i32 = 140;
 const MAX_COUNT: i32 = 0xffffff;
@@ -17,13 +18,25 @@ const HAS_NEWLINE: i32 = 0x01000000;
 const HAS_LOGGER: i32 = 0x02000000;
 const IS_BEYOND_ASCII: i32 = 0x04000000;
 
+/** Sixteen bytes that nobody outside knows, and behind them the hash that was asked for. */
+const SEED: usize = 0xf000;
+const HASH: usize = 0xf010;
+/** The 128 bits of a UUID that was read, as four words, the first digits first. */
+const UUID: usize = 0xf020;
+
 /** `KinesisS`: what each log line of the enricher has in its logger's name. */
 const LOGGER: u64 = 0x53736973656e694b;
 
-export function scan(first: i32, count: i32): void {
-  for (let row = first; row < first + count; row++) {
-    const line = TABLE + (<usize>row << 3);
-    store<i32>(FOUND + (<usize>row << 2), scanLine(load<u32>(line), load<u32>(line, 4), ENDS + <usize>row * ROW_BYTES));
+/** Finds the columns of one line, into the row behind the last of the many, and says what was found. */
+export function scan(start: usize, end: usize): i32 {
+  return scanLine(start, end, ENDS + MANY * ROW_BYTES);
+}
+
+/** Finds the columns of the first so many lines of the table. */
+export function scanAll(count: i32): void {
+  for (let row: usize = 0; row < <usize>count; row++) {
+    const line = TABLE + (row << 3);
+    store<i32>(FOUND + (row << 2), scanLine(load<u32>(line), load<u32>(line, 4), ENDS + row * ROW_BYTES));
   }
 }
 
@@ -79,4 +92,96 @@ function loggerAmong(letters: i32, at: usize, end: usize): i32 {
     if (letter + 8 <= end && load<u64>(letter) == LOGGER) return HAS_LOGGER;
   }
   return 0;
+}
+
+/** Hashes the bytes from start to end: 128 bits, in two lanes of 64. */
+export function hash(start: usize, end: usize): void {
+  const length = <u64>(end - start);
+  let a = load<u64>(SEED) ^ length;
+  let b = load<u64>(SEED, 8) + length;
+  let at = start;
+  for (; at + 8 <= end; at += 8) {
+    const word = load<u64>(at);
+    a = mixed(a ^ word);
+    b = rotl(b + word, 29) * 0xc2b2ae3d27d4eb4f;
+  }
+  let rest: u64 = 0;
+  for (let i = end; i > at; i--) rest = (rest << 8) | load<u8>(i - 1);
+  a = mixed(mixed(a ^ rest) ^ b);
+  b = mixed(mixed(b + rest) + a);
+  store<u64>(HASH, a);
+  store<u64>(HASH, b, 8);
+}
+
+@inline
+function mixed(word: u64): u64 {
+  const x = (word ^ (word >> 32)) * 0x9fb21c651e98df25;
+  return x ^ (x >> 29);
+}
+
+/** Reads a UUID of 36 characters, in either case. False when it is none; what was written is then of no use. */
+export function uuid(start: usize, end: usize): bool {
+  if (end - start != 36) return false;
+  const a = v128.load(start);
+  const b = v128.load(start, 16);
+  const c = v128.load32_zero(start, 32);
+  // The digits without the dashes, which stand behind the 8th, 12th, 16th and 20th of them.
+  const first = i8x16.shuffle(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 14, 15, 16, 17);
+  const last = i8x16.shuffle(b, c, 3, 4, 5, 6, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19);
+  const bytes = i8x16.narrow_i16x8_u(pairs(first), pairs(last));
+  v128.store(UUID, i8x16.shuffle(bytes, bytes, 3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8, 15, 14, 13, 12));
+  const dashes = load<u8>(start, 8) == 0x2d && load<u8>(start, 13) == 0x2d && load<u8>(start, 18) == 0x2d && load<u8>(start, 23) == 0x2d;
+  return dashes && v128.any_true(v128.or(notHex(first), notHex(last))) == false;
+}
+
+/** What the hexadecimal digits mean, two and two, the first one above the second. */
+@inline
+function pairs(digits: v128): v128 {
+  // Letters have their sixth bit set, and are nine more than their last four bits say.
+  const isLetter = i8x16.shr_u(digits, 6);
+  const values = i8x16.add(v128.and(digits, i8x16.splat(15)), i8x16.add(i8x16.shl(isLetter, 3), isLetter));
+  return v128.or(i16x8.shl(v128.and(values, i16x8.splat(15)), 4), i16x8.shr_u(values, 8));
+}
+
+/** All bits set in each byte that is no hexadecimal digit. */
+@inline
+function notHex(digits: v128): v128 {
+  const decimal = i8x16.gt_u(i8x16.sub(digits, i8x16.splat(0x30)), i8x16.splat(9));
+  const letter = i8x16.gt_u(i8x16.sub(v128.or(digits, i8x16.splat(0x20)), i8x16.splat(0x61)), i8x16.splat(5));
+  return v128.and(decimal, letter);
+}
+
+/** Whether there stands a time that exists, `2026-11-22 09:00:00`, with up to nine digits of a fraction. */
+export function isTimestamp(start: usize, end: usize): bool {
+  const length = end - start;
+  if (length < 19 || length == 20 || length > 29) return false;
+  const year = two(start) * 100 + two(start + 2);
+  const month = two(start + 5);
+  const day = two(start + 8);
+  if (year < 0 || month < 1 || month > 12 || day < 1 || day > daysIn(year, month)) return false;
+  if (!isBelow(two(start + 11), 24) || !isBelow(two(start + 14), 60) || !isBelow(two(start + 17), 60)) return false;
+  if (load<u8>(start, 4) != 0x2d || load<u8>(start, 7) != 0x2d || load<u8>(start, 10) != 0x20) return false;
+  if (load<u8>(start, 13) != 0x3a || load<u8>(start, 16) != 0x3a) return false;
+  if (length > 19 && load<u8>(start, 19) != 0x2e) return false;
+  for (let at = start + 20; at < end; at++) if (<u32>load<u8>(at) - 0x30 > 9) return false;
+  return true;
+}
+
+@inline
+function isBelow(value: i32, limit: i32): bool {
+  return value >= 0 && value < limit;
+}
+
+/** Two decimal digits; far below zero when one of them is none. */
+@inline
+function two(at: usize): i32 {
+  const tens: u32 = <u32>load<u8>(at) - 0x30;
+  const ones: u32 = <u32>load<u8>(at, 1) - 0x30;
+  return tens > 9 || ones > 9 ? -100000 : <i32>(tens * 10 + ones);
+}
+
+@inline
+function daysIn(year: i32, month: i32): i32 {
+  if (month == 2) return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) ? 29 : 28;
+  return month == 4 || month == 6 || month == 9 || month == 11 ? 30 : 31;
 }

@@ -1,11 +1,11 @@
+import { randomFillSync } from 'node:crypto';
 import { LINE_INDEX_WASM } from './line-index-wasm.ts';
 
 /** How many lines are indexed at once. */
 export const MAX_LINES = 256;
 
-/** The row of the one line that is indexed beside them. */
-const ONE = MAX_LINES;
 // Where things lie in the module's memory: see line-index.as.
+const [SEED, HASH, UUID] = [0xf000 >> 2, 0xf010 >> 2, 0xf020 >> 2];
 const [TABLE, FOUND, ENDS, ROW_WORDS, LINES] = [0x10000 >> 2, 0x11000 >> 2, 0x12000 >> 2, 640 >> 2, 0x40000];
 const [COUNT, HAS_NEWLINE, HAS_LOGGER, IS_BEYOND_ASCII] = [0xffffff, 0x1000000, 0x2000000, 0x4000000];
 /** Sixteen bytes are read at a time. */
@@ -13,64 +13,60 @@ const SPARE_BYTES = 16;
 const PAGE_BYTES = 65_536;
 
 /**
- * Finds the columns of tab-separated lines: of up to 256 of them at once, and of one beside them.
+ * Finds the columns of a tab-separated line, or of up to 256 of them at once.
  *
  * It works on copies in the memory of a WebAssembly module, where sixteen bytes are looked at in one go, and where text can be cut
  * without a view on its line: 180 ns a line of 1.3 kB and 131 columns, copying included, a fifth of what a loop takes here. It shows one
- * line at a time, by the row it was given, until other lines take its place. It keeps room for the most bytes it ever saw.
+ * line at a time, and keeps room for the most bytes it ever saw.
  */
 export class LineIndex {
   /** What columns are cut from: `start` and `end` are places in it. It is another one once the memory has grown. */
   bytes: Buffer = Buffer.alloc(0);
   #words = new Int32Array();
   readonly #module = instantiate();
-  /** By row, the line of which the columns are known. */
-  readonly #lines: (Uint8Array | undefined)[] = Array.from({ length: MAX_LINES + 1 });
-  /** Where the row begins whose line is shown. */
+  /** The one line of which the columns are known. */
+  #line: Uint8Array | undefined;
+  /** Where the row begins of the line that is shown, and what was found of it. */
   #row = ENDS;
   #found = 0;
-  /** The bytes of the many lines end here; the one line comes behind them. */
-  #linesEnd = LINES;
+  #lineFound = 0;
 
   constructor() {
     this.#view();
+    randomFillSync(this.#words, SEED, HASH - SEED);
   }
 
-  /** Shows the line of a row, if it still is this one. */
-  shows(row: number, line: Uint8Array): boolean {
-    if (this.#lines[row] !== line) return false;
-    this.#turnTo(row);
-    return true;
-  }
-
-  /** Indexes a line, unless it is the one that was indexed last; shows it, and says which row it has. */
-  add(line: Uint8Array): number {
-    if (this.#lines[ONE] !== line) {
-      this.#room(this.#linesEnd + line.length);
-      this.#put(ONE, line, this.#linesEnd);
-      this.#module.scan(ONE, 1);
-      this.#lines[ONE] = line;
+  /** Shows a line; it is indexed unless it is the one that was indexed last. */
+  add(line: Uint8Array): void {
+    if (this.#line !== line) {
+      const end = LINES + line.length;
+      this.#room(end);
+      this.bytes.set(line, LINES);
+      this.#lineFound = this.#module.scan(LINES, end);
+      this.#line = line;
     }
-    this.#turnTo(ONE);
-    return ONE;
+    this.#row = ENDS + MAX_LINES * ROW_WORDS;
+    this.#found = this.#lineFound;
   }
 
-  /** Indexes up to 256 lines: the first one has row 0. Shows none of them. */
+  /** Indexes up to 256 lines at once, to be shown by their places among them until others are. */
   addAll(lines: readonly Uint8Array[]): void {
-    let end = LINES;
-    for (let i = 0; i < lines.length; i++) end += lines[i]!.length;
-    this.#room(end);
+    this.#room(lines.reduce((sum, { length }) => sum + length, LINES));
     let at = LINES;
-    for (let i = 0; i < lines.length; i++) {
-      const line = lines[i]!;
-      this.#put(i, line, at);
-      this.#lines[i] = line;
-      at += line.length;
+    for (const [row, line] of lines.entries()) {
+      this.bytes.set(line, at);
+      this.#words[TABLE + row * 2] = at;
+      this.#words[TABLE + row * 2 + 1] = at += line.length;
     }
-    this.#module.scan(0, lines.length);
-    this.#linesEnd = end;
-    // Its bytes may lie where others lie now.
-    this.#lines[ONE] = undefined;
+    this.#module.scanAll(lines.length);
+    // Its bytes lay where others lie now.
+    this.#line = undefined;
+  }
+
+  /** Shows one of the lines that were indexed together. */
+  show(row: number): void {
+    this.#row = ENDS + row * ROW_WORDS;
+    this.#found = this.#words[FOUND + row]!;
   }
 
   /** How many columns the line has. Where they end is known of the first 140. */
@@ -101,15 +97,26 @@ export class LineIndex {
     return this.#words[this.#row + column + 1]!;
   }
 
-  #turnTo(row: number): void {
-    this.#row = ENDS + row * ROW_WORDS;
-    this.#found = this.#words[FOUND + row]!;
+  /** Writes 128 bits of a hash of the bytes from `start` to `end`, places in `bytes`: another one in each process, so that nobody can foresee it. */
+  hash(start: number, end: number, into: Uint32Array): void {
+    this.#module.hash(start, end);
+    for (let i = 0; i < 4; i++) into[i] = this.#words[HASH + i]!;
   }
 
-  #put(row: number, line: Uint8Array, at: number): void {
-    this.bytes.set(line, at);
-    this.#words[TABLE + row * 2] = at;
-    this.#words[TABLE + row * 2 + 1] = at + line.length;
+  /**
+   * Reads a UUID's 128 bits from the 36 characters of a column, in either case.
+   *
+   * @param into takes four words; they are of no use when it says false: the column holds no UUID
+   */
+  uuid(column: number, into: Uint32Array): boolean {
+    const isUuid = this.#module.uuid(this.start(column), this.end(column)) !== 0;
+    for (let i = 0; i < 4; i++) into[i] = this.#words[UUID + i]!;
+    return isUuid;
+  }
+
+  /** Whether a column holds a time that exists, as `2026-11-22 09:00:00` with up to nine digits of a fraction. */
+  isTimestamp(column: number): boolean {
+    return this.#module.isTimestamp(this.start(column), this.end(column)) !== 0;
   }
 
   #room(end: number): void {
@@ -131,7 +138,11 @@ export const lineIndex = new LineIndex();
 
 interface LineModule {
   readonly memory: { readonly buffer: ArrayBuffer; grow(pages: number): void };
-  readonly scan: (firstRow: number, count: number) => void;
+  readonly scan: (start: number, end: number) => number;
+  readonly scanAll: (count: number) => void;
+  readonly hash: (start: number, end: number) => void;
+  readonly uuid: (start: number, end: number) => number;
+  readonly isTimestamp: (start: number, end: number) => number;
 }
 
 /** What of WebAssembly is used here: Node's types leave it out. */

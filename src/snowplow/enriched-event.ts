@@ -7,10 +7,8 @@ import { fields } from './fields.ts';
 import { type Layout, layoutOf } from './layouts.ts';
 import { readEpochMs } from './epoch-ms.ts';
 import { readValue } from './read-value.ts';
-import { readTimestamp } from './timestamp.ts';
 import { type ToJsonOptions, toJson } from './to-json.ts';
 import { toRow } from './to-row.ts';
-import { readUuid } from './uuid.ts';
 
 const EVENT_ID = fieldNumber('event_id');
 const COLLECTOR_TSTAMP = fieldNumber('collector_tstamp');
@@ -31,32 +29,24 @@ export class EnrichedEvent {
   /** The line as it came, without a newline. */
   readonly bytes: Uint8Array;
   readonly layout: Layout;
-  /** Its row in the index. An event is read through its steps before others come, so no event carries an index of its own. */
-  #row: number;
 
-  private constructor(bytes: Uint8Array, layout: Layout, row: number) {
+  private constructor(bytes: Uint8Array, layout: Layout) {
     this.bytes = bytes;
     this.layout = layout;
-    this.#row = row;
   }
 
   /** Makes an event of a line of 98, 108, 125 or 131 columns that has an event_id and a collector_tstamp. Throws nothing. */
   static parse(line: Uint8Array): EnrichedEvent | Malformed {
     const bytes = withoutNewline(line);
-    return EnrichedEvent.#shown(bytes, lineIndex.add(bytes));
-  }
-
-  /** Makes an event of the line that the index shows. */
-  static #shown(bytes: Uint8Array, row: number): EnrichedEvent | Malformed {
+    lineIndex.add(bytes);
     if (lineIndex.hasNewline) return new Malformed('newline', 'expected one line, got a newline inside the event');
     const layout = layoutOf(lineIndex.count);
     if (!layout) return new Malformed('column_count', `expected 98, 108, 125 or 131 columns, got ${lineIndex.count}`);
     const id = layout.columnOf[EVENT_ID]!;
-    if (!readUuid(lineIndex.bytes, lineIndex.start(id), lineIndex.end(id), words)) return malformed('event_id', 'a UUID', id);
+    if (!lineIndex.uuid(id, words)) return malformed('event_id', 'a UUID', id);
     const at = layout.columnOf[COLLECTOR_TSTAMP]!;
-    if (Number.isNaN(readTimestamp(lineIndex.bytes, lineIndex.start(at), lineIndex.end(at))))
-      return malformed('collector_tstamp', 'a timestamp YYYY-MM-DD hh:mm:ss[.fraction]', at);
-    return new EnrichedEvent(bytes, layout, row);
+    if (!lineIndex.isTimestamp(at)) return malformed('collector_tstamp', 'a timestamp YYYY-MM-DD hh:mm:ss[.fraction]', at);
+    return new EnrichedEvent(bytes, layout);
   }
 
   /** A field's text as it stands in the line; empty when the field is, or when the layout does not have it. */
@@ -88,9 +78,12 @@ export class EnrichedEvent {
     return toJson(this, options);
   }
 
-  /** @internal The index, which shows this line until another event is read. */
+  /**
+   * @internal The index, which shows this line until another event is read. An event goes through its steps before the next one comes, so
+   * it is indexed once, and no event carries an index of its own.
+   */
   indexed(): LineIndex {
-    if (!lineIndex.shows(this.#row, this.bytes)) this.#row = lineIndex.add(this.bytes);
+    lineIndex.add(this.bytes);
     return lineIndex;
   }
 }

@@ -1,7 +1,6 @@
 import { type Identity, hash128 } from '../operators/identity.ts';
 import type { EnrichedEvent } from './enriched-event.ts';
 import { fieldNumber } from './field-number.ts';
-import { readUuid } from './uuid.ts';
 
 const EVENT_ID = fieldNumber('event_id');
 const FINGERPRINT = fieldNumber('event_fingerprint');
@@ -28,7 +27,5 @@ export const eventIdAndFingerprint: Identity<EnrichedEvent> = {
 };
 
 function readEventId(event: EnrichedEvent, into: Uint32Array): void {
-  const index = event.indexed();
-  const column = event.layout.columnOf[EVENT_ID]!;
-  readUuid(index.bytes, index.start(column), index.end(column), into);
+  event.indexed().uuid(event.layout.columnOf[EVENT_ID]!, into);
 }

@@ -1,7 +1,9 @@
 import type { ZodType } from 'zod';
+import type { LineIndex } from '../lines/line-index.ts';
 import type { Check, Issue } from '../operators/validate.ts';
 import type { EnrichedEvent } from './enriched-event.ts';
 import { fieldNumber } from './field-number.ts';
+import { PassedTexts } from './passed-texts.ts';
 import { isSelfDescribing } from './self-describing.ts';
 
 /**
@@ -25,19 +27,23 @@ const ACTION = fieldNumber('se_action');
 
 const OPENING_BRACE = 0x7b;
 
+const hash = new Uint32Array(4);
+
 /**
  * Checks the JSON that a structured event carries in its label, for `validate`. Events without a label pass.
  *
  * A self-describing label is checked by its name first: its `data` against the schema. Every other one is checked as a whole
  * by category and action, then by category alone. Issues: `invalid_json` for a label that is no JSON though it has a schema or
  * begins with a brace, `unknown_label`, and zod's own codes, with the path in the label: `se_label.sku`.
- * Schemas must be synchronous.
+ * Schemas must be synchronous, and find the same in a label each time: one that passed passes again without being read, as long as it is
+ * among the 16,384 remembered.
  *
  * @throws {TypeError} when a key has no slash.
  */
 export function label(schemas: LabelSchemas, { unknown = 'pass' }: LabelOptions = {}): Check<EnrichedEvent> {
   const named = new Map<string, ZodType>();
-  // Category and action are neighbours in every layout: one string is cut for both, with the tab that stands between them.
+  const passed = new PassedTexts();
+  // Category, action and label are neighbours in every layout: one string is cut for two, with the tab that stands between them.
   const byAction = new Map<string, ZodType>();
   const byCategory = new Map<string, ZodType>();
   for (const [key, schema] of Object.entries(schemas)) {
@@ -51,10 +57,18 @@ export function label(schemas: LabelSchemas, { unknown = 'pass' }: LabelOptions 
   return function label(event) {
     const index = event.indexed();
     const { columnOf } = event.layout;
-    const start = index.start(columnOf[LABEL]!);
     const end = index.end(columnOf[LABEL]!);
-    if (start === end) return undefined;
+    if (end === index.start(columnOf[LABEL]!)) return undefined;
+    index.hash(index.start(columnOf[CATEGORY]!), end, hash);
+    if (passed.has(hash)) return undefined;
+    const issue = read(index, columnOf);
+    if (!issue) passed.add(hash);
+    return issue;
+  };
+
+  function read(index: LineIndex, columnOf: Int16Array): Issue | undefined {
     const { bytes } = index;
+    const start = index.start(columnOf[LABEL]!);
     // What is ASCII is read in half the time.
     const encoding = index.isAscii ? 'latin1' : 'utf8';
     const kind = bytes.toString(encoding, index.start(columnOf[CATEGORY]!), index.end(columnOf[ACTION]!));
@@ -62,7 +76,7 @@ export function label(schemas: LabelSchemas, { unknown = 'pass' }: LabelOptions 
 
     // Plain text, say a button's name, is no broken JSON where nobody asked for JSON.
     if (!schema && bytes[start] !== OPENING_BRACE) return unknown === 'pass' ? undefined : unknownLabel(kind);
-    const text = bytes.toString(encoding, start, end);
+    const text = bytes.toString(encoding, start, index.end(columnOf[LABEL]!));
     let value: unknown;
     try {
       value = JSON.parse(text);
@@ -75,7 +89,7 @@ export function label(schemas: LabelSchemas, { unknown = 'pass' }: LabelOptions 
     }
     if (schema) return issueOf(schema, value, 'se_label');
     return unknown === 'pass' ? undefined : unknownLabel(isSelfDescribing(value) ? value.schema : kind);
-  };
+  }
 }
 
 function issueOf(schema: ZodType, value: unknown, at: string): Issue | undefined {

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { LineIndex, MAX_LINES } from '../../src/lines/line-index.ts';
+import { formatTimestamp, readTimestamp } from '../../src/snowplow/timestamp.ts';
 
 // Bytes around the tab, the newline and the K of the log's logger, and those that share their bits.
 const byte = fc.oneof(
@@ -54,38 +55,116 @@ describe('LineIndex', () => {
     );
   });
 
-  it('finds the same of many lines at once, and shows each by its row', () => {
+  it('finds the same of many lines at once, and shows each by its place', () => {
     const index = new LineIndex();
     fc.assert(
       fc.property(fc.array(line, { maxLength: 12 }), (lines) => {
         index.addAll(lines);
         for (const [row, bytes] of lines.entries()) {
-          expect(index.shows(row, bytes)).toBe(true);
+          index.show(row);
           expect(shown(index)).toEqual(expected(bytes));
         }
       }),
     );
   });
 
-  it('keeps many lines while one beside them is read', () => {
+  it('indexes as many as it says, and afterwards a single one, as if it had never seen another', () => {
     const index = new LineIndex();
+    const one = Buffer.from('a\tb\tc');
+    index.add(one);
     const lines = Array.from({ length: MAX_LINES }, (_, i) => Buffer.from(`${i}\t${'x'.repeat(i)}`));
     index.addAll(lines);
-    index.add(Buffer.from('a\tb\tc'));
-    expect(index.shows(255, lines[255]!)).toBe(true);
-    expect(shown(index)).toEqual(expected(lines[255]!));
+    for (const [row, bytes] of lines.entries()) {
+      index.show(row);
+      expect(shown(index)).toEqual(expected(bytes));
+    }
+    index.add(one);
+    expect(shown(index)).toEqual(expected(one));
   });
 
-  it('does not show a line whose place another one has taken', () => {
+  it('hashes bytes: the same ones alike wherever they stand, others otherwise, and in another process otherwise', () => {
+    const [index, other] = [new LineIndex(), new LineIndex()];
+    const hashOf = (bytes: Uint8Array, before: number, of = index): string => {
+      of.add(Buffer.concat([Buffer.alloc(before, 7), bytes, Buffer.alloc(3, 8)]));
+      const words = new Uint32Array(4);
+      of.hash(of.start(0) + before, of.start(0) + before + bytes.length, words);
+      return words.join();
+    };
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 40 }), fc.uint8Array({ maxLength: 40 }), fc.nat(20), (a, b, before) => {
+        expect(hashOf(a, before)).toBe(hashOf(a, 0));
+        expect(hashOf(a, before) === hashOf(b, 0)).toBe(Buffer.compare(a, b) === 0);
+        expect(hashOf(a, before)).not.toBe(hashOf(a, before, other));
+      }),
+    );
+    const bits = Buffer.alloc(24);
+    const hashes = new Set([hashOf(bits, 0)]);
+    for (let bit = 0; bit < 24 * 8; bit++) {
+      bits[bit >> 3] = 1 << (bit & 7);
+      hashes.add(hashOf(bits, 0));
+      bits[bit >> 3] = 0;
+    }
+    for (let length = 0; length < 24; length++) hashes.add(hashOf(bits.subarray(0, length), 0));
+    expect(hashes.size).toBe(1 + 24 * 8 + 24);
+  });
+
+  it('reads a UUID as its hexadecimal digits say, and knows what is none, also off by one character', () => {
     const index = new LineIndex();
-    const [a, b, c] = ['a\t1', 'b\t2\t3', 'c'].map((text) => Buffer.from(text)) as [Buffer, Buffer, Buffer];
-    index.addAll([a, b]);
-    const row = index.add(c);
-    expect([index.shows(0, a), index.shows(1, b), index.shows(row, c)]).toEqual([true, true, true]);
-    index.addAll([b]);
-    expect([index.shows(0, a), index.shows(0, b), index.shows(1, b), index.shows(row, c)]).toEqual([false, true, true, false]);
-    index.add(a);
-    expect([index.shows(row, c), index.shows(row, a)]).toEqual([false, true]);
+    const words = new Uint32Array(4);
+    const read = (text: string): number[] | undefined => {
+      index.add(Buffer.from(`a\t${text}\tb`, 'latin1'));
+      return index.uuid(1, words) ? [...words] : undefined;
+    };
+    const expectedOf = (text: string): number[] | undefined =>
+      /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i.test(text)
+        ? text.replaceAll('-', '').match(/.{8}/g)!.map((word) => Number.parseInt(word, 16)) // prettier-ignore
+        : undefined;
+    const letter = fc.integer({ min: 0, max: 255 }).filter((code) => code !== 9 && code !== 10);
+    fc.assert(
+      fc.property(fc.uuid(), fc.boolean(), fc.nat(35), letter, (uuid, isUpper, at, code) => {
+        const text = isUpper ? uuid.toUpperCase() : uuid;
+        expect(read(text)).toEqual(expectedOf(text));
+        const spoilt = text.slice(0, at) + String.fromCharCode(code) + text.slice(at + 1);
+        expect(read(spoilt)).toEqual(expectedOf(spoilt));
+        for (const odd of [text.slice(1), `${text}0`, '', text.slice(0, at)]) expect(read(odd)).toBe(undefined);
+      }),
+      { numRuns: 3000 },
+    );
+  });
+
+  it('takes for a timestamp what readTimestamp can read, and nothing else', () => {
+    const index = new LineIndex();
+    const isTimestamp = (text: string): boolean => {
+      index.add(Buffer.from(`a\t${text}\tb`, 'latin1'));
+      return index.isTimestamp(1);
+    };
+    const isReadable = (text: string): boolean => !Number.isNaN(readTimestamp(Buffer.from(text, 'latin1'), 0, text.length));
+    const [min, max] = [Date.parse('0000-01-01T00:00:00Z'), Date.parse('9999-12-31T23:59:59.999Z')];
+    const letter = fc.constantFrom(...'0123456789 -:./T+Zé'.split(''));
+    let sound = 0;
+    fc.assert(
+      fc.property(
+        fc.integer({ min, max }),
+        fc.nat(9),
+        fc.array(fc.tuple(fc.nat(28), letter), { maxLength: 2 }),
+        (ms, digits, changes) => {
+          let text = `${formatTimestamp(ms)}123456`.slice(0, digits === 0 ? 19 : 20 + digits);
+          for (const [at, one] of changes) text = text.slice(0, at) + one + text.slice(at + 1);
+          expect(isTimestamp(text), text).toBe(isReadable(text));
+          if (isReadable(text)) sound++;
+          for (const cut of [text.slice(0, -1), text.slice(0, 19), `${text}0`, ''])
+            expect(isTimestamp(cut), cut).toBe(isReadable(cut));
+        },
+      ),
+      { numRuns: 5000 },
+    );
+    expect(sound).toBeGreaterThan(1000);
+    for (const year of [1900, 2000, 2023, 2024])
+      for (const month of ['00', '01', '02', '04', '06', '09', '11', '12', '13'])
+        for (let day = 0; day <= 32; day++) {
+          const text = `${year}-${month}-${String(day).padStart(2, '0')} 23:59:59`;
+          expect(isTimestamp(text), text).toBe(isReadable(text));
+        }
   });
 
   it('counts the columns of a line of any length, and tells where the first 140 end', () => {
@@ -95,8 +174,10 @@ describe('LineIndex', () => {
     expect([index.count, index.end(139) - index.start(0)]).toEqual([3_000_001, 139]);
     const short = Buffer.from('a\tb');
     index.addAll([short, long, short]);
-    expect(index.shows(1, long) && index.count).toBe(3_000_001);
-    expect(index.shows(2, short) && shown(index)).toEqual(expected(short));
+    index.show(1);
+    expect(index.count).toBe(3_000_001);
+    index.show(2);
+    expect(shown(index)).toEqual(expected(short));
     index.add(Buffer.alloc(17_000_000, 9));
     expect(index.count).toBe(0xffffff);
   });

@@ -107,15 +107,41 @@ describe('label', () => {
   });
 
   it('gives back what went in, backslashes, quotes and all letters, as zod saw it', () => {
-    let seen: unknown;
-    const look = label({ 'a/*': z.custom((value) => ((seen = value), true)) });
     fc.assert(
       fc.property(fc.json({ stringUnit: 'binary' }), (text) => {
+        let seen: unknown;
+        const look = label({ 'a/*': z.custom((value) => ((seen = value), true)) });
         // JSON writes control characters as escapes, so there is no tab in it.
         expect(look(eventOf(struct('a', 'b', text)))).toBeUndefined();
         expect(seen).toEqual(JSON.parse(text));
       }),
     );
+  });
+
+  it('reads a label once that passes, and one that does not each time; of another kind it is another label', () => {
+    let looks = 0;
+    const look = label({
+      'a/*': z.object({ n: z.number() }).refine(({ n }) => (looks++, n > 0)),
+      'b/*': z.object({ n: z.string() }),
+    });
+    const says = (category: string, text: string): string | undefined => look(eventOf(struct(category, 'x', text)))?.code;
+    expect([says('a', '{"n":1}'), says('a', '{"n":1}'), says('a', '{"n":2}'), looks]).toEqual([
+      undefined,
+      undefined,
+      undefined,
+      2,
+    ]);
+    expect([says('a', '{"n":-1}'), says('a', '{"n":-1}'), looks]).toEqual(['custom', 'custom', 4]);
+    expect([says('b', '{"n":1}'), says('b', '{"n":1}')]).toEqual(['invalid_type', 'invalid_type']);
+  });
+
+  it('finds wrong what is wrong among more labels than are remembered', () => {
+    const look = label({ 'a/*': z.object({ n: z.number().nonnegative() }) });
+    for (const round of [1, 2])
+      for (let n = -20_000; n < 20_000; n++)
+        expect(look(eventOf(struct('a', 'x', `{"n":${n}}`)))?.code, `${n} in round ${round}`).toBe(
+          n < 0 ? 'too_small' : undefined,
+        );
   });
 
   it('refuses a key without a slash', () => {
