@@ -11,6 +11,7 @@ import {
   isNoiseLine,
 } from './noise-grammar.ts';
 import { NoiseKnowledge } from './noise-knowledge.ts';
+import { withoutLogLine } from './one-log-line.ts';
 import { BAD_ROW_REASON, type NoiseOut, NoisePuzzle, UNEXPLAINED_REASON } from './noise-puzzle.ts';
 
 export interface CheckpointNoiseOptions {
@@ -69,9 +70,14 @@ export class CheckpointNoise {
     return this.#blocks?.from ?? this.#offset - this.#tailBytes;
   }
 
+  /** The one record of a text, when it is beyond doubt which one that is; the text is then done with. For whole texts, instead of `push`. */
+  recordOf(text: Uint8Array): Buffer | undefined {
+    return text.length > this.#maxPendingBytes ? undefined : withoutLogLine(asBuffer(text), this.#knowledge);
+  }
+
   /** Takes the next bytes of the text, which must not change from then on; gives out what they complete. */
   push(chunk: Uint8Array, out: NoiseOut): void {
-    const bytes = Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.length);
+    const bytes = asBuffer(chunk);
     const base = this.#offset;
     this.#offset += bytes.length;
     // Where the next mark of noise stands: looked for once a chunk, not once a line.
@@ -217,6 +223,10 @@ export class CheckpointNoise {
 }
 
 const NEWLINE_BYTES = Buffer.from('\n');
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+}
 
 // A record of one write has nothing inside; of a longer one, a write may end where an exception's text begins.
 function hasThrown(line: Buffer): boolean {

@@ -35,9 +35,9 @@ const errors = [
   String.raw`Caught throwable while processing record \{SequenceNumber: [^{}\t\n]*\}`,
 ].join('|');
 
-// All that KinesisSource says (scala-kinesis-enrich 0.1.0 to 0.7.0). Each says itself where it ends, but for the last two,
+// All that KinesisSource says (scala-kinesis-enrich 0.1.0 to 0.7.0). Each says itself where it ends, but for two that are
 // printed at start-up alone, and for the partition key.
-const message = [
+const ended = [
   String.raw`Using workerId: [\w.-]+:${uuid}`,
   `Initializing record processor for shard: ${shard}`,
   String.raw`Processing \d+ records from ${shard}`,
@@ -45,9 +45,8 @@ const message = [
   `Checkpointing shard ${shard}`,
   `Shutting down record processor for shard: ${shard}`,
   errors,
-  String.raw`Running: [\w.-]+\.$`,
-  String.raw`Processing raw input stream: [\w.-]+$`,
 ].join('|');
+const message = [ended, String.raw`Running: [\w.-]+\.$`, String.raw`Processing raw input stream: [\w.-]+$`].join('|');
 const thread = String.raw`main|pool-\d+-thread-\d+|LeaseCoordinator-\d+|RecordProcessor-\d{4}`;
 // slf4j-simple 1.7.5 as it comes: thread, level, logger, no time.
 const head = String.raw`\[(?<thread>${thread})\] (?:TRACE|DEBUG|INFO|WARN|ERROR) com\.snowplowanalytics\.snowplow\.enrich\.[\w.$]*\bKinesisS[\w$]+ - `;
@@ -131,6 +130,13 @@ function keyEnds(text: string, at: number, apps: ReadonlySet<string>): number[] 
     for (const app of apps) if (app !== '' && text.startsWith(`${app}\t`, i)) ends.push(i);
   }
   return ends;
+}
+
+const endedLogLine = new RegExp(`^${head}(?:${ended})`);
+
+/** How long the log line is with which a text begins, when its message says itself where it ends; else 0. */
+export function logLineLength(text: string): number {
+  return endedLogLine.exec(text)?.[0].length ?? 0;
 }
 
 const wholeLine = new RegExp(
