@@ -5,18 +5,21 @@ import { Delivery, type DeliveryOptions } from '../src/delivery.ts';
 import type { Item } from '../src/event.ts';
 import { decode, dedupe, enriched, eventId, label, minuteWindow, scripted, stripCheckpoints, validate } from '../src/index.ts';
 import { Ledger, Outcome } from '../src/ledger.ts';
+import { fuse } from '../src/run/fuse.ts';
 import { recordMaker } from './records.ts';
 
 /**
  * The core alone, in this process: records from memory through the first so many steps of the warehouse pipeline into a sink that
  * only holds, marks and releases. `npm run bench` runs it once a row:
  *
- *     node bench/core.ts [--steps 5] [--ledger on | off] [--events 1000000]
+ *     node bench/core.ts [--fused off | on] [--steps 5] [--ledger on | off] [--events 1000000]
  *
+ * Unfused, each step is an Observable of its own; fused, as in a run, those are joined that can be.
  * Prints one line of JSON: events, seconds, CPU seconds, peak memory.
  */
 const { values } = parseArgs({
   options: {
+    fused: { type: 'string', default: 'off' },
     steps: { type: 'string', default: '5' },
     ledger: { type: 'string', default: 'on' },
     events: { type: 'string', default: '1000000' },
@@ -55,26 +58,26 @@ const steps: OperatorFunction<never, unknown>[] = [
   minuteWindow(),
 ];
 const chosen = steps.slice(0, Number(values.steps));
-const count = Number(values.events);
-const generate = recordMaker({ templates: 20_000, inPlace: true });
+const total = Number(values.events);
+const generate = recordMaker({ templates: 5_000, inPlace: true });
 
 await play(WARM_UP);
 const cpuBefore = process.cpuUsage();
 const startedAt = performance.now();
-await play(count);
+await play(total);
 const seconds = (performance.now() - startedAt) / 1000;
 const { user, system } = process.cpuUsage(cpuBefore);
 const peakMiB = Math.round(process.resourceUsage().maxRSS / 1024);
-process.stdout.write(`${JSON.stringify({ events: count, seconds, cpuSeconds: (user + system) / 1e6, peakMiB })}\n`);
+process.stdout.write(`${JSON.stringify({ events: total, seconds, cpuSeconds: (user + system) / 1e6, peakMiB })}\n`);
 
 /** Plays so many records through the chosen steps, as a run does, but for its stores. */
-async function play(events: number): Promise<void> {
+async function play(count: number): Promise<void> {
   const ledger = values.ledger === 'on' ? new Ledger() : new NoLedger();
   ledger.onReject((reject) => {
     reject.mark(Outcome.rejected);
     reject.release();
   });
-  const read = scripted({ generate, count: events, shards: 2, startMs: Date.UTC(2026, 10, 22, 9) }).read({
+  const events = scripted({ generate, count, shards: 2, startMs: Date.UTC(2026, 10, 22, 9) }).read({
     pipeline: 'bench',
     ledger,
     scheduler: asyncScheduler,
@@ -85,9 +88,10 @@ async function play(events: number): Promise<void> {
     stands: async () => undefined,
     end: async (shard) => ledger.endShard(shard),
   });
+  const operators = values.fused === 'on' ? fuse(chosen).map(({ operator }) => operator) : chosen;
   await lastValueFrom(
-    chosen
-      .reduce((stream, operator) => stream.pipe(operator as OperatorFunction<unknown, unknown>), read as Observable<unknown>)
+    (operators as OperatorFunction<unknown, unknown>[])
+      .reduce((items, operator) => items.pipe(operator), events as Observable<unknown>)
       .pipe(
         tap((item) => {
           (item as Item).hold();

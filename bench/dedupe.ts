@@ -52,17 +52,15 @@ for (const shard of ['shardId-000000000000', 'shardId-000000000001']) {
       const origin = new Origin(delivery, i, { shard, sequence, subSequence: 0 }, at / 100, id);
       return new Event<Uint8Array>(id, origin);
     });
-    for (let i = 0; i < 1000; i += 10) {
-      const startMs = cpuMs();
-      for (let k = i; k < i + 10; k++) {
-        number(at + k);
-        source.next(events[k]!);
-      }
-      const ms = cpuMs() - startMs;
-      spentMs += ms;
-      longestMs = Math.max(longestMs, ms);
-      if (ms > 10) overMs++;
+    const startMs = cpuMs();
+    for (let i = 0; i < 1000; i++) {
+      number(at + i);
+      source.next(events[i]!);
     }
+    const ms = cpuMs() - startMs;
+    spentMs += ms;
+    longestMs = Math.max(longestMs, ms);
+    if (ms > 10) overMs++;
     if (values.state && at % 50_000 === 0) ledger.flushState();
     delivery.letGo();
   }

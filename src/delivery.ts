@@ -23,6 +23,8 @@ export class Delivery {
   readonly sizeBytes: number;
   readonly last: Position;
   readonly readAtMs: number;
+  /** @internal When the first of its records arrived of which there is an origin. */
+  firstArrivedAtMs: number | undefined;
   readonly #outcomes: Uint8Array;
   #holds = 1;
   #then: (() => void)[] | undefined;

@@ -71,23 +71,42 @@ export function parseResume(shard: string, text: string): Resume {
   );
 }
 
-/** Where an event came from; shared by all that operators make of one record. */
-export class Origin {
+/**
+ * Where an event came from; shared by all that operators make of one record. A position itself, for whoever only looks; `position` is one to
+ * keep, as it keeps nothing else in memory.
+ */
+export class Origin implements Position {
   readonly delivery: Delivery;
   /** The record's place in its delivery, from 0. */
   readonly index: number;
-  readonly position: Position;
-  /** When the stream received the record, in milliseconds since 1970. */
-  readonly arrivedAtMs: number;
+  readonly sequence: string;
+  readonly subSequence: number;
   /** The record's bytes as the source read them. */
   readonly raw: Uint8Array;
+  /** How long after the first record of its delivery it arrived: a small number, which costs no object of its own. */
+  readonly #behindMs: number;
 
   constructor(delivery: Delivery, index: number, position: Position, arrivedAtMs: number, raw: Uint8Array) {
     this.delivery = delivery;
     this.index = index;
-    this.position = position;
-    this.arrivedAtMs = arrivedAtMs;
+    this.sequence = position.sequence;
+    this.subSequence = position.subSequence;
     this.raw = raw;
+    this.#behindMs = arrivedAtMs - (delivery.firstArrivedAtMs ??= arrivedAtMs);
+  }
+
+  get shard(): string {
+    return this.delivery.shard;
+  }
+
+  /** When the stream received the record, in milliseconds since 1970. */
+  get arrivedAtMs(): number {
+    return this.delivery.firstArrivedAtMs! + this.#behindMs;
+  }
+
+  get position(): Position {
+    const { shard, sequence, subSequence } = this;
+    return { shard, sequence, subSequence };
   }
 }
 
@@ -142,7 +161,7 @@ export class Event<out T> implements Item {
   }
 
   get shard(): string {
-    return this.origin.position.shard;
+    return this.origin.shard;
   }
 
   get first(): Position {
@@ -166,7 +185,7 @@ export class Event<out T> implements Item {
   }
 
   after(position: Position): this | undefined {
-    return comparePositions(this.origin.position, position) > 0 ? this : undefined;
+    return comparePositions(this.origin, position) > 0 ? this : undefined;
   }
 
   hold(): void {

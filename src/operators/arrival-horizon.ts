@@ -1,4 +1,4 @@
-import type { Event } from '../event.ts';
+import type { Origin } from '../event.ts';
 import type { Delivery } from '../delivery.ts';
 
 interface ShardArrivals {
@@ -27,7 +27,7 @@ export class ArrivalHorizon {
   }
 
   /** Takes an event in; true when it is the first of its delivery, or of a turn of it. */
-  note({ delivery, arrivedAtMs }: Event<unknown>): boolean {
+  note({ delivery, arrivedAtMs }: Pick<Origin, 'delivery' | 'arrivedAtMs'>): boolean {
     const isNew = delivery !== this.#delivery;
     if (isNew) this.#turnTo(delivery, arrivedAtMs);
     if (arrivedAtMs > this.#shard!.newestMs) this.#shard!.newestMs = arrivedAtMs;

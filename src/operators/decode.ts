@@ -1,7 +1,6 @@
 import type { OperatorFunction } from 'rxjs';
 import type { Event } from '../event.ts';
-import { mapAccum } from './map-accum.ts';
-import { named } from './named.ts';
+import { eventSteps } from './event-steps.ts';
 
 /** What the bytes of a record mean. */
 export interface Format<out T> {
@@ -38,18 +37,16 @@ export class Malformed {
  * It keeps nothing. What is malformed is a reject of the step `decode`; what the format throws is an error of the stream.
  */
 export function decode<T>(format: Format<T>): OperatorFunction<Event<Uint8Array>, Event<T>> {
-  return named(
-    'decode',
-    format.name,
-    mapAccum<undefined, Event<Uint8Array>, Event<T>>({
-      seed: () => undefined,
-      step(_, event, emit) {
-        const data = format.parse(event.data);
-        if (data instanceof Malformed) {
-          const { code, reason, path } = data;
-          event.reject({ step: 'decode', code, reason, ...(path !== undefined && { path }) });
-        } else emit(event.with(data));
-      },
-    }),
-  );
+  return eventSteps<undefined, Uint8Array, T>({
+    name: 'decode',
+    detail: format.name,
+    seed: () => undefined,
+    step(_, bytes, _origin, out) {
+      const data = format.parse(bytes);
+      if (data instanceof Malformed) {
+        const { code, reason, path } = data;
+        out.reject({ code, reason, ...(path !== undefined && { path }) });
+      } else out.emit(data);
+    },
+  });
 }

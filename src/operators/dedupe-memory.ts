@@ -1,4 +1,4 @@
-import type { Event } from '../event.ts';
+import type { Origin } from '../event.ts';
 import type { Ledger } from '../ledger.ts';
 import { ArrivalHorizon } from './arrival-horizon.ts';
 import type { IdentityState } from './identity-state.ts';
@@ -51,16 +51,16 @@ export class DedupeMemory<T> {
   }
 
   /** Tells whether an event is a repeat; remembers it when it is the first. */
-  isRepeat(event: Event<T>): boolean {
-    if (!this.#ledger) this.#begin((this.#ledger = event.delivery.ledger));
-    if (this.#horizon.note(event)) this.#tellForgotten();
+  isRepeat(data: T, origin: Origin): boolean {
+    if (!this.#ledger) this.#begin((this.#ledger = origin.delivery.ledger));
+    if (this.#horizon.note(origin)) this.#tellForgotten();
     if (++this.#seen % EXPIRE_EVERY === 0) this.#table.expire(this.#expiredBeforeMs());
     const sight = this.#sight;
-    this.#identity.hash(event.data, sight);
+    this.#identity.hash(data, sight);
     if ((sight[0]! | sight[1]! | sight[2]! | sight[3]!) === 0) return false;
-    writePlace(sight, event.position, event.arrivedAtMs);
+    writePlace(sight, origin, origin.arrivedAtMs);
     const seen = this.#table.see(sight);
-    if (seen === 'first') this.#journal?.add(sight, event.arrivedAtMs);
+    if (seen === 'first') this.#journal?.add(sight, origin.arrivedAtMs);
     return seen === 'repeat';
   }
 

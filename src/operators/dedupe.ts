@@ -7,8 +7,7 @@ import { DedupeMemory } from './dedupe-memory.ts';
 import type { IdentityState } from './identity-state.ts';
 import { IdentityTable } from './identity-table.ts';
 import type { Identity } from './identity.ts';
-import { mapAccum } from './map-accum.ts';
-import { named } from './named.ts';
+import { eventSteps } from './event-steps.ts';
 import { textIdentity } from './text-identity.ts';
 
 export interface DedupeOptions<T> {
@@ -20,7 +19,7 @@ export interface DedupeOptions<T> {
   /** Two events of one identity are one event when they arrived less than this apart; up to ten years. */
   readonly within: Duration;
   /**
-   * How many identities are remembered at most, the oldest forgotten first; 36 to 45 bytes each, taken as they come.
+   * How many identities are remembered at most, the oldest forgotten first; 36 bytes each, twice that while their memory grows.
    *
    * @default 10_000_000
    */
@@ -63,17 +62,15 @@ export function dedupe<T>({ by, within, capacity = 10_000_000, state }: DedupeOp
   if (!Number.isInteger(capacity) || capacity < 1 || capacity > IdentityTable.maxCapacity)
     throw new RangeError(`${STEP}: expected a capacity from 1 to ${IdentityTable.maxCapacity}, got ${capacity}`);
   const detail = [`by ${identity.name}`, `within ${formatDuration(within)}`, ...(state ? [state.describe] : [])].join(', ');
-  return named(
-    STEP,
+  return eventSteps<DedupeMemory<T>, T, T>({
+    name: STEP,
     detail,
-    mapAccum<DedupeMemory<T>, Event<T>, Event<T>>({
-      seed: () => new DedupeMemory({ step: STEP, identity, withinMs, capacity, state }),
-      step(memory, event, emit) {
-        if (memory.isRepeat(event)) event.drop(STEP);
-        else emit(event);
-      },
-      flush: (memory) => memory.flush(),
-      close: (memory) => memory.close(),
-    }),
-  );
+    seed: () => new DedupeMemory({ step: STEP, identity, withinMs, capacity, state }),
+    step(memory, data, origin, out) {
+      if (memory.isRepeat(data, origin)) out.drop();
+      else out.emit(data);
+    },
+    complete: (memory) => memory.flush(),
+    close: (memory) => memory.close(),
+  });
 }

@@ -100,8 +100,8 @@ export class IdentityPartition {
 
   #grownRoom(): number {
     if (this.#room === 0) return Math.min(MIN_ROOM + (this.#number % 16), this.#usualCount);
-    // A quarter more, but the last time only as much as a full table needs.
-    if (this.#room < this.#usualCount) return Math.min(this.#room + Math.ceil(this.#room / 4), this.#usualCount);
+    // Twice as much, but the last time only as much as a full table needs.
+    if (this.#room < this.#usualCount) return Math.min(this.#room * 2, this.#usualCount);
     return Math.min(this.#room + Math.ceil(this.#room / 50), MAX_ROOM);
   }
 

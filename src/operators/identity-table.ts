@@ -19,7 +19,8 @@ const MAX_EXPIRED_AT_ONCE = 2;
  * Remembers which identity was seen where and when; the oldest sight is forgotten first.
  *
  * Sights lie in the order they came in the rings of partitions, chosen by identity; a queue of partition numbers keeps the order
- * among all. Memory grows with what is remembered, one partition at a time: 36 to 45 bytes a sight, nothing is ever moved as a whole.
+ * among all. Memory grows with what is remembered, one partition at a time: 36 bytes a sight when it is full, up to twice that before; nothing is ever
+ * moved as a whole.
  */
 export class IdentityTable {
   static readonly maxCapacity = 500_000_000;

@@ -2,7 +2,8 @@ import type { Duration } from 'date-fns';
 import { formatDuration } from 'date-fns/formatDuration';
 import { Observable, type OperatorFunction, type SchedulerLike, type Subscription, asyncScheduler } from 'rxjs';
 import { durationMs } from '../duration.ts';
-import type { Event } from '../event.ts';
+import type { Event, Origin } from '../event.ts';
+import { Chain, type EventStepsList } from './event-steps.ts';
 import { named } from './named.ts';
 import { windowSteps } from './window-steps.ts';
 import type { Window } from './window.ts';
@@ -79,59 +80,71 @@ export function minuteWindow<T>({
   const steps = windowSteps<T>({ everyMs, graceMs, maxEvents, maxBytes });
 
   // An Observable of its own, not mapAccum: four things close a window, and only one of them is an event.
-  const windows: OperatorFunction<Event<T>, Window<T>> = (source) => {
-    return new Observable((subscriber) => {
-      const state = steps.seed();
-      let timer: Subscription | undefined;
-      let timerMs = Number.POSITIVE_INFINITY;
-      let watches = false;
+  const windows =
+    (before: EventStepsList) =>
+    (source: Observable<Event<unknown>>): Observable<Window<T>> => {
+      return new Observable((subscriber) => {
+        const state = steps.seed();
+        const chain = new Chain(before, (data, origin) => {
+          if (!subscriber.closed) steps.add(state, data as T, origin, emit);
+        });
+        subscriber.add(() => chain.close());
+        let timer: Subscription | undefined;
+        let timerMs = Number.POSITIVE_INFINITY;
+        let watches = false;
 
-      // Whoever keeps the window has held it when `next` returns. After an error downstream, or an unsubscribe, nobody may
-      // have: then it stays held.
-      const emit = (window: Window<T>): void => {
-        if (subscriber.closed) return;
-        subscriber.next(window);
-        if (!subscriber.closed) window.release();
-      };
-      const arm = (): void => {
-        timer?.unsubscribe();
-        timerMs = state.dueMs;
-        timer = subscriber.closed
-          ? undefined
-          : scheduler.schedule(tick, Math.min(Math.max(0, timerMs - scheduler.now()), MAX_TIMER_MS));
-      };
-      // One timer for all shards. Windows come due later than they were when it was set; then it is set again.
-      const tick = (): void => {
-        steps.tick(state, scheduler.now(), emit);
-        timerMs = Number.POSITIVE_INFINITY;
-        if (state.dueMs < timerMs) arm();
-      };
-      const watch = ({ ledger }: Event<T>['delivery']): void => {
-        watches = true;
-        subscriber.add(ledger.onPressure(() => steps.closeAll(state, 'pressure', emit)));
-        subscriber.add(ledger.onShardEnd((shard) => steps.endShard(state, shard, emit)));
-      };
-      subscriber.add(() => timer?.unsubscribe());
-      subscriber.add(
-        source.subscribe({
-          next(event) {
-            if (subscriber.closed) return; // a source that pushes as it is subscribed to has not heard of it yet
-            try {
-              if (!watches) watch(event.delivery);
-              steps.event(state, event, emit);
-              if (state.dueMs < timerMs) arm();
-            } catch (error) {
-              subscriber.error(error); // an event that was settled before it came cannot be held
-            }
-          },
-          error: (error) => subscriber.error(error),
-          complete() {
-            steps.closeAll(state, 'complete', emit);
-            subscriber.complete();
-          },
-        }),
-      );
-    });
-  };
-  return named(who, `${formatDuration(every)}, grace ${graceMs / 1000} s`, windows, { keepsMs: everyMs + graceMs });
+        // Whoever keeps the window has held it when `next` returns. After an error downstream, or an unsubscribe, nobody may
+        // have: then it stays held.
+        const emit = (window: Window<T>): void => {
+          if (subscriber.closed) return;
+          subscriber.next(window);
+          if (!subscriber.closed) window.release();
+        };
+        const arm = (): void => {
+          timer?.unsubscribe();
+          timerMs = state.dueMs;
+          timer = subscriber.closed
+            ? undefined
+            : scheduler.schedule(tick, Math.min(Math.max(0, timerMs - scheduler.now()), MAX_TIMER_MS));
+        };
+        // One timer for all shards. Windows come due later than they were when it was set; then it is set again.
+        const tick = (): void => {
+          steps.tick(state, scheduler.now(), emit);
+          timerMs = Number.POSITIVE_INFINITY;
+          if (state.dueMs < timerMs) arm();
+        };
+        const watch = ({ ledger }: Origin['delivery']): void => {
+          watches = true;
+          subscriber.add(ledger.onPressure(() => steps.closeAll(state, 'pressure', emit)));
+          subscriber.add(ledger.onShardEnd((shard) => steps.endShard(state, shard, emit)));
+        };
+        subscriber.add(() => timer?.unsubscribe());
+        subscriber.add(
+          source.subscribe({
+            next(event) {
+              if (subscriber.closed) return; // a source that pushes as it is subscribed to has not heard of it yet
+              try {
+                if (!watches) watch(event.delivery);
+                chain.take(event.data, event.origin);
+                if (state.dueMs < timerMs) arm();
+              } catch (error) {
+                subscriber.error(error); // an event that was settled before it came cannot be held
+              }
+            },
+            error: (error) => subscriber.error(error),
+            complete() {
+              try {
+                chain.complete();
+              } catch (error) {
+                subscriber.error(error);
+              }
+              steps.closeAll(state, 'complete', emit);
+              subscriber.complete();
+            },
+          }),
+        );
+      });
+    };
+  const detail = `${formatDuration(every)}, grace ${graceMs / 1000} s`;
+  return named(who, detail, windows([]), { keepsMs: everyMs + graceMs, behind: windows });
 }

@@ -1,4 +1,6 @@
 import type { OperatorFunction } from 'rxjs';
+import type { Event } from '../event.ts';
+import type { EventStepsList } from './event-steps.ts';
 
 const step = Symbol('millrace.step');
 
@@ -10,6 +12,10 @@ export interface Step {
   readonly detail: string;
   /** How long it may keep an event with nothing amiss, in milliseconds. */
   readonly keepsMs?: number;
+  /** What it does with each event, when that is all it does: a run joins it with its neighbours. */
+  readonly steps?: EventStepsList;
+  /** Makes the same operator with steps in front of it, all in one. */
+  readonly behind?: (steps: EventStepsList) => OperatorFunction<Event<never>, unknown>;
 }
 
 /**
@@ -17,13 +23,13 @@ export interface Step {
  * Operators without a name (plain RxJS) are watched by the run instead.
  *
  * @param more `keepsMs`: how long it may keep an event with nothing amiss, the length of a window say: a run takes a shard whose events
- * are kept for longer for stalled. @default 0
+ * are kept for longer for stalled, @default 0; `steps` and `behind`: how it is joined with its neighbours
  */
 export function named<A, B>(
   name: string,
   detail: string,
   operator: OperatorFunction<A, B>,
-  more: Pick<Step, 'keepsMs'> = {},
+  more: Omit<Step, 'name' | 'detail'> = {},
 ): OperatorFunction<A, B> {
   return Object.assign(operator, { [step]: { name, detail, ...more } satisfies Step });
 }

@@ -1,9 +1,10 @@
 import type { OperatorFunction } from 'rxjs';
-import type { Event, RejectReason } from '../event.ts';
+import type { Event } from '../event.ts';
 import { lineIndex } from '../lines/line-index.ts';
 import { CheckpointNoise, type CheckpointNoiseOptions } from '../snowplow/checkpoint-noise.ts';
 import { LOGGER } from '../snowplow/noise-grammar.ts';
 import type { NoiseOut } from '../snowplow/noise-puzzle.ts';
+import { type Out, eventSteps } from './event-steps.ts';
 import { mapAccum } from './map-accum.ts';
 import { named } from './named.ts';
 import { TextPieces } from './text-pieces.ts';
@@ -54,7 +55,7 @@ export function stripCheckpoints({ of = 'payload', ...options }: StripCheckpoint
 > {
   const seed = (): CheckpointNoise => new CheckpointNoise(options);
   seed();
-  return named(STEP, of === 'text' ? 'text' : '', of === 'text' ? ofText(seed) : ofPayloads(seed));
+  return of === 'text' ? named(STEP, 'text', ofText(seed)) : ofPayloads(seed);
 }
 
 // eslint-disable-next-line typescript/unbound-method -- works on every Uint8Array, and a Buffer made for it would cost 100 ns
@@ -68,34 +69,37 @@ function isClean(payload: Uint8Array): boolean {
 }
 
 function ofPayloads(seed: () => CheckpointNoise): OperatorFunction<Event<Uint8Array>, Event<Uint8Array>> {
-  return mapAccum<CheckpointNoise, Event<Uint8Array>, Event<Uint8Array>>({
+  return eventSteps<CheckpointNoise, Uint8Array, Uint8Array>({
+    name: STEP,
+    detail: '',
     seed,
-    step(noise, event, emit) {
-      if (isClean(event.data)) emit(event);
-      else stripPayload(noise, event, emit);
+    step(noise, payload, _origin, out) {
+      if (isClean(payload)) out.emit(payload);
+      else stripPayload(noise, payload, out);
     },
   });
 }
 
 /** A payload goes on whole or not at all: what cannot be explained makes it one reject, with every byte that came. */
-function stripPayload(noise: CheckpointNoise, event: Event<Uint8Array>, emit: (event: Event<Uint8Array>) => void): void {
-  const payload = event.data;
+function stripPayload(noise: CheckpointNoise, payload: Uint8Array, out: Out<Uint8Array>): void {
+  const record = noise.recordOf(payload);
+  if (record) return out.emit(record);
   const records: Uint8Array[] = [];
-  let why: RejectReason | undefined;
-  const out: NoiseOut = {
+  let why: { readonly code: string; readonly reason: string } | undefined;
+  const found: NoiseOut = {
     record: (bytes) => records.push(bytes),
     reject(bytes, _from, _to, code, reason) {
       // One line and no noise: whoever decodes it has the better words.
       const isOneQuietLine = bytes.length >= payload.length - 1 && indexOf.call(payload, LOGGER) === -1;
       if (code === 'unexplained' && isOneQuietLine) records.push(bytes);
-      else why ??= { step: STEP, code, reason };
+      else why ??= { code, reason };
     },
   };
-  noise.push(payload, out);
-  noise.end(out);
-  if (why) event.reject(why);
-  else if (records.length === 0) event.drop(STEP);
-  else for (const bytes of records) emit(bytes.length === payload.length ? event : event.with(bytes));
+  noise.push(payload, found);
+  noise.end(found);
+  if (why) out.reject(why);
+  else if (records.length === 0) out.drop();
+  else for (const bytes of records) out.emit(bytes.length === payload.length ? payload : bytes);
 }
 
 interface ShardText {

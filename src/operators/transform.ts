@@ -1,7 +1,6 @@
 import type { OperatorFunction } from 'rxjs';
 import type { Event } from '../event.ts';
-import { mapAccum } from './map-accum.ts';
-import { named } from './named.ts';
+import { eventSteps } from './event-steps.ts';
 import { thrown } from './thrown.ts';
 
 /**
@@ -13,21 +12,19 @@ import { thrown } from './thrown.ts';
  * It keeps nothing. The reject's code is the error's `code` or name, its path the error's `path`, where it has one.
  */
 export function transform<A, B>(fn: (data: A) => B): OperatorFunction<Event<A>, Event<B>> {
-  return named(
-    'transform',
-    fn.name,
-    mapAccum<undefined, Event<A>, Event<B>>({
-      seed: () => undefined,
-      step(_, event, emit) {
-        let data: B;
-        try {
-          data = fn(event.data);
-        } catch (error) {
-          event.reject(thrown('transform', error));
-          return;
-        }
-        emit(event.with(data));
-      },
-    }),
-  );
+  return eventSteps<undefined, A, B>({
+    name: 'transform',
+    detail: fn.name,
+    seed: () => undefined,
+    step(_, data, _origin, out) {
+      let changed: B;
+      try {
+        changed = fn(data);
+      } catch (error) {
+        out.reject(thrown('transform', error));
+        return;
+      }
+      out.emit(changed);
+    },
+  });
 }

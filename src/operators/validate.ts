@@ -1,7 +1,6 @@
 import type { MonoTypeOperatorFunction } from 'rxjs';
 import type { Event, RejectReason } from '../event.ts';
-import { mapAccum } from './map-accum.ts';
-import { named } from './named.ts';
+import { eventSteps } from './event-steps.ts';
 
 /** What is wrong with an event. */
 export type Issue = Omit<RejectReason, 'step'>;
@@ -18,16 +17,14 @@ export type Check<in T> = (data: T) => Issue | undefined;
  * It keeps nothing. What the check throws is an error of the stream: the check is broken, not the event.
  */
 export function validate<T>(check: Check<T>): MonoTypeOperatorFunction<Event<T>> {
-  return named(
-    'validate',
-    check.name,
-    mapAccum<undefined, Event<T>, Event<T>>({
-      seed: () => undefined,
-      step(_, event, emit) {
-        const issue = check(event.data);
-        if (issue) event.reject({ step: 'validate', ...issue });
-        else emit(event);
-      },
-    }),
-  );
+  return eventSteps<undefined, T, T>({
+    name: 'validate',
+    detail: check.name,
+    seed: () => undefined,
+    step(_, data, _origin, out) {
+      const issue = check(data);
+      if (issue) out.reject(issue);
+      else out.emit(data);
+    },
+  });
 }

@@ -1,4 +1,4 @@
-import type { Event, Origin } from '../event.ts';
+import type { Origin } from '../event.ts';
 import type { Delivery } from '../delivery.ts';
 import { type ClosedBy, Window } from './window.ts';
 
@@ -31,7 +31,8 @@ interface Lane<T> {
   startMs: number;
   endMs: number;
   part: number;
-  events: Event<T>[];
+  origins: Origin[];
+  data: T[];
   deliveries: Delivery[];
   sizeBytes: number;
   delivery: Delivery | undefined;
@@ -44,7 +45,7 @@ type Emit<T> = (window: Window<T>) => void;
 export interface WindowSteps<T> {
   readonly seed: () => WindowState<T>;
   /** Takes an event, and holds its delivery once a window. */
-  readonly event: (state: WindowState<T>, event: Event<T>, emit: Emit<T>) => void;
+  readonly add: (state: WindowState<T>, data: T, origin: Origin, emit: Emit<T>) => void;
   /** Closes what is due, and finds when the next is. */
   readonly tick: (state: WindowState<T>, nowMs: number, emit: Emit<T>) => void;
   /** Closes what is open of a shard that was read to its end. What still comes of it closes by the next tick. */
@@ -60,29 +61,29 @@ export function windowSteps<T>({ everyMs, graceMs, maxEvents, maxBytes }: Window
     lane.hasEnded ? Number.NEGATIVE_INFINITY : Math.max(lane.endMs, lane.delivery!.readAtMs) + graceMs;
 
   function close(lane: Lane<T>, closedBy: ClosedBy, emit: Emit<T>): void {
-    const { shard, startMs, endMs, part, events, sizeBytes, deliveries } = lane;
+    const { shard, startMs, endMs, part, origins, data, sizeBytes, deliveries } = lane;
     // An interval that closed early goes on with its next part; of one that is over nothing may come any more.
     const isOver = closedBy === 'later-event' || closedBy === 'grace';
     lane.startMs = isOver ? endMs : startMs;
     lane.endMs = lane.startMs + everyMs;
     lane.part = isOver ? 0 : part + 1;
-    lane.events = [];
+    lane.origins = [];
+    lane.data = [];
     lane.deliveries = [];
     lane.sizeBytes = 0;
     lane.delivery = lane.origin = undefined;
-    emit(new Window({ shard, startMs, endMs, part, closedBy }, events, { sizeBytes, deliveries }));
+    emit(new Window({ shard, startMs, endMs, part, closedBy }, { origins, data, sizeBytes, deliveries }));
   }
 
-  function event(state: WindowState<T>, event: Event<T>, emit: Emit<T>): void {
-    const { origin } = event;
+  function add(state: WindowState<T>, data: T, origin: Origin, emit: Emit<T>): void {
     const { delivery, arrivedAtMs } = origin;
     const lane = delivery === state.delivery ? state.lane! : laneOf(state, delivery);
     const bytes = origin.raw.length;
-    if (lane.events.length > 0) {
+    if (lane.data.length > 0) {
       if (arrivedAtMs >= lane.endMs) close(lane, 'later-event', emit);
       // What operators made of one record stays together: its position must not be in two windows.
       else if (origin !== lane.origin) {
-        if (lane.events.length >= maxEvents) close(lane, 'count', emit);
+        if (lane.data.length >= maxEvents) close(lane, 'count', emit);
         else if (lane.sizeBytes + bytes > maxBytes) close(lane, 'bytes', emit);
       }
     }
@@ -91,8 +92,9 @@ export function windowSteps<T>({ everyMs, graceMs, maxEvents, maxBytes }: Window
       lane.endMs = lane.startMs + everyMs;
       lane.part = 0;
     }
-    const opens = lane.events.length === 0;
-    lane.events.push(event);
+    const opens = lane.data.length === 0;
+    lane.data.push(data);
+    lane.origins.push(origin);
     lane.sizeBytes += bytes;
     lane.origin = origin;
     if (delivery !== lane.delivery) {
@@ -113,7 +115,8 @@ export function windowSteps<T>({ everyMs, graceMs, maxEvents, maxBytes }: Window
         startMs: Number.NEGATIVE_INFINITY,
         endMs: Number.NEGATIVE_INFINITY,
         part: 0,
-        events: [],
+        origins: [],
+        data: [],
         deliveries: [],
         sizeBytes: 0,
         delivery: undefined,
@@ -129,24 +132,24 @@ export function windowSteps<T>({ everyMs, graceMs, maxEvents, maxBytes }: Window
   function tick(state: WindowState<T>, nowMs: number, emit: Emit<T>): void {
     state.dueMs = Number.POSITIVE_INFINITY;
     for (const lane of state.lanes.values())
-      if (lane.events.length > 0 && dueMs(lane) <= nowMs) close(lane, lane.hasEnded ? 'shard-end' : 'grace', emit);
-    for (const lane of state.lanes.values()) if (lane.events.length > 0) state.dueMs = Math.min(state.dueMs, dueMs(lane));
+      if (lane.data.length > 0 && dueMs(lane) <= nowMs) close(lane, lane.hasEnded ? 'shard-end' : 'grace', emit);
+    for (const lane of state.lanes.values()) if (lane.data.length > 0) state.dueMs = Math.min(state.dueMs, dueMs(lane));
   }
 
   function endShard(state: WindowState<T>, shard: string, emit: Emit<T>): void {
     const lane = state.lanes.get(shard);
     if (!lane) return;
     lane.hasEnded = true;
-    if (lane.events.length > 0) close(lane, 'shard-end', emit);
+    if (lane.data.length > 0) close(lane, 'shard-end', emit);
   }
 
   function closeAll(state: WindowState<T>, closedBy: ClosedBy, emit: Emit<T>): void {
-    for (const lane of state.lanes.values()) if (lane.events.length > 0) close(lane, closedBy, emit);
+    for (const lane of state.lanes.values()) if (lane.data.length > 0) close(lane, closedBy, emit);
   }
 
   return {
     seed: () => ({ dueMs: Number.POSITIVE_INFINITY, lanes: new Map(), lane: undefined, delivery: undefined }),
-    event,
+    add,
     tick,
     endShard,
     closeAll,

@@ -1,4 +1,4 @@
-import { type Event, type Item, type Position, comparePositions } from '../event.ts';
+import { Event, type Item, type Origin, type Position, comparePositions } from '../event.ts';
 import type { Delivery } from '../delivery.ts';
 
 /** Why a window closed. */
@@ -16,28 +16,42 @@ export interface WindowBounds {
   readonly closedBy: ClosedBy;
 }
 
-interface Gathered {
+/** The events of a window in columns, the sum of their bytes, and each of their deliveries once. */
+export interface Gathered<out T> {
+  readonly origins: readonly Origin[];
+  readonly data: readonly T[];
   readonly sizeBytes: number;
   readonly deliveries: readonly Delivery[];
 }
 
 /** The events of one shard in one half-open interval [start, end), closed, in order, never empty. */
 export class Window<out T> implements Item {
-  readonly events: readonly Event<T>[];
   readonly bounds: WindowBounds;
+  /** What its events hold, in order. */
+  readonly data: readonly T[];
   readonly sizeBytes: number;
+  readonly #origins: readonly Origin[];
   readonly #deliveries: readonly Delivery[];
 
-  /**
-   * @param gathered the sum of the events' bytes and each of their deliveries once, when the caller has them already
-   * @throws {RangeError} when there are no events.
-   */
-  constructor(bounds: WindowBounds, events: readonly Event<T>[], gathered: Gathered = gather(events)) {
-    if (events.length === 0) throw new RangeError(`Window: expected at least one event of ${bounds.shard}, got none`);
+  /** @throws {RangeError} when there are no events */
+  constructor(bounds: WindowBounds, events: readonly Event<T>[] | Gathered<T>) {
+    const { origins, data, sizeBytes, deliveries } = 'origins' in events ? events : gather(events);
+    if (data.length === 0) throw new RangeError(`Window: expected at least one event of ${bounds.shard}, got none`);
     this.bounds = bounds;
-    this.events = events;
-    this.sizeBytes = gathered.sizeBytes;
-    this.#deliveries = gathered.deliveries;
+    this.data = data;
+    this.sizeBytes = sizeBytes;
+    this.#origins = origins;
+    this.#deliveries = deliveries;
+  }
+
+  /** Its events, made anew each time they are asked for. */
+  get events(): readonly Event<T>[] {
+    return this.data.map((data, i) => new Event(data, this.#origins[i]!));
+  }
+
+  /** One of its events, by its place from 0. */
+  eventAt(i: number): Event<T> {
+    return new Event(this.data[i]!, this.#origins[i]!);
   }
 
   get shard(): string {
@@ -45,15 +59,15 @@ export class Window<out T> implements Item {
   }
 
   get first(): Position {
-    return this.events[0]!.position;
+    return this.#origins[0]!.position;
   }
 
   get last(): Position {
-    return this.events.at(-1)!.position;
+    return this.#origins.at(-1)!.position;
   }
 
   get count(): number {
-    return this.events.length;
+    return this.data.length;
   }
 
   get isSettled(): boolean {
@@ -76,11 +90,11 @@ export class Window<out T> implements Item {
   }
 
   mark(outcome: number): void {
-    for (const event of this.events) event.mark(outcome);
+    for (const { delivery, index } of this.#origins) delivery.mark(index, outcome);
   }
 }
 
-function gather(events: readonly Event<unknown>[]): Gathered {
+function gather<T>(events: readonly Event<T>[]): Gathered<T> {
   const deliveries: Delivery[] = [];
   let sizeBytes = 0;
   for (const event of events) {
@@ -88,5 +102,5 @@ function gather(events: readonly Event<unknown>[]): Gathered {
     // A shard's events come delivery by delivery, so looking at the last one finds each once.
     if (deliveries.at(-1) !== event.delivery) deliveries.push(event.delivery);
   }
-  return { sizeBytes, deliveries };
+  return { origins: events.map(({ origin }) => origin), data: events.map(({ data }) => data), sizeBytes, deliveries };
 }

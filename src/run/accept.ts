@@ -4,16 +4,20 @@ import { type Item, type Position, comparePositions } from '../event.ts';
 import { type Ledger, Outcome } from '../ledger.ts';
 import { stepOf } from '../operators/named.ts';
 import type { Pipeline } from '../pipeline.ts';
+import { fuse } from './fuse.ts';
 import type { SinkDriver } from './sink-driver.ts';
 
-/** Puts a watch behind each step that is not ours: nobody vouches that it holds what it keeps. */
+/** Leads events through a pipeline's steps, with a watch behind each that is not ours: nobody vouches that it holds what it keeps. */
 export function guarded(events: Observable<unknown>, { operators }: Pipeline): Observable<unknown> {
-  return (operators as readonly OperatorFunction<unknown, unknown>[]).reduce((stream, operator, i) => {
-    const result = operator(stream);
-    if (stepOf(operator)) return result;
+  let behind = 0;
+  return fuse(operators).reduce((stream, { operator, count }) => {
+    const result = (operator as OperatorFunction<unknown, unknown>)(stream);
+    behind += count;
+    const last = behind - 1;
+    if (stepOf(operators[last]!)) return result;
     return result.pipe(
       tap((item) => {
-        if (isItem(item) && item.isSettled) throw new SettledTooEarlyError(whichStep(operators, i), item.shard);
+        if (isItem(item) && item.isSettled) throw new SettledTooEarlyError(whichStep(operators, last), item.shard);
       }),
     );
   }, events);

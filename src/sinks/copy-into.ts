@@ -1,3 +1,4 @@
+import type { Event } from '../event.ts';
 import type { Window } from '../operators/window.ts';
 import { enrichedColumns } from '../snowplow/columns.ts';
 import type { Column, Database } from '../stores/database.ts';
@@ -49,11 +50,10 @@ export function copyInto(
         positions: (shards) => store.positions(owner, shards),
         async commit({ items, positions }, refused) {
           refused.length = 0;
-          const events = items.flatMap((window) => window.events);
           await store.commit(owner, {
-            rows: { table, lines: events.map((event) => event.data.toRow()) },
+            rows: { table, lines: items.flatMap(({ data }) => data.map((row) => row.toRow())) },
             refuse: (index, fault) => {
-              const [event, why] = [events[index]!, { step: STEP, ...fault }];
+              const [event, why] = [eventAt(items, index), { step: STEP, ...fault }];
               refused.push({ event, why });
               return rejectRow(event, why);
             },
@@ -64,4 +64,14 @@ export function copyInto(
       };
     },
   };
+}
+
+/** The event of a row, by its place among those of all windows. */
+function eventAt(windows: readonly Window<Row>[], index: number): Event<Row> {
+  let before = 0;
+  for (const window of windows) {
+    if (index < before + window.count) return window.eventAt(index - before);
+    before += window.count;
+  }
+  throw new RangeError(`${STEP}: expected one of ${before} rows, got number ${index}`);
 }

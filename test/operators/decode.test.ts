@@ -92,7 +92,7 @@ describe('decode', () => {
   });
 
   it('has a name, and the format for its detail', () => {
-    expect(stepOf(decode(digits))).toEqual({ name: 'decode', detail: 'digits' });
+    expect(stepOf(decode(digits))).toMatchObject({ name: 'decode', detail: 'digits' });
   });
 
   it('is an ordinary operator', () => {

@@ -156,7 +156,7 @@ describe('dedupe', () => {
   });
 
   test('says in the graph what it goes by', () => {
-    expect(stepOf(dedupe(hour))).toEqual({ name: 'dedupe', detail: 'by bytes, within 1 hour' });
+    expect(stepOf(dedupe(hour))).toMatchObject({ name: 'dedupe', detail: 'by bytes, within 1 hour' });
   });
 
   test('refuses a time or a capacity out of bounds', () => {

@@ -139,8 +139,8 @@ describe('IdentityTable', () => {
       greatest = Math.max(greatest, now - before);
       before = now;
     }
-    // A quarter of a partition of 25,000 sights, and a chunk of the queue.
-    expect(greatest).toBeLessThan((25_000 * 1.04 * 34) / 4 + 65_536);
+    // Half of a partition of 25,000 sights, and a chunk of the queue.
+    expect(greatest).toBeLessThan((25_000 * 1.04 * 34) / 2 + 65_536);
   });
 
   test('a partition takes 45,000 sights and not one more, however unevenly identities are spread', () => {

@@ -198,16 +198,18 @@ describe('minuteWindow', () => {
 });
 
 describe('windowSteps', () => {
-  const { seed, event, tick } = windowSteps<Uint8Array>({ everyMs: MINUTE, graceMs: 5_000, maxEvents: 10, maxBytes: 1_000 });
+  const { seed, add, tick } = windowSteps<Uint8Array>({ everyMs: MINUTE, graceMs: 5_000, maxEvents: 10, maxBytes: 1_000 });
 
   it('closes a window at a tick once the clock is grace past its end and past the reading of its last event', () => {
     const state = seed();
     const windows: Window<unknown>[] = [];
-    const add = (sample: Sample & { readAtMs: number }): void =>
-      event(state, read(new Ledger(), [sample], sample.readAtMs)[0]!, (w) => windows.push(w));
-    add({ ...at(1), readAtMs: 600_000 });
+    const addRead = (sample: Sample & { readAtMs: number }): void => {
+      const { data, origin } = read(new Ledger(), [sample], sample.readAtMs)[0]!;
+      add(state, data, origin, (w) => windows.push(w));
+    };
+    addRead({ ...at(1), readAtMs: 600_000 });
     expect(state.dueMs).toBe(605_000);
-    add({ ...at(2), readAtMs: 603_000 });
+    addRead({ ...at(2), readAtMs: 603_000 });
     tick(state, 605_000, (w) => windows.push(w));
     expect(windows).toEqual([]);
     expect(state.dueMs).toBe(608_000);
@@ -220,9 +222,9 @@ describe('windowSteps', () => {
     const state = seed();
     const windows: Window<unknown>[] = [];
     const [first, late] = read(new Ledger(), [at(1), at(2)], 0);
-    event(state, first!, (w) => windows.push(w));
+    add(state, first!.data, first!.origin, (w) => windows.push(w));
     tick(state, 65_000, (w) => windows.push(w));
-    event(state, late!, (w) => windows.push(w));
+    add(state, late!.data, late!.origin, (w) => windows.push(w));
     tick(state, 125_000, (w) => windows.push(w));
     expect(windows.map(({ bounds }) => bounds.startMs)).toEqual([0, MINUTE]);
   });
@@ -257,7 +259,7 @@ describe('windowSteps, whenever the clock ticks', () => {
           // What arrived `ms` ago is read now.
           const [event] = read(ledger, [{ ...at(nowMs - ms), sequence: events.length + 1 }], nowMs);
           events.push(event!);
-          steps.event(state, event!, emit);
+          steps.add(state, event!.data, event!.origin, emit);
           event!.delivery.letGo();
         }
         const closed = windows.length;

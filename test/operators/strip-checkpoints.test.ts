@@ -155,8 +155,8 @@ describe('stripCheckpoints', () => {
   });
 
   it('has its name for graphs, and refuses a limit that is none', () => {
-    expect(stepOf(stripCheckpoints())).toEqual({ name: 'stripCheckpoints', detail: '' });
-    expect(stepOf(stripCheckpoints({ of: 'text' }))).toEqual({ name: 'stripCheckpoints', detail: 'text' });
+    expect(stepOf(stripCheckpoints())).toMatchObject({ name: 'stripCheckpoints', detail: '' });
+    expect(stepOf(stripCheckpoints({ of: 'text' }))).toMatchObject({ name: 'stripCheckpoints', detail: 'text' });
     expect(() => stripCheckpoints({ maxPendingBytes: -1 })).toThrow(RangeError);
     expectTypeOf(stripCheckpoints()).parameter(0).toExtend<object>();
   });

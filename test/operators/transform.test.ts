@@ -88,6 +88,6 @@ describe('transform', () => {
   });
 
   it('has a name, and the function for its detail', () => {
-    expect(stepOf(transform(lengthOf))).toEqual({ name: 'transform', detail: 'lengthOf' });
+    expect(stepOf(transform(lengthOf))).toMatchObject({ name: 'transform', detail: 'lengthOf' });
   });
 });

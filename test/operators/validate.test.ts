@@ -64,6 +64,6 @@ describe('validate', () => {
   });
 
   it('has a name, and the check for its detail', () => {
-    expect(stepOf(validate(isShort))).toEqual({ name: 'validate', detail: 'isShort' });
+    expect(stepOf(validate(isShort))).toMatchObject({ name: 'validate', detail: 'isShort' });
   });
 });

@@ -1,0 +1,158 @@
+import { Observable, type OperatorFunction } from 'rxjs';
+import { Event, type Origin, type RejectReason } from '../event.ts';
+import { named } from './named.ts';
+
+/** Takes what a step makes of the event at hand. */
+export interface Out<in B> {
+  /** Gives out an event with this data, from the same record; any number of times. */
+  emit(data: B): void;
+  /** Notes that the step dropped the event on purpose. */
+  drop(): void;
+  /** Hands the event to the rejects. */
+  reject(why: Omit<RejectReason, 'step'>): void;
+}
+
+/** A pure step on the data of one event after the other, which keeps no event beyond the call. */
+export interface EventSteps<S, in A, out B> {
+  readonly name: string;
+  /** Its settings in a few words, for the graph. */
+  readonly detail: string;
+  /** Makes the state of one subscription. */
+  seed(): S;
+  step(state: S, data: A, origin: Origin, out: Out<B>): void;
+  /** Called when the source completes; not on error or unsubscribe. */
+  complete?(state: S): void;
+  /** Called at the end of the subscription, however it ends. */
+  close?(state: S): void;
+}
+
+/** Steps that fit together, one behind the other. */
+export type EventStepsList = readonly EventSteps<unknown, never, unknown>[];
+
+/**
+ * Makes an operator of a step:
+ *
+ *     source  -a-b-c-|
+ *     result  -A---C-|     b was dropped or rejected
+ *
+ * What the step throws is an error of the stream. A run joins such operators that stand side by side, see `joined`.
+ */
+export function eventSteps<S, A, B>(steps: EventSteps<S, A, B>): OperatorFunction<Event<A>, Event<B>> {
+  const list = [steps as EventSteps<unknown, never, unknown>];
+  return named(steps.name, steps.detail, joined(list) as OperatorFunction<Event<A>, Event<B>>, { steps: list });
+}
+
+/** Makes one operator of many steps, which does what their operators would do one behind the other: an event goes through them in one call. */
+export function joined(all: EventStepsList): OperatorFunction<Event<unknown>, Event<unknown>> {
+  return (source) =>
+    new Observable((subscriber) => {
+      let event: Event<unknown>;
+      const chain = new Chain(all, (data, origin) =>
+        // The same data is the same event: nothing to make anew.
+        subscriber.next(data === event.data && origin === event.origin ? event : new Event(data, origin)),
+      );
+      subscriber.add(() => chain.close());
+      subscriber.add(
+        source.subscribe({
+          next(value) {
+            event = value;
+            try {
+              chain.take(value.data, value.origin);
+            } catch (error) {
+              subscriber.error(error);
+            }
+          },
+          error: (error) => subscriber.error(error),
+          complete() {
+            try {
+              chain.complete();
+            } catch (error) {
+              subscriber.error(error);
+            }
+            subscriber.complete();
+          },
+        }),
+      );
+    });
+}
+
+type Take = (data: unknown, origin: Origin) => void;
+
+/** Steps at work, with their states. */
+export class Chain {
+  /** Takes an event's data through all steps. */
+  readonly take: Take;
+  readonly #links: readonly Link[];
+
+  /** @param last takes what comes out of the last step */
+  constructor(all: EventStepsList, last: Take) {
+    let take = last;
+    const links: Link[] = [];
+    try {
+      for (const steps of all.toReversed()) {
+        const link = new Link(steps, take);
+        links.unshift(link);
+        take = (data, origin) => link.take(data, origin);
+      }
+    } catch (error) {
+      for (const link of links) link.close();
+      throw error;
+    }
+    this.#links = links;
+    this.take = take;
+  }
+
+  complete(): void {
+    for (const link of this.#links) link.complete();
+  }
+
+  close(): void {
+    for (const link of this.#links) link.close();
+  }
+}
+
+/** One step of a chain, and what it gives to the next. */
+class Link implements Out<unknown> {
+  readonly #steps: EventSteps<unknown, unknown, unknown>;
+  readonly #state: unknown;
+  readonly #next: Take;
+  #data: unknown;
+  #origin: Origin | undefined;
+
+  constructor(steps: EventSteps<unknown, never, unknown>, next: Take) {
+    this.#steps = steps as EventSteps<unknown, unknown, unknown>;
+    this.#state = steps.seed();
+    this.#next = next;
+  }
+
+  take(data: unknown, origin: Origin): void {
+    this.#data = data;
+    this.#origin = origin;
+    this.#steps.step(this.#state, data, origin, this);
+  }
+
+  emit(data: unknown): void {
+    const [own, origin] = [this.#data, this.#origin!];
+    this.#next(data, origin);
+    // A stream that feeds itself has been here meanwhile.
+    this.#data = own;
+    this.#origin = origin;
+  }
+
+  drop(): void {
+    const { delivery, index } = this.#origin!;
+    delivery.mark(index, delivery.ledger.dropCode(this.#steps.name));
+  }
+
+  reject(why: Omit<RejectReason, 'step'>): void {
+    new Event(this.#data, this.#origin!).reject({ step: this.#steps.name, ...why });
+  }
+
+  complete(): void {
+    this.#steps.complete?.(this.#state);
+  }
+
+  close(): void {
+    this.#steps.close?.(this.#state);
+  }
+}
