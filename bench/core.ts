@@ -3,9 +3,20 @@ import { type Observable, type OperatorFunction, asyncScheduler, lastValueFrom, 
 import { shopLabels } from '../pipelines/labels.ts';
 import { Delivery, type DeliveryOptions } from '../src/delivery.ts';
 import type { Item } from '../src/event.ts';
-import { decode, dedupe, enriched, eventId, label, minuteWindow, scripted, stripCheckpoints, validate } from '../src/index.ts';
+import {
+  type SourceContext,
+  decode,
+  dedupe,
+  enriched,
+  eventId,
+  label,
+  minuteWindow,
+  scripted,
+  stripCheckpoints,
+  validate,
+} from '../src/index.ts';
 import { Ledger, Outcome } from '../src/ledger.ts';
-import { fuse } from '../src/run/fuse.ts';
+import { begin } from '../src/run/fuse.ts';
 import { recordMaker } from './records.ts';
 
 /**
@@ -77,7 +88,8 @@ async function play(count: number): Promise<void> {
     reject.mark(Outcome.rejected);
     reject.release();
   });
-  const events = scripted({ generate, count, shards: 2, startMs: Date.UTC(2026, 10, 22, 9) }).read({
+  const source = scripted({ generate, count, shards: 2, startMs: Date.UTC(2026, 10, 22, 9) });
+  const context: SourceContext = {
     pipeline: 'bench',
     ledger,
     scheduler: asyncScheduler,
@@ -87,11 +99,14 @@ async function play(count: number): Promise<void> {
     acquire: async (_, start) => start,
     stands: async () => undefined,
     end: async (shard) => ledger.endShard(shard),
-  });
-  const operators = values.fused === 'on' ? fuse(chosen).map(({ operator }) => operator) : chosen;
+  };
+  const { stream, rest } =
+    values.fused === 'on'
+      ? begin({ source, operators: chosen }, context)
+      : { stream: source.read(context) as Observable<unknown>, rest: chosen.map((operator) => ({ operator })) };
   await lastValueFrom(
-    (operators as OperatorFunction<unknown, unknown>[])
-      .reduce((items, operator) => items.pipe(operator), events as Observable<unknown>)
+    rest
+      .reduce((items, { operator }) => items.pipe(operator as OperatorFunction<unknown, unknown>), stream)
       .pipe(
         tap((item) => {
           (item as Item).hold();

@@ -49,7 +49,7 @@ for (const shard of ['shardId-000000000000', 'shardId-000000000001']) {
     const last = { shard, sequence: sequences[999]!, subSequence: 0 };
     const delivery = ledger.open({ shard, count: 1000, sizeBytes: 36_000, last, readAtMs: at / 100 });
     const events = sequences.map((sequence, i) => {
-      const origin = new Origin(delivery, i, { shard, sequence, subSequence: 0 }, at / 100, id);
+      const origin = new Origin(delivery, i, { position: { shard, sequence, subSequence: 0 }, arrivedAtMs: at / 100, data: id });
       return new Event<Uint8Array>(id, origin);
     });
     const startMs = cpuMs();

@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RECORD_OVERHEAD_BYTES } from '../src/ledger.ts';
-import type { SourceRecord } from '../src/sources/emit-delivery.ts';
+import type { SourceRecord } from '../src/records.ts';
 import { readShards } from '../src/sources/read-shards.ts';
 import { reserveRoom } from '../src/sources/reserve-room.ts';
 import type { Source } from '../src/index.ts';
+import { readingDeliveries } from '../src/sources/source.ts';
 
 export interface PacedOptions {
   readonly lines: readonly Uint8Array[];
@@ -28,7 +29,7 @@ export function paced({ lines, perSecond, arrivedAtMs }: PacedOptions): PacedSou
     describe: `${perSecond} lines a second`,
     check: async () => shard,
     dueMs: (index) => startedAtMs + (index / perSecond) * 1000,
-    read: (context) =>
+    ...readingDeliveries((context) =>
       readShards(context, {
         list: async () => [{ id: shard, parents: [] }],
         async readShard({ ledger, signal, emit }) {
@@ -48,5 +49,6 @@ export function paced({ lines, perSecond, arrivedAtMs }: PacedOptions): PacedSou
           return [];
         },
       }),
+    ),
   };
 }

@@ -87,7 +87,7 @@ async function byApply(): Promise<(from: number, count: number) => Promise<void>
       const items: Event<Action>[] = [];
       for (let i = 0; i < batchSize; i++) {
         const position = { shard: 'a', sequence: String(at + i + 1), subSequence: 0 };
-        items.push(new Event(actionOf(at + i), new Origin(delivery, i, position, 0, raw)));
+        items.push(new Event(actionOf(at + i), new Origin(delivery, i, { position, arrivedAtMs: 0, data: raw })));
       }
       await sink.commit({ items, positions: new Map([['a', last]]) }, []);
       delivery.letGo();

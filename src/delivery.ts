@@ -1,5 +1,6 @@
 import type { Position } from './event.ts';
 import type { Ledger } from './ledger.ts';
+import type { Records } from './records.ts';
 
 export interface DeliveryOptions {
   readonly shard: string;
@@ -13,6 +14,8 @@ export interface DeliveryOptions {
   readonly readAtMs: number;
   /** What `reserve` set aside for it; given back here. */
   readonly reservedBytes?: number;
+  /** What was read, when its events are to be found by their numbers. */
+  readonly records?: Records;
 }
 
 /** What a source read in one go: the unit that gets settled. */
@@ -23,20 +26,21 @@ export class Delivery {
   readonly sizeBytes: number;
   readonly last: Position;
   readonly readAtMs: number;
-  /** @internal When the first of its records arrived of which there is an origin. */
-  firstArrivedAtMs: number | undefined;
+  /** What was read; nothing where events are made one by one. */
+  readonly records: Records | undefined;
   readonly #outcomes: Uint8Array;
   #holds = 1;
   #then: (() => void)[] | undefined;
 
   /** @internal Deliveries come from `Ledger.open`. */
-  constructor(ledger: Ledger, { shard, count, sizeBytes, last, readAtMs }: DeliveryOptions) {
+  constructor(ledger: Ledger, { shard, count, sizeBytes, last, readAtMs, records }: DeliveryOptions) {
     this.ledger = ledger;
     this.shard = shard;
     this.count = count;
     this.sizeBytes = sizeBytes;
     this.last = last;
     this.readAtMs = readAtMs;
+    this.records = records;
     this.#outcomes = new Uint8Array(count);
   }
 

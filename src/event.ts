@@ -1,4 +1,5 @@
 import type { Delivery } from './delivery.ts';
+import type { SourceRecord } from './records.ts';
 
 /** A record's place in its stream, totally ordered within one shard. */
 export interface Position {
@@ -77,36 +78,51 @@ export function parseResume(shard: string, text: string): Resume {
  */
 export class Origin implements Position {
   readonly delivery: Delivery;
-  /** The record's place in its delivery, from 0. */
+  /** The record's number in its delivery, from 0. */
   readonly index: number;
-  readonly sequence: string;
-  readonly subSequence: number;
-  /** The record's bytes as the source read them. */
-  readonly raw: Uint8Array;
-  /** How long after the first record of its delivery it arrived: a small number, which costs no object of its own. */
-  readonly #behindMs: number;
+  /** Of what is no record of its delivery's, or of a delivery without records: what it is instead. */
+  readonly #given: SourceRecord | undefined;
 
-  constructor(delivery: Delivery, index: number, position: Position, arrivedAtMs: number, raw: Uint8Array) {
+  /** @param given when it is not simply the record of this number */
+  constructor(delivery: Delivery, index: number, given?: SourceRecord) {
     this.delivery = delivery;
     this.index = index;
-    this.sequence = position.sequence;
-    this.subSequence = position.subSequence;
-    this.raw = raw;
-    this.#behindMs = arrivedAtMs - (delivery.firstArrivedAtMs ??= arrivedAtMs);
+    this.#given = given;
+  }
+
+  get position(): Position {
+    const { shard, sequence, subSequence } = this.#position;
+    return { shard, sequence, subSequence };
   }
 
   get shard(): string {
     return this.delivery.shard;
   }
 
-  /** When the stream received the record, in milliseconds since 1970. */
-  get arrivedAtMs(): number {
-    return this.delivery.firstArrivedAtMs! + this.#behindMs;
+  get sequence(): string {
+    return this.#position.sequence;
   }
 
-  get position(): Position {
-    const { shard, sequence, subSequence } = this;
-    return { shard, sequence, subSequence };
+  get subSequence(): number {
+    return this.#position.subSequence;
+  }
+
+  /** When the stream received the record, in milliseconds since 1970. */
+  get arrivedAtMs(): number {
+    return this.#given ? this.#given.arrivedAtMs : this.delivery.records!.arrivedAtMsOf(this.index);
+  }
+
+  /** The record's bytes as the source read them. */
+  get raw(): Uint8Array {
+    return this.#given ? this.#given.data : this.delivery.records!.rawOf(this.index);
+  }
+
+  get sizeBytes(): number {
+    return this.#given ? this.#given.data.length : this.delivery.records!.sizeOf(this.index);
+  }
+
+  get #position(): Position {
+    return this.#given ? this.#given.position : this.delivery.records!.positionOf(this.index);
   }
 }
 
@@ -177,7 +193,7 @@ export class Event<out T> implements Item {
   }
 
   get sizeBytes(): number {
-    return this.origin.raw.length;
+    return this.origin.sizeBytes;
   }
 
   get isSettled(): boolean {

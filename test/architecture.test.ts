@@ -20,6 +20,7 @@ const floors: readonly (readonly string[])[] = [
     'fault',
     'decay',
     'lines',
+    'records',
   ],
   ['operators', 'snowplow', 'stores'],
   ['sources', 'sinks'],

@@ -1,8 +1,11 @@
 import { randomFillSync } from 'node:crypto';
+import type { Records } from '../records.ts';
 import { LINE_INDEX_WASM } from './line-index-wasm.ts';
 
 /** How many lines are indexed at once. */
 export const MAX_LINES = 256;
+/** Records are indexed together up to so many bytes, so that they stay near. */
+const MAX_BYTES = 512 * 1024;
 
 // Where things lie in the module's memory: see line-index.as.
 const [SEED, HASH, UUID] = [0xf000 >> 2, 0xf010 >> 2, 0xf020 >> 2];
@@ -30,6 +33,8 @@ export class LineIndex {
   #row = ENDS;
   #found = 0;
   #lineFound = 0;
+  /** Where the bytes of many lines end; those of the one line lie behind them. */
+  #linesEnd = LINES;
 
   constructor() {
     this.#view();
@@ -39,10 +44,10 @@ export class LineIndex {
   /** Shows a line; it is indexed unless it is the one that was indexed last. */
   add(line: Uint8Array): void {
     if (this.#line !== line) {
-      const end = LINES + line.length;
+      const end = this.#linesEnd + line.length;
       this.#room(end);
-      this.bytes.set(line, LINES);
-      this.#lineFound = this.#module.scan(LINES, end);
+      this.bytes.set(line, this.#linesEnd);
+      this.#lineFound = this.#module.scan(this.#linesEnd, end);
       this.#line = line;
     }
     this.#row = ENDS + MAX_LINES * ROW_WORDS;
@@ -51,16 +56,20 @@ export class LineIndex {
 
   /** Indexes up to 256 lines at once, to be shown by their places among them until others are. */
   addAll(lines: readonly Uint8Array[]): void {
-    this.#room(lines.reduce((sum, { length }) => sum + length, LINES));
-    let at = LINES;
-    for (const [row, line] of lines.entries()) {
-      this.bytes.set(line, at);
-      this.#words[TABLE + row * 2] = at;
-      this.#words[TABLE + row * 2 + 1] = at += line.length;
+    this.#addMany(lines.length, (i) => lines[i]!);
+  }
+
+  /** Indexes records at once, as many as it can from the one of this number on. Says how many. */
+  addRecords(records: Records, from: number): number {
+    const last = Math.min(records.count, from + MAX_LINES);
+    let end = from;
+    let bytes = 0;
+    for (; end < last; end++) {
+      bytes += records.sizeOf(end);
+      if (bytes > MAX_BYTES && end > from) break;
     }
-    this.#module.scanAll(lines.length);
-    // Its bytes lay where others lie now.
-    this.#line = undefined;
+    this.#addMany(end - from, (i) => records.rawOf(from + i));
+    return end - from;
   }
 
   /** Shows one of the lines that were indexed together. */
@@ -117,6 +126,21 @@ export class LineIndex {
   /** Whether a column holds a time that exists, as `2026-11-22 09:00:00` with up to nine digits of a fraction. */
   isTimestamp(column: number): boolean {
     return this.#module.isTimestamp(this.start(column), this.end(column)) !== 0;
+  }
+
+  #addMany(count: number, lineOf: (i: number) => Uint8Array): void {
+    let at = LINES;
+    for (let i = 0; i < count; i++) {
+      const line = lineOf(i);
+      this.#room(at + line.length);
+      this.bytes.set(line, at);
+      this.#words[TABLE + i * 2] = at;
+      this.#words[TABLE + i * 2 + 1] = at += line.length;
+    }
+    this.#module.scanAll(count);
+    this.#linesEnd = at;
+    // Its bytes lay where others lie now.
+    this.#line = undefined;
   }
 
   #room(end: number): void {

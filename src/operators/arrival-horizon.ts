@@ -1,4 +1,3 @@
-import type { Origin } from '../event.ts';
 import type { Delivery } from '../delivery.ts';
 
 interface ShardArrivals {
@@ -27,7 +26,7 @@ export class ArrivalHorizon {
   }
 
   /** Takes an event in; true when it is the first of its delivery, or of a turn of it. */
-  note({ delivery, arrivedAtMs }: Pick<Origin, 'delivery' | 'arrivedAtMs'>): boolean {
+  note(delivery: Delivery, arrivedAtMs: number): boolean {
     const isNew = delivery !== this.#delivery;
     if (isNew) this.#turnTo(delivery, arrivedAtMs);
     if (arrivedAtMs > this.#shard!.newestMs) this.#shard!.newestMs = arrivedAtMs;

@@ -1,5 +1,6 @@
 import type { OperatorFunction } from 'rxjs';
 import type { Event } from '../event.ts';
+import type { LineIndex } from '../lines/line-index.ts';
 import { eventSteps } from './event-steps.ts';
 
 /** What the bytes of a record mean. */
@@ -8,6 +9,8 @@ export interface Format<out T> {
   readonly name: string;
   /** Reads one record. Bytes that it cannot read are a value, not an exception. */
   parse(bytes: Uint8Array): T | Malformed;
+  /** Of a format of lines: whether one that is indexed is sound, for certain, and what `parse` makes of such a line. */
+  readonly lines?: { passes(index: LineIndex): boolean; make(bytes: Uint8Array): T };
 }
 
 /** Why bytes are not of a format. */
@@ -41,6 +44,7 @@ export function decode<T>(format: Format<T>): OperatorFunction<Event<Uint8Array>
     name: 'decode',
     detail: format.name,
     seed: () => undefined,
+    ...(format.lines && { lines: format.lines }),
     step(_, bytes, _origin, out) {
       const data = format.parse(bytes);
       if (data instanceof Malformed) {

@@ -1,5 +1,7 @@
-import type { Origin } from '../event.ts';
+import type { Delivery } from '../delivery.ts';
+import type { Origin, Position } from '../event.ts';
 import type { Ledger } from '../ledger.ts';
+import type { LineIndex } from '../lines/line-index.ts';
 import { ArrivalHorizon } from './arrival-horizon.ts';
 import type { IdentityState } from './identity-state.ts';
 import { IdentityTable } from './identity-table.ts';
@@ -52,15 +54,26 @@ export class DedupeMemory<T> {
 
   /** Tells whether an event is a repeat; remembers it when it is the first. */
   isRepeat(data: T, origin: Origin): boolean {
-    if (!this.#ledger) this.#begin((this.#ledger = origin.delivery.ledger));
-    if (this.#horizon.note(origin)) this.#tellForgotten();
+    this.#identity.hash(data, this.#sight);
+    return this.#isRepeat(origin.delivery, origin, origin.arrivedAtMs);
+  }
+
+  /** The same of a record whose line is shown. */
+  isRepeatLine(index: LineIndex, delivery: Delivery, record: number): boolean {
+    this.#identity.hashLine!(index, this.#sight);
+    const records = delivery.records!;
+    return this.#isRepeat(delivery, records.positionOf(record), records.arrivedAtMsOf(record));
+  }
+
+  #isRepeat(delivery: Delivery, position: Position, arrivedAtMs: number): boolean {
+    if (!this.#ledger) this.#begin((this.#ledger = delivery.ledger));
+    if (this.#horizon.note(delivery, arrivedAtMs)) this.#tellForgotten();
     if (++this.#seen % EXPIRE_EVERY === 0) this.#table.expire(this.#expiredBeforeMs());
     const sight = this.#sight;
-    this.#identity.hash(data, sight);
     if ((sight[0]! | sight[1]! | sight[2]! | sight[3]!) === 0) return false;
-    writePlace(sight, origin, origin.arrivedAtMs);
+    writePlace(sight, position, arrivedAtMs);
     const seen = this.#table.see(sight);
-    if (seen === 'first') this.#journal?.add(sight, origin.arrivedAtMs);
+    if (seen === 'first') this.#journal?.add(sight, arrivedAtMs);
     return seen === 'repeat';
   }
 

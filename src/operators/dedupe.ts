@@ -66,6 +66,9 @@ export function dedupe<T>({ by, within, capacity = 10_000_000, state }: DedupeOp
     name: STEP,
     detail,
     seed: () => new DedupeMemory({ step: STEP, identity, withinMs, capacity, state }),
+    ...(identity.hashLine && {
+      lines: { keeps: (memory, index, delivery, record) => !memory.isRepeatLine(index, delivery, record) },
+    }),
     step(memory, data, origin, out) {
       if (memory.isRepeat(data, origin)) out.drop();
       else out.emit(data);

@@ -1,6 +1,7 @@
 import { Observable, type OperatorFunction } from 'rxjs';
 import { Event, type Origin, type RejectReason } from '../event.ts';
 import { named } from './named.ts';
+import type { LineLink, LineSteps } from './short-cut.ts';
 
 /** Takes what a step makes of the event at hand. */
 export interface Out<in B> {
@@ -20,6 +21,8 @@ export interface EventSteps<S, in A, out B> {
   /** Makes the state of one subscription. */
   seed(): S;
   step(state: S, data: A, origin: Origin, out: Out<B>): void;
+  /** What it does with lines, so that ordinary ones may take a short cut. */
+  readonly lines?: LineSteps<S>;
   /** Called when the source completes; not on error or unsubscribe. */
   complete?(state: S): void;
   /** Called at the end of the subscription, however it ends. */
@@ -47,7 +50,7 @@ export function joined(all: EventStepsList): OperatorFunction<Event<unknown>, Ev
   return (source) =>
     new Observable((subscriber) => {
       let event: Event<unknown>;
-      const chain = new Chain(all, (data, origin) =>
+      const chain = new Chain(all, subscriber, (data, origin) =>
         // The same data is the same event: nothing to make anew.
         subscriber.next(data === event.data && origin === event.origin ? event : new Event(data, origin)),
       );
@@ -84,13 +87,16 @@ export class Chain {
   readonly take: Take;
   readonly #links: readonly Link[];
 
-  /** @param last takes what comes out of the last step */
-  constructor(all: EventStepsList, last: Take) {
+  /**
+   * @param subscriber once it is closed, nothing more goes from step to step
+   * @param last takes what comes out of the last step
+   */
+  constructor(all: EventStepsList, subscriber: { readonly closed: boolean }, last: Take) {
     let take = last;
     const links: Link[] = [];
     try {
       for (const steps of all.toReversed()) {
-        const link = new Link(steps, take);
+        const link = new Link(steps, subscriber, take);
         links.unshift(link);
         take = (data, origin) => link.take(data, origin);
       }
@@ -100,6 +106,11 @@ export class Chain {
     }
     this.#links = links;
     this.take = take;
+  }
+
+  /** What the steps do with lines; all of them say it. */
+  get lineLinks(): readonly LineLink[] {
+    return this.#links.map((link) => link.lineLink!);
   }
 
   complete(): void {
@@ -115,14 +126,21 @@ export class Chain {
 class Link implements Out<unknown> {
   readonly #steps: EventSteps<unknown, unknown, unknown>;
   readonly #state: unknown;
+  readonly #subscriber: { readonly closed: boolean };
   readonly #next: Take;
   #data: unknown;
   #origin: Origin | undefined;
 
-  constructor(steps: EventSteps<unknown, never, unknown>, next: Take) {
+  constructor(steps: EventSteps<unknown, never, unknown>, subscriber: { readonly closed: boolean }, next: Take) {
     this.#steps = steps as EventSteps<unknown, unknown, unknown>;
     this.#state = steps.seed();
+    this.#subscriber = subscriber;
     this.#next = next;
+  }
+
+  get lineLink(): LineLink | undefined {
+    const { name, lines } = this.#steps;
+    return lines && { name, state: this.#state, lines };
   }
 
   take(data: unknown, origin: Origin): void {
@@ -132,6 +150,8 @@ class Link implements Out<unknown> {
   }
 
   emit(data: unknown): void {
+    // What is left of a record after an error is read again with it.
+    if (this.#subscriber.closed) return;
     const [own, origin] = [this.#data, this.#origin!];
     this.#next(data, origin);
     // A stream that feeds itself has been here meanwhile.

@@ -147,7 +147,7 @@ export function spread(words: Uint32Array, at: number): number {
   h = Math.imul((h ^ (h >>> 13)) + words[at + 2]!, 0xc2b2ae3d);
   h = Math.imul((h ^ (h >>> 16)) + words[at + 3]!, 0x27d4eb2f);
   h = Math.imul(h ^ (h >>> 15), 0x2c1b3c6d);
-  return (h ^ (h >>> 14)) >>> 0;
+  return h ^ (h >>> 14);
 }
 
 function home(hash: number, slots: number): number {

@@ -1,3 +1,5 @@
+import type { LineIndex } from '../lines/line-index.ts';
+
 /**
  * What makes two events the same event: 128 bits, written without a string or a promise.
  *
@@ -17,6 +19,8 @@ export interface Identity<in T> {
    * Four zeros mean that the event has no identity: it is never a repeat. `hash128` gives them for no bytes.
    */
   hash(data: T, into: Uint32Array): void;
+  /** The same of a line that is shown. */
+  hashLine?(index: LineIndex, into: Uint32Array): void;
 }
 
 /**

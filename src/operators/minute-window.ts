@@ -2,9 +2,13 @@ import type { Duration } from 'date-fns';
 import { formatDuration } from 'date-fns/formatDuration';
 import { Observable, type OperatorFunction, type SchedulerLike, type Subscription, asyncScheduler } from 'rxjs';
 import { durationMs } from '../duration.ts';
-import type { Event, Origin } from '../event.ts';
+import type { Delivery } from '../delivery.ts';
+import type { Event } from '../event.ts';
+import type { Ledger } from '../ledger.ts';
 import { Chain, type EventStepsList } from './event-steps.ts';
 import { named } from './named.ts';
+import { ShortCut } from './short-cut.ts';
+import type { MakeData } from './window-contents.ts';
 import { windowSteps } from './window-steps.ts';
 import type { Window } from './window.ts';
 
@@ -81,14 +85,15 @@ export function minuteWindow<T>({
 
   // An Observable of its own, not mapAccum: four things close a window, and only one of them is an event.
   const windows =
-    (before: EventStepsList) =>
-    (source: Observable<Event<unknown>>): Observable<Window<T>> => {
-      return new Observable((subscriber) => {
+    <In>(before: EventStepsList, taking: Taking<In, T>) =>
+    (source: Observable<In>): Observable<Window<T>> =>
+      new Observable((subscriber) => {
         const state = steps.seed();
-        const chain = new Chain(before, (data, origin) => {
+        const chain = new Chain(before, subscriber, (data, origin) => {
           if (!subscriber.closed) steps.add(state, data as T, origin, emit);
         });
         subscriber.add(() => chain.close());
+        const take = taking(chain, subscriber, (delivery, record, make) => steps.addRecord(state, delivery, record, make, emit));
         let timer: Subscription | undefined;
         let timerMs = Number.POSITIVE_INFINITY;
         let watches = false;
@@ -113,7 +118,7 @@ export function minuteWindow<T>({
           timerMs = Number.POSITIVE_INFINITY;
           if (state.dueMs < timerMs) arm();
         };
-        const watch = ({ ledger }: Origin['delivery']): void => {
+        const watch = (ledger: Ledger): void => {
           watches = true;
           subscriber.add(ledger.onPressure(() => steps.closeAll(state, 'pressure', emit)));
           subscriber.add(ledger.onShardEnd((shard) => steps.endShard(state, shard, emit)));
@@ -121,11 +126,11 @@ export function minuteWindow<T>({
         subscriber.add(() => timer?.unsubscribe());
         subscriber.add(
           source.subscribe({
-            next(event) {
+            next(value) {
               if (subscriber.closed) return; // a source that pushes as it is subscribed to has not heard of it yet
               try {
-                if (!watches) watch(event.delivery);
-                chain.take(event.data, event.origin);
+                if (!watches) watch(take.ledgerOf(value));
+                take.take(value);
                 if (state.dueMs < timerMs) arm();
               } catch (error) {
                 subscriber.error(error); // an event that was settled before it came cannot be held
@@ -144,7 +149,32 @@ export function minuteWindow<T>({
           }),
         );
       });
-    };
   const detail = `${formatDuration(every)}, grace ${graceMs / 1000} s`;
-  return named(who, detail, windows([]), { keepsMs: everyMs + graceMs, behind: windows });
+  return named(who, detail, windows([], eventwise), {
+    keepsMs: everyMs + graceMs,
+    behind: (before) => windows(before, eventwise),
+    behindDeliveries: (before) => windows(before, deliverywise),
+  });
+}
+
+/** How events are taken out of what comes, through the steps before the window. */
+type Taking<In, T> = (
+  chain: Chain,
+  isOver: { readonly closed: boolean },
+  addRecord: AddRecord<T>,
+) => { readonly ledgerOf: (value: In) => Ledger; readonly take: (value: In) => void };
+
+type AddRecord<T> = (delivery: Delivery, record: number, make: MakeData<T>) => void;
+
+function eventwise(chain: Chain): ReturnType<Taking<Event<unknown>, unknown>> {
+  return { ledgerOf: ({ delivery }) => delivery.ledger, take: ({ data, origin }) => chain.take(data, origin) };
+}
+
+function deliverywise<T>(
+  chain: Chain,
+  isOver: { readonly closed: boolean },
+  addRecord: AddRecord<T>,
+): ReturnType<Taking<Delivery, T>> {
+  const shortCut = new ShortCut<T>(chain);
+  return { ledgerOf: ({ ledger }) => ledger, take: (delivery) => shortCut.take(delivery, isOver, addRecord) };
 }

@@ -1,4 +1,5 @@
 import type { OperatorFunction } from 'rxjs';
+import type { Delivery } from '../delivery.ts';
 import type { Event } from '../event.ts';
 import type { EventStepsList } from './event-steps.ts';
 
@@ -16,6 +17,8 @@ export interface Step {
   readonly steps?: EventStepsList;
   /** Makes the same operator with steps in front of it, all in one. */
   readonly behind?: (steps: EventStepsList) => OperatorFunction<Event<never>, unknown>;
+  /** The same for whole deliveries, when all the steps say what they do with lines. */
+  readonly behindDeliveries?: (steps: EventStepsList) => OperatorFunction<Delivery, unknown>;
 }
 
 /**

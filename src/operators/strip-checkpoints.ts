@@ -1,6 +1,6 @@
 import type { OperatorFunction } from 'rxjs';
 import type { Event } from '../event.ts';
-import { lineIndex } from '../lines/line-index.ts';
+import { type LineIndex, lineIndex } from '../lines/line-index.ts';
 import { CheckpointNoise, type CheckpointNoiseOptions } from '../snowplow/checkpoint-noise.ts';
 import { LOGGER } from '../snowplow/noise-grammar.ts';
 import type { NoiseOut } from '../snowplow/noise-puzzle.ts';
@@ -61,11 +61,10 @@ export function stripCheckpoints({ of = 'payload', ...options }: StripCheckpoint
 // eslint-disable-next-line typescript/unbound-method -- works on every Uint8Array, and a Buffer made for it would cost 100 ns
 const { indexOf } = Buffer.prototype;
 
-// No newline, no log line, and columns. Whoever decodes it next finds it indexed.
-function isClean(payload: Uint8Array): boolean {
-  lineIndex.add(payload);
-  if (lineIndex.hasNewline || lineIndex.hasLogger || lineIndex.count === 1) return false;
-  return lineIndex.count > 2 || lineIndex.end(0) > lineIndex.start(0);
+/** No newline, no log line, and columns. */
+function isClean(index: LineIndex): boolean {
+  if (index.hasNewline || index.hasLogger || index.count === 1) return false;
+  return index.count > 2 || index.end(0) > index.start(0);
 }
 
 function ofPayloads(seed: () => CheckpointNoise): OperatorFunction<Event<Uint8Array>, Event<Uint8Array>> {
@@ -73,8 +72,11 @@ function ofPayloads(seed: () => CheckpointNoise): OperatorFunction<Event<Uint8Ar
     name: STEP,
     detail: '',
     seed,
+    lines: { passes: isClean },
     step(noise, payload, _origin, out) {
-      if (isClean(payload)) out.emit(payload);
+      // Whoever decodes it next finds it indexed.
+      lineIndex.add(payload);
+      if (isClean(lineIndex)) out.emit(payload);
       else stripPayload(noise, payload, out);
     },
   });

@@ -39,7 +39,7 @@ export class TextPieces {
     const { delivery, index, position, arrivedAtMs } = last.event.origin;
     if (first !== last) delivery.holdUntilSettled(first.event.delivery);
     const own = { ...position, subSequence: position.subSequence + last.cuts++ };
-    return new Event(bytes, new Origin(delivery, index, own, arrivedAtMs, bytes));
+    return new Event(bytes, new Origin(delivery, index, { position: own, arrivedAtMs, data: bytes }));
   }
 
   /** Lets go of all pieces that end by there, and holds the others. */

@@ -1,5 +1,6 @@
 import type { Origin } from '../event.ts';
 import type { Delivery } from '../delivery.ts';
+import { type MakeData, WindowContents } from './window-contents.ts';
 import { type ClosedBy, Window } from './window.ts';
 
 export interface WindowLimits {
@@ -31,12 +32,7 @@ interface Lane<T> {
   startMs: number;
   endMs: number;
   part: number;
-  origins: Origin[];
-  data: T[];
-  deliveries: Delivery[];
-  sizeBytes: number;
-  delivery: Delivery | undefined;
-  origin: Origin | undefined;
+  contents: WindowContents<T>;
 }
 
 type Emit<T> = (window: Window<T>) => void;
@@ -46,6 +42,8 @@ export interface WindowSteps<T> {
   readonly seed: () => WindowState<T>;
   /** Takes an event, and holds its delivery once a window. */
   readonly add: (state: WindowState<T>, data: T, origin: Origin, emit: Emit<T>) => void;
+  /** Takes an event that is a record of a delivery as it is. */
+  readonly addRecord: (state: WindowState<T>, delivery: Delivery, index: number, make: MakeData<T>, emit: Emit<T>) => void;
   /** Closes what is due, and finds when the next is. */
   readonly tick: (state: WindowState<T>, nowMs: number, emit: Emit<T>) => void;
   /** Closes what is open of a shard that was read to its end. What still comes of it closes by the next tick. */
@@ -57,34 +55,46 @@ export interface WindowSteps<T> {
 /** Makes the steps of `minuteWindow`. A window given out is still held: release it once it was handed on. */
 export function windowSteps<T>({ everyMs, graceMs, maxEvents, maxBytes }: WindowLimits): WindowSteps<T> {
   // A window that waits for its grace has got all that was read by then, so a poll of old minutes is not cut by the clock.
-  const dueMs = (lane: Lane<T>): number =>
-    lane.hasEnded ? Number.NEGATIVE_INFINITY : Math.max(lane.endMs, lane.delivery!.readAtMs) + graceMs;
+  const dueMs = ({ hasEnded, endMs, contents }: Lane<T>): number =>
+    hasEnded ? Number.NEGATIVE_INFINITY : Math.max(endMs, contents.lastDelivery!.readAtMs) + graceMs;
 
   function close(lane: Lane<T>, closedBy: ClosedBy, emit: Emit<T>): void {
-    const { shard, startMs, endMs, part, origins, data, sizeBytes, deliveries } = lane;
+    const { shard, startMs, endMs, part, contents } = lane;
     // An interval that closed early goes on with its next part; of one that is over nothing may come any more.
     const isOver = closedBy === 'later-event' || closedBy === 'grace';
     lane.startMs = isOver ? endMs : startMs;
     lane.endMs = lane.startMs + everyMs;
     lane.part = isOver ? 0 : part + 1;
-    lane.origins = [];
-    lane.data = [];
-    lane.deliveries = [];
-    lane.sizeBytes = 0;
-    lane.delivery = lane.origin = undefined;
-    emit(new Window({ shard, startMs, endMs, part, closedBy }, { origins, data, sizeBytes, deliveries }));
+    lane.contents = new WindowContents();
+    emit(new Window({ shard, startMs, endMs, part, closedBy }, contents));
   }
 
   function add(state: WindowState<T>, data: T, origin: Origin, emit: Emit<T>): void {
-    const { delivery, arrivedAtMs } = origin;
+    const { delivery } = origin;
     const lane = delivery === state.delivery ? state.lane! : laneOf(state, delivery);
-    const bytes = origin.raw.length;
-    if (lane.data.length > 0) {
+    // What operators made of one record stays together: its position must not be in two windows.
+    const isTwin = lane.contents.endsWith(origin);
+    const opens = makeRoom(lane, origin.arrivedAtMs, origin.sizeBytes, isTwin, emit);
+    lane.contents.add(data, origin);
+    if (opens) state.dueMs = Math.min(state.dueMs, dueMs(lane));
+  }
+
+  function addRecord(state: WindowState<T>, delivery: Delivery, index: number, make: MakeData<T>, emit: Emit<T>): void {
+    const records = delivery.records!;
+    const lane = delivery === state.delivery ? state.lane! : laneOf(state, delivery);
+    const opens = makeRoom(lane, records.arrivedAtMsOf(index), records.sizeOf(index), false, emit);
+    lane.contents.addRecord(delivery, index, make);
+    if (opens) state.dueMs = Math.min(state.dueMs, dueMs(lane));
+  }
+
+  /** Closes the lane's window where the next event is not to go into it. Says whether that event opens one. */
+  function makeRoom(lane: Lane<T>, arrivedAtMs: number, bytes: number, isTwin: boolean, emit: Emit<T>): boolean {
+    const { count, sizeBytes } = lane.contents;
+    if (count > 0) {
       if (arrivedAtMs >= lane.endMs) close(lane, 'later-event', emit);
-      // What operators made of one record stays together: its position must not be in two windows.
-      else if (origin !== lane.origin) {
-        if (lane.data.length >= maxEvents) close(lane, 'count', emit);
-        else if (lane.sizeBytes + bytes > maxBytes) close(lane, 'bytes', emit);
+      else if (!isTwin) {
+        if (count >= maxEvents) close(lane, 'count', emit);
+        else if (sizeBytes + bytes > maxBytes) close(lane, 'bytes', emit);
       }
     }
     if (arrivedAtMs >= lane.endMs) {
@@ -92,17 +102,7 @@ export function windowSteps<T>({ everyMs, graceMs, maxEvents, maxBytes }: Window
       lane.endMs = lane.startMs + everyMs;
       lane.part = 0;
     }
-    const opens = lane.data.length === 0;
-    lane.data.push(data);
-    lane.origins.push(origin);
-    lane.sizeBytes += bytes;
-    lane.origin = origin;
-    if (delivery !== lane.delivery) {
-      delivery.hold();
-      lane.deliveries.push(delivery);
-      lane.delivery = delivery;
-    }
-    if (opens) state.dueMs = Math.min(state.dueMs, dueMs(lane));
+    return lane.contents.count === 0;
   }
 
   function laneOf(state: WindowState<T>, delivery: Delivery): Lane<T> {
@@ -115,12 +115,7 @@ export function windowSteps<T>({ everyMs, graceMs, maxEvents, maxBytes }: Window
         startMs: Number.NEGATIVE_INFINITY,
         endMs: Number.NEGATIVE_INFINITY,
         part: 0,
-        origins: [],
-        data: [],
-        deliveries: [],
-        sizeBytes: 0,
-        delivery: undefined,
-        origin: undefined,
+        contents: new WindowContents(),
       };
       state.lanes.set(shard, lane);
     }
@@ -132,24 +127,25 @@ export function windowSteps<T>({ everyMs, graceMs, maxEvents, maxBytes }: Window
   function tick(state: WindowState<T>, nowMs: number, emit: Emit<T>): void {
     state.dueMs = Number.POSITIVE_INFINITY;
     for (const lane of state.lanes.values())
-      if (lane.data.length > 0 && dueMs(lane) <= nowMs) close(lane, lane.hasEnded ? 'shard-end' : 'grace', emit);
-    for (const lane of state.lanes.values()) if (lane.data.length > 0) state.dueMs = Math.min(state.dueMs, dueMs(lane));
+      if (lane.contents.count > 0 && dueMs(lane) <= nowMs) close(lane, lane.hasEnded ? 'shard-end' : 'grace', emit);
+    for (const lane of state.lanes.values()) if (lane.contents.count > 0) state.dueMs = Math.min(state.dueMs, dueMs(lane));
   }
 
   function endShard(state: WindowState<T>, shard: string, emit: Emit<T>): void {
     const lane = state.lanes.get(shard);
     if (!lane) return;
     lane.hasEnded = true;
-    if (lane.data.length > 0) close(lane, 'shard-end', emit);
+    if (lane.contents.count > 0) close(lane, 'shard-end', emit);
   }
 
   function closeAll(state: WindowState<T>, closedBy: ClosedBy, emit: Emit<T>): void {
-    for (const lane of state.lanes.values()) if (lane.data.length > 0) close(lane, closedBy, emit);
+    for (const lane of state.lanes.values()) if (lane.contents.count > 0) close(lane, closedBy, emit);
   }
 
   return {
     seed: () => ({ dueMs: Number.POSITIVE_INFINITY, lanes: new Map(), lane: undefined, delivery: undefined }),
     add,
+    addRecord,
     tick,
     endShard,
     closeAll,

@@ -1,4 +1,4 @@
-import { Event, type Item, type Origin, type Position, comparePositions } from '../event.ts';
+import { Event, type Item, Origin, type Position, comparePositions } from '../event.ts';
 import type { Delivery } from '../delivery.ts';
 
 /** Why a window closed. */
@@ -16,42 +16,69 @@ export interface WindowBounds {
   readonly closedBy: ClosedBy;
 }
 
-/** The events of a window in columns, the sum of their bytes, and each of their deliveries once. */
-export interface Gathered<out T> {
+/** Some of a window's events, side by side: each with its data, or records of one delivery whose data is made of their bytes when it is asked for. */
+export type WindowPart<T> = ListedPart<T> | RecordsPart<T>;
+
+export interface ListedPart<out T> {
   readonly origins: readonly Origin[];
   readonly data: readonly T[];
+}
+
+export interface RecordsPart<out T> {
+  readonly delivery: Delivery;
+  /** The records' numbers; those of the part stand from `from` up to `to`. */
+  readonly numbers: Uint32Array;
+  readonly from: number;
+  readonly to: number;
+  readonly make: (raw: Uint8Array) => T;
+}
+
+/** What a window is made of. */
+export interface Gathered<out T> {
+  readonly parts: readonly WindowPart<T>[];
+  readonly count: number;
   readonly sizeBytes: number;
+  /** Each once. */
   readonly deliveries: readonly Delivery[];
 }
 
 /** The events of one shard in one half-open interval [start, end), closed, in order, never empty. */
 export class Window<out T> implements Item {
   readonly bounds: WindowBounds;
-  /** What its events hold, in order. */
-  readonly data: readonly T[];
+  readonly count: number;
   readonly sizeBytes: number;
-  readonly #origins: readonly Origin[];
+  readonly #parts: readonly WindowPart<T>[];
   readonly #deliveries: readonly Delivery[];
 
   /** @throws {RangeError} when there are no events */
   constructor(bounds: WindowBounds, events: readonly Event<T>[] | Gathered<T>) {
-    const { origins, data, sizeBytes, deliveries } = 'origins' in events ? events : gather(events);
-    if (data.length === 0) throw new RangeError(`Window: expected at least one event of ${bounds.shard}, got none`);
+    const { parts, count, sizeBytes, deliveries } = 'parts' in events ? events : gather(events);
+    if (count === 0) throw new RangeError(`Window: expected at least one event of ${bounds.shard}, got none`);
     this.bounds = bounds;
-    this.data = data;
+    this.count = count;
     this.sizeBytes = sizeBytes;
-    this.#origins = origins;
+    this.#parts = parts;
     this.#deliveries = deliveries;
+  }
+
+  /** What its events hold, in order; made anew each time where it need not be kept. */
+  *data(): Generator<T, void, void> {
+    for (const part of this.#parts) for (let i = 0; i < sizeOf(part); i++) yield dataAt(part, i);
   }
 
   /** Its events, made anew each time they are asked for. */
   get events(): readonly Event<T>[] {
-    return this.data.map((data, i) => new Event(data, this.#origins[i]!));
+    return this.#parts.flatMap((part) => Array.from({ length: sizeOf(part) }, (_, i) => eventIn(part, i)));
   }
 
   /** One of its events, by its place from 0. */
-  eventAt(i: number): Event<T> {
-    return new Event(this.data[i]!, this.#origins[i]!);
+  eventAt(place: number): Event<T> {
+    let before = 0;
+    for (const part of this.#parts) {
+      if (place < before + sizeOf(part)) return eventIn(part, place - before);
+      before += sizeOf(part);
+    }
+    throw new RangeError(`Window: expected a place below ${this.count}, got ${place}`);
   }
 
   get shard(): string {
@@ -59,15 +86,12 @@ export class Window<out T> implements Item {
   }
 
   get first(): Position {
-    return this.#origins[0]!.position;
+    return originIn(this.#parts[0]!, 0).position;
   }
 
   get last(): Position {
-    return this.#origins.at(-1)!.position;
-  }
-
-  get count(): number {
-    return this.data.length;
+    const last = this.#parts.at(-1)!;
+    return originIn(last, sizeOf(last) - 1).position;
   }
 
   get isSettled(): boolean {
@@ -90,8 +114,27 @@ export class Window<out T> implements Item {
   }
 
   mark(outcome: number): void {
-    for (const { delivery, index } of this.#origins) delivery.mark(index, outcome);
+    for (const part of this.#parts) {
+      if ('origins' in part) for (const { delivery, index } of part.origins) delivery.mark(index, outcome);
+      else for (let i = part.from; i < part.to; i++) part.delivery.mark(part.numbers[i]!, outcome);
+    }
   }
+}
+
+function sizeOf(part: WindowPart<unknown>): number {
+  return 'origins' in part ? part.origins.length : part.to - part.from;
+}
+
+function originIn(part: WindowPart<unknown>, i: number): Origin {
+  return 'origins' in part ? part.origins[i]! : new Origin(part.delivery, part.numbers[part.from + i]!);
+}
+
+function dataAt<T>(part: WindowPart<T>, i: number): T {
+  return 'origins' in part ? part.data[i]! : part.make(part.delivery.records!.rawOf(part.numbers[part.from + i]!));
+}
+
+function eventIn<T>(part: WindowPart<T>, i: number): Event<T> {
+  return new Event(dataAt(part, i), originIn(part, i));
 }
 
 function gather<T>(events: readonly Event<T>[]): Gathered<T> {
@@ -102,5 +145,6 @@ function gather<T>(events: readonly Event<T>[]): Gathered<T> {
     // A shard's events come delivery by delivery, so looking at the last one finds each once.
     if (deliveries.at(-1) !== event.delivery) deliveries.push(event.delivery);
   }
-  return { origins: events.map(({ origin }) => origin), data: events.map(({ data }) => data), sizeBytes, deliveries };
+  const part = { origins: events.map(({ origin }) => origin), data: events.map(({ data }) => data) };
+  return { parts: [part], count: events.length, sizeBytes, deliveries };
 }

@@ -4,13 +4,16 @@ import { type Item, type Position, comparePositions } from '../event.ts';
 import { type Ledger, Outcome } from '../ledger.ts';
 import { stepOf } from '../operators/named.ts';
 import type { Pipeline } from '../pipeline.ts';
-import { fuse } from './fuse.ts';
+import type { SourceContext } from '../sources/source.ts';
+import { begin } from './fuse.ts';
 import type { SinkDriver } from './sink-driver.ts';
 
-/** Leads events through a pipeline's steps, with a watch behind each that is not ours: nobody vouches that it holds what it keeps. */
-export function guarded(events: Observable<unknown>, { operators }: Pipeline): Observable<unknown> {
-  let behind = 0;
-  return fuse(operators).reduce((stream, { operator, count }) => {
+/** Reads a pipeline through its steps, with a watch behind each that is not ours: nobody vouches that it holds what it keeps. */
+export function guarded(pipeline: Pipeline, context: SourceContext): Observable<unknown> {
+  const { operators } = pipeline;
+  const begun = begin(pipeline, context);
+  let behind = begun.count;
+  return begun.rest.reduce((stream, { operator, count }) => {
     const result = (operator as OperatorFunction<unknown, unknown>)(stream);
     behind += count;
     const last = behind - 1;
@@ -20,7 +23,7 @@ export function guarded(events: Observable<unknown>, { operators }: Pipeline): O
         if (isItem(item) && item.isSettled) throw new SettledTooEarlyError(whichStep(operators, last), item.shard);
       }),
     );
-  }, events);
+  }, begun.stream);
 }
 
 /** Hands each item to every sink, holds it until all have stored it, and sees that it comes in order and unsettled. */

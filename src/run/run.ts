@@ -130,7 +130,7 @@ async function performOnce(
   try {
     await Promise.race([sinks.open(), failure.promise]);
     opened();
-    const events = pipeline.source.read({
+    const items = guarded(pipeline, {
       pipeline: pipeline.name,
       ledger,
       scheduler,
@@ -145,7 +145,7 @@ async function performOnce(
     });
     const accept = acceptor(ledger, sinks.drivers);
     const completed = Promise.withResolvers<void>();
-    const subscription = guarded(events, pipeline).subscribe({
+    const subscription = items.subscribe({
       next(item) {
         try {
           accept(item);

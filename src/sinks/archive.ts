@@ -73,5 +73,5 @@ export function archive<T extends Line>(
 }
 
 function* linesOf(window: Window<Line>): Iterable<Uint8Array> {
-  for (const data of window.data) yield data instanceof Uint8Array ? data : data.bytes;
+  for (const data of window.data()) yield data instanceof Uint8Array ? data : data.bytes;
 }

@@ -51,7 +51,7 @@ export function copyInto(
         async commit({ items, positions }, refused) {
           refused.length = 0;
           await store.commit(owner, {
-            rows: { table, lines: items.flatMap(({ data }) => data.map((row) => row.toRow())) },
+            rows: { table, lines: items.flatMap((window) => Array.from(window.data(), (row) => row.toRow())) },
             refuse: (index, fault) => {
               const [event, why] = [eventAt(items, index), { step: STEP, ...fault }];
               refused.push({ event, why });

@@ -14,6 +14,9 @@ const EVENT_ID = fieldNumber('event_id');
 const COLLECTOR_TSTAMP = fieldNumber('collector_tstamp');
 
 const words = new Uint32Array(4);
+/** The layout in which each field stands at its own number. */
+const NEWEST = layoutOf(fields.length)!;
+const COLUMNS = fields.length;
 
 // oxlint-disable-next-line typescript/no-unsafe-declaration-merging -- the getters are made below, from the same table as this type
 export interface EnrichedEvent extends FieldValues {}
@@ -47,6 +50,17 @@ export class EnrichedEvent {
     const at = layout.columnOf[COLLECTOR_TSTAMP]!;
     if (!lineIndex.isTimestamp(at)) return malformed('collector_tstamp', 'a timestamp YYYY-MM-DD hh:mm:ss[.fraction]', at);
     return new EnrichedEvent(bytes, layout);
+  }
+
+  /** Whether the line that is shown is an event of 131 columns, without a doubt. */
+  static isSound(index: LineIndex): boolean {
+    const isLine = index.count === COLUMNS && !index.hasNewline;
+    return isLine && index.uuid(EVENT_ID, words) && index.isTimestamp(COLLECTOR_TSTAMP);
+  }
+
+  /** Makes an event of a line that is sound. */
+  static ofSound(line: Uint8Array): EnrichedEvent {
+    return new EnrichedEvent(line, NEWEST);
   }
 
   /** A field's text as it stands in the line; empty when the field is, or when the layout does not have it. */

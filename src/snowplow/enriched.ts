@@ -8,4 +8,8 @@ import { EnrichedEvent } from './enriched-event.ts';
  * event_id (`no_event_id`, `invalid_event_id`) or without a collector_tstamp (`no_collector_tstamp`,
  * `invalid_collector_tstamp`). Other fields are checked when they are read. One newline at the end is taken off.
  */
-export const enriched: Format<EnrichedEvent> = { name: 'enriched', parse: (line) => EnrichedEvent.parse(line) };
+export const enriched: Format<EnrichedEvent> = {
+  name: 'enriched',
+  parse: (line) => EnrichedEvent.parse(line),
+  lines: { passes: (index) => EnrichedEvent.isSound(index), make: (line) => EnrichedEvent.ofSound(line) },
+};

@@ -8,7 +8,11 @@ const FINGERPRINT = fieldNumber('event_fingerprint');
 const fingerprint = new Uint32Array(4);
 
 /** Takes events of one event_id for the same event: its 128 bits, read from the line without a string. */
-export const eventId: Identity<EnrichedEvent> = { name: 'event_id', hash: readEventId };
+export const eventId: Identity<EnrichedEvent> = {
+  name: 'event_id',
+  hash: readEventId,
+  hashLine: (index, into) => void index.uuid(EVENT_ID, into),
+};
 
 /**
  * Takes events of one event_id and one event_fingerprint for the same event, so that events of different visitors whose

@@ -54,17 +54,23 @@ export function label(schemas: LabelSchemas, { unknown = 'pass' }: LabelOptions 
     else byAction.set(`${key.slice(0, slash)}\t${key.slice(slash + 1)}`, schema);
   }
 
-  return function label(event) {
+  const check = function label(event: EnrichedEvent): Issue | undefined {
     const index = event.indexed();
     const { columnOf } = event.layout;
-    const end = index.end(columnOf[LABEL]!);
-    if (end === index.start(columnOf[LABEL]!)) return undefined;
-    index.hash(index.start(columnOf[CATEGORY]!), end, hash);
-    if (passed.has(hash)) return undefined;
+    if (isKnown(index, columnOf[CATEGORY]!, columnOf[LABEL]!)) return undefined;
     const issue = read(index, columnOf);
     if (!issue) passed.add(hash);
     return issue;
   };
+  return Object.assign(check, { passes: (index: LineIndex) => isKnown(index, CATEGORY, LABEL) });
+
+  /** Whether there is no label, or one that has passed; else `hash` is the label's. */
+  function isKnown(index: LineIndex, category: number, label: number): boolean {
+    const end = index.end(label);
+    if (end === index.start(label)) return true;
+    index.hash(index.start(category), end, hash);
+    return passed.has(hash);
+  }
 
   function read(index: LineIndex, columnOf: Int16Array): Issue | undefined {
     const { bytes } = index;

@@ -12,7 +12,7 @@ import { readShard } from './kinesis/read-shard.ts';
 import { gapBehind } from './kinesis/retention.ts';
 import { subscribeShard } from './kinesis/subscribe-shard.ts';
 import { type ShardReaders, readShards } from './read-shards.ts';
-import type { Source, SourceContext } from './source.ts';
+import { type Source, type SourceContext, readingDeliveries } from './source.ts';
 
 /** How records come from the stream. */
 export type KinesisMode = 'polling' | 'fan-out';
@@ -156,42 +156,44 @@ export function kinesis(options: KinesisOptions): Source<Uint8Array> {
         close();
       }
     },
-    read: (context) =>
-      new Observable((subscriber) => {
-        const { calls, close } = withClient();
-        subscriber.add(close);
-        const list: ShardReaders['list'] = async (signal) =>
-          (await repeated(() => calls.listShards(signal), context, name, signal)) ?? [];
-        const lost: ShardReaders['gapBehind'] = async (shard, resume, signal) =>
-          (await repeated(() => gapBehind(shard, resume, calls, context.scheduler.now(), signal), context, name, signal)) ?? {
-            shard,
-            resume,
-          };
-        const polling = { calls, maxRecords, pollEveryMs, unpacking, name };
-        if (!isFanOut) {
+    ...readingDeliveries(
+      (context) =>
+        new Observable((subscriber) => {
+          const { calls, close } = withClient();
+          subscriber.add(close);
+          const list: ShardReaders['list'] = async (signal) =>
+            (await repeated(() => calls.listShards(signal), context, name, signal)) ?? [];
+          const lost: ShardReaders['gapBehind'] = async (shard, resume, signal) =>
+            (await repeated(() => gapBehind(shard, resume, calls, context.scheduler.now(), signal), context, name, signal)) ?? {
+              shard,
+              resume,
+            };
+          const polling = { calls, maxRecords, pollEveryMs, unpacking, name };
+          if (!isFanOut) {
+            readShards(context, {
+              listEveryMs,
+              list,
+              gapBehind: lost,
+              readShard: known((reading) => readShard(reading, polling)),
+            }).subscribe(subscriber);
+            return;
+          }
+          const client = options.client ?? fanOutClient({ endpoint, region });
+          subscriber.add(() => client === options.client || client.destroy());
+          const consumer = new Consumer(context, { calls, consumer: consumerOf(context.pipeline), name });
+          const fanOut = { client, calls, consumer, maxRecords, unpacking, isLean: protocol === 'lean', name };
           readShards(context, {
             listEveryMs,
-            list,
             gapBehind: lost,
-            readShard: known((reading) => readShard(reading, polling)),
+            async list(signal) {
+              // Before a shard is taken over: a run that may not have a consumer should leave the one before it alone.
+              await consumer.activeArn(signal);
+              return list(signal);
+            },
+            readShard: known((reading) => subscribeShard(reading, fanOut)),
           }).subscribe(subscriber);
-          return;
-        }
-        const client = options.client ?? fanOutClient({ endpoint, region });
-        subscriber.add(() => client === options.client || client.destroy());
-        const consumer = new Consumer(context, { calls, consumer: consumerOf(context.pipeline), name });
-        const fanOut = { client, calls, consumer, maxRecords, unpacking, isLean: protocol === 'lean', name };
-        readShards(context, {
-          listEveryMs,
-          gapBehind: lost,
-          async list(signal) {
-            // Before a shard is taken over: a run that may not have a consumer should leave the one before it alone.
-            await consumer.activeArn(signal);
-            return list(signal);
-          },
-          readShard: known((reading) => subscribeShard(reading, fanOut)),
-        }).subscribe(subscriber);
-      }),
+        }),
+    ),
   };
 }
 

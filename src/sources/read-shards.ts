@@ -1,6 +1,8 @@
 import { Observable, type Subscriber } from 'rxjs';
-import type { Beginning, Event, Resume } from '../event.ts';
-import { type SourceRecord, emitDelivery } from './emit-delivery.ts';
+import type { Delivery } from '../delivery.ts';
+import type { Beginning, Resume } from '../event.ts';
+import type { Records, SourceRecord } from '../records.ts';
+import { emitDelivery } from './emit-delivery.ts';
 import { type Gap, passGap } from './gap.ts';
 import { pause } from './pause.ts';
 import { type Shard, ShardSet } from './shard-set.ts';
@@ -14,7 +16,7 @@ export interface ShardReading extends SourceContext {
   /** Aborted by a stop, and by the end of the subscription: wait for nothing more, emit nothing more. */
   readonly signal: AbortSignal;
   /** Emits one delivery, for which `reservedBytes` were reserved; none when there are no records. */
-  readonly emit: (records: readonly SourceRecord[], reservedBytes: number) => void;
+  readonly emit: (records: Records | readonly SourceRecord[], reservedBytes: number) => void;
 }
 
 export interface ShardReaders {
@@ -34,7 +36,7 @@ export interface ShardReaders {
  *
  * Completes once every shard has ended, or, after a stop, once every reader is done. The first failure of a reader is its error.
  */
-export function readShards(context: SourceContext, readers: ShardReaders): Observable<Event<Uint8Array>> {
+export function readShards(context: SourceContext, readers: ShardReaders): Observable<Delivery> {
   return new Observable((subscriber) => {
     const end = new AbortController();
     const stop = (): void => end.abort();
@@ -55,7 +57,7 @@ export function readShards(context: SourceContext, readers: ShardReaders): Obser
 async function readAll(
   context: SourceContext,
   { list, readShard, listEveryMs, gapBehind = async (shard, resume) => ({ shard, resume }) }: ShardReaders,
-  subscriber: Subscriber<Event<Uint8Array>>,
+  subscriber: Subscriber<Delivery>,
   signal: AbortSignal,
 ): Promise<void> {
   if (signal.aborted) return;

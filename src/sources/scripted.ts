@@ -1,17 +1,15 @@
-import type { Observable } from 'rxjs';
-import type { Event } from '../event.ts';
 import { RECORD_OVERHEAD_BYTES } from '../ledger.ts';
-import type { SourceRecord } from './emit-delivery.ts';
+import type { Records, SourceRecord } from '../records.ts';
 import { pause } from './pause.ts';
 import { type ShardReading, readShards } from './read-shards.ts';
 import { reserveRoom } from './reserve-room.ts';
 import { type Generated, generatedShards } from './scripted/generated.ts';
 import { type ScriptedShard, writtenShards } from './scripted/written.ts';
-import type { Source } from './source.ts';
+import { type Source, readingDeliveries } from './source.ts';
 
 /** What happens next in a shard. */
 export type Scene =
-  | { readonly type: 'delivery'; readonly records: readonly SourceRecord[] }
+  | { readonly type: 'delivery'; readonly records: Records | readonly SourceRecord[] }
   | { readonly type: 'pause'; readonly ms: number }
   | { readonly type: 'fail'; readonly error: unknown }
   | { readonly type: 'until-stopped' };
@@ -37,7 +35,7 @@ export function scripted(script: Script): Source<Uint8Array> {
     name: 'scripted',
     describe: `a script of ${names.length === 1 ? 'one shard' : `${names.length} shards`}`,
     check: async () => `a script: ${names.join(', ')}`,
-    read: (context): Observable<Event<Uint8Array>> =>
+    ...readingDeliveries((context) =>
       readShards(context, {
         list: async () => [...shards.values()],
         async readShard(reading) {
@@ -51,6 +49,7 @@ export function scripted(script: Script): Source<Uint8Array> {
           return [];
         },
       }),
+    ),
   };
 }
 
@@ -58,8 +57,7 @@ async function play(scene: Scene, { shard, ledger, scheduler, signal, emit }: Sh
   switch (scene.type) {
     case 'delivery': {
       const { records } = scene;
-      let bytes = records.length * RECORD_OVERHEAD_BYTES;
-      for (let i = 0; i < records.length; i++) bytes += records[i]!.data.length;
+      const bytes = bytesOf(records);
       if (await reserveRoom(ledger, bytes, signal, shard.id)) emit(records, bytes);
       return;
     }
@@ -73,6 +71,11 @@ async function play(scene: Scene, { shard, ledger, scheduler, signal, emit }: Sh
         signal.addEventListener('abort', () => resolve(), { once: true });
       });
   }
+}
+
+function bytesOf(read: Records | readonly SourceRecord[]): number {
+  if ('count' in read) return read.sizeBytes + read.count * RECORD_OVERHEAD_BYTES;
+  return read.reduce((sum, { data }) => sum + data.length + RECORD_OVERHEAD_BYTES, 0);
 }
 
 function nextTurn(): Promise<void> {

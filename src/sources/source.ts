@@ -1,7 +1,9 @@
 import type { Observable, SchedulerLike } from 'rxjs';
 import type { Report } from '../diagnostic.ts';
+import type { Delivery } from '../delivery.ts';
 import type { Beginning, Event, Resume } from '../event.ts';
 import type { Ledger } from '../ledger.ts';
+import { eachEvent } from '../operators/each-event.ts';
 
 /** Where a run begins in shards of which no sink has a position. */
 export type Start = 'TRIM_HORIZON' | 'LATEST' | Date;
@@ -49,4 +51,13 @@ export interface Source<out T> {
   /** Asks the stream whether it is there, without reading from it, for the pipeline of this name. Says what it found. */
   check(pipeline: string): Promise<string>;
   read(context: SourceContext): Observable<Event<T>>;
+  /** The same in whole deliveries, for steps that take many events at a time. A source without it is read event by event. */
+  deliveries?(context: SourceContext): Observable<Delivery>;
+}
+
+/** Both ways to read a source that reads deliveries. */
+export function readingDeliveries(
+  deliveries: (context: SourceContext) => Observable<Delivery>,
+): Required<Pick<Source<Uint8Array>, 'read' | 'deliveries'>> {
+  return { deliveries, read: (context) => deliveries(context).pipe(eachEvent()) };
 }

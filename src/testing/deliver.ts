@@ -38,7 +38,8 @@ export function deliver(
     readAtMs: last.arrivedAtMs,
   });
   const events = records.map(
-    ({ position, arrivedAtMs, bytes }, index) => new Event(bytes, new Origin(delivery, index, position, arrivedAtMs, bytes)),
+    ({ position, arrivedAtMs, bytes }, index) =>
+      new Event(bytes, new Origin(delivery, index, { position, arrivedAtMs, data: bytes })),
   );
   return { delivery, events };
 }

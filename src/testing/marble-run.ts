@@ -61,7 +61,7 @@ export function runMarble<A, R>(spec: MarbleSpec<A, R>): MarbleRun {
       readAtMs: scheduler.now(),
     });
     records.forEach(({ position, arrivedAtMs, data, raw }, index) =>
-      emit(new Event(data, new Origin(delivery, index, position, arrivedAtMs, raw))),
+      emit(new Event(data, new Origin(delivery, index, { position, arrivedAtMs, data: raw }))),
     );
     delivery.letGo();
   }

@@ -13,7 +13,7 @@ function reader(quietMs = 1000): { horizon: ArrivalHorizon; read: (shard: string
       times.map((arrivedAtMs) => ({ shard, arrivedAtMs, sequence: sequence++, raw: 'x' })),
       ledger,
     );
-    for (const event of events) horizon.note(event);
+    for (const { delivery, arrivedAtMs } of events) horizon.note(delivery, arrivedAtMs);
     return events;
   };
   return { horizon, read };
@@ -58,6 +58,11 @@ describe('ArrivalHorizon', () => {
     const horizon = new ArrivalHorizon(1000);
     const ledger = new Ledger();
     const [a, b] = ['a', 'b'].map((shard) => deliver([{ shard, raw: 'x' }, { shard, raw: 'y' }], ledger).events); // prettier-ignore
-    expect([a![0]!, a![1]!, b![0]!, a![1]!].map((event) => horizon.note(event))).toEqual([true, false, true, true]);
+    expect([a![0]!, a![1]!, b![0]!, a![1]!].map(({ delivery, arrivedAtMs }) => horizon.note(delivery, arrivedAtMs))).toEqual([
+      true,
+      false,
+      true,
+      true,
+    ]);
   });
 });

@@ -414,7 +414,7 @@ function read(ledger: Ledger, samples: readonly Sample[], readAtMs: number): Eve
   });
   return samples.map(
     ({ arrivedAtMs = 0 }, index) =>
-      new Event(raws[index]!, new Origin(delivery, index, positions[index]!, arrivedAtMs, raws[index]!)),
+      new Event(raws[index]!, new Origin(delivery, index, { position: positions[index]!, arrivedAtMs, data: raws[index]! })),
   );
 }
 

@@ -1,7 +1,7 @@
 import { gunzipSync, zstdDecompressSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { FencedError } from '../../src/errors.ts';
-import type { Event, Resume } from '../../src/event.ts';
+import { Event, Origin, type Resume } from '../../src/event.ts';
 import { Window } from '../../src/operators/window.ts';
 import { type ArchiveOptions, archive } from '../../src/sinks/archive.ts';
 import type { OpenSink } from '../../src/sinks/sink.ts';
@@ -91,15 +91,9 @@ describe('archive', () => {
   });
 
   test('names the place inside an aggregate when a window begins there', async () => {
-    const [event] = windowWith('x').events as [Event<Uint8Array>];
-    const inside = { position: { ...event.position, subSequence: 12 } };
-    const origin = Object.assign(
-      Object.create(Object.getPrototypeOf(event.origin) as object),
-      event.origin,
-      inside,
-    ) as typeof event.origin;
-    const Inside = event.constructor as new (data: Uint8Array, at: typeof origin) => Event<Uint8Array>;
-    expect(await stored({}, [new Window(minute, [new Inside(event.data, origin)])])).toEqual([
+    const [{ data, delivery, position, arrivedAtMs }] = windowWith('x').events as [Event<Uint8Array>];
+    const inside = new Origin(delivery, 0, { position: { ...position, subSequence: 12 }, arrivedAtMs, data });
+    expect(await stored({}, [new Window(minute, [new Event(data, inside)])])).toEqual([
       'shop/events/2026/11/22/0907-shardId-000000000003-1.12.tsv.gz',
     ]);
   });

@@ -9,7 +9,7 @@ import { run } from '../../src/run/run.ts';
 import { type ShardReaders, readShards } from '../../src/sources/read-shards.ts';
 import { scripted } from '../../src/sources/scripted.ts';
 import type { Shard } from '../../src/sources/shard-set.ts';
-import type { Source } from '../../src/sources/source.ts';
+import { type Source, readingDeliveries } from '../../src/sources/source.ts';
 import { memorySink } from '../../src/testing/memory-sink.ts';
 import { readSource, textsByShard } from '../support/read-source.ts';
 
@@ -19,7 +19,12 @@ async function turns(count: number): Promise<void> {
 
 /** A source of shards that are listed and read as a test wants it. */
 function sourceOf(readers: ShardReaders): Source<Uint8Array> {
-  return { name: 'test', describe: 'a test', check: async () => 'there', read: (context) => readShards(context, readers) };
+  return {
+    name: 'test',
+    describe: 'a test',
+    check: async () => 'there',
+    ...readingDeliveries((context) => readShards(context, readers)),
+  };
 }
 
 const split = scripted({

@@ -1,7 +1,7 @@
 import type { _Record } from '@aws-sdk/client-kinesis';
 import { type Position, type Beginning, comparePositions, isPosition } from '../../event.ts';
 import { RECORD_OVERHEAD_BYTES } from '../../ledger.ts';
-import type { SourceRecord } from '../emit-delivery.ts';
+import type { SourceRecord } from '../../records.ts';
 import type { ShardReading } from '../read-shards.ts';
 import { reserveRoom } from '../reserve-room.ts';
 import { type Part, Unpacker, type Unpacking, isPacked } from './unpack.ts';

@@ -1,4 +1,4 @@
-import type { SourceRecord } from '../emit-delivery.ts';
+import type { SourceRecord } from '../../records.ts';
 import type { Shard } from '../shard-set.ts';
 import { checkAggregate, isAggregate, userRecords } from './aggregate.ts';
 import { isCompressed, openBatch, payloads } from './compressed-batch.ts';

@@ -1,5 +1,5 @@
 import { type Position, type Beginning, comparePositions, isPosition } from '../../event.ts';
-import type { SourceRecord } from '../emit-delivery.ts';
+import type { SourceRecord } from '../../records.ts';
 import type { Scene } from '../scripted.ts';
 import type { Shard } from '../shard-set.ts';
 
@@ -45,10 +45,15 @@ export function writtenShards(script: Readonly<Record<string, ScriptedShard>>): 
   );
 }
 
-function scenesOf(shard: string, written: readonly ScriptedScene[]): Scene[] {
+/** A scene of which each record is written down. */
+type WrittenScene =
+  | Exclude<Scene, { readonly type: 'delivery' }>
+  | { readonly type: 'delivery'; readonly records: readonly SourceRecord[] };
+
+function scenesOf(shard: string, written: readonly ScriptedScene[]): WrittenScene[] {
   let sequence = 0n;
   let nowMs = 0;
-  return written.map((scene): Scene => {
+  return written.map((scene): WrittenScene => {
     if (scene === 'until-stopped') return { type: scene };
     if ('fail' in scene) return { type: 'fail', error: scene.fail };
     if ('pauseMs' in scene) {
@@ -66,7 +71,7 @@ function scenesOf(shard: string, written: readonly ScriptedScene[]): Scene[] {
   });
 }
 
-function behind(scene: Scene, resume: Beginning): Scene[] {
+function behind(scene: WrittenScene, resume: Beginning): Scene[] {
   if (scene.type !== 'delivery' || resume === 'TRIM_HORIZON') return [scene];
   const records = scene.records.filter(({ position, arrivedAtMs }) =>
     isPosition(resume) ? comparePositions(position, resume) > 0 : arrivedAtMs >= resume.getTime(),

@@ -1,0 +1,82 @@
+import type { Delivery } from '../delivery.ts';
+import { type LineIndex, lineIndex } from '../lines/line-index.ts';
+import type { Chain } from './event-steps.ts';
+import { eventOf } from './each-event.ts';
+import type { MakeData } from './window-contents.ts';
+
+/**
+ * What a step does with lines that it can tell by their index alone. A line that all steps of a pipeline let pass takes a short cut: it does
+ * not become an event on its way. All others, whatever is odd about them, go from step to step, in their places.
+ */
+export interface LineSteps<S> {
+  /** Whether the line that is shown passes as it is, for certain and without a trace. @default all do */
+  passes?(index: LineIndex): boolean;
+  /** Makes the data that the step gives out of what it takes; for a line that passed. @default the same */
+  make?(data: never): unknown;
+  /** Sees the lines that all steps let pass, in order with all others. False drops one. @default keeps all */
+  keeps?(state: S, index: LineIndex, delivery: Delivery, record: number): boolean;
+}
+
+/** A step's part of the short cut: the state is the one that the step has anyway. */
+export interface LineLink {
+  readonly name: string;
+  readonly state: unknown;
+  readonly lines: LineSteps<unknown>;
+}
+
+/** Takes whole deliveries of lines through a chain of steps. */
+export class ShortCut<T> {
+  readonly #chain: Chain;
+  readonly #checks: readonly ((index: LineIndex) => boolean)[];
+  readonly #keepers: readonly LineLink[];
+  readonly #make: MakeData<T>;
+  readonly #index = lineIndex;
+
+  constructor(chain: Chain) {
+    const links = chain.lineLinks;
+    this.#chain = chain;
+    this.#checks = links.flatMap(({ lines }) => (lines.passes ? (index: LineIndex) => lines.passes!(index) : []));
+    this.#keepers = links.filter(({ lines }) => lines.keeps !== undefined);
+    const makes = links.flatMap(({ lines }) => (lines.make ? (data: unknown) => lines.make!(data as never) : []));
+    this.#make = (raw) => makes.reduce<unknown>((data, make) => make(data), raw) as T;
+  }
+
+  /**
+   * @param isOver once it is closed, nothing more is taken
+   * @param add takes a record as it is
+   */
+  take(
+    delivery: Delivery,
+    isOver: { readonly closed: boolean },
+    add: (delivery: Delivery, record: number, make: MakeData<T>) => void,
+  ): void {
+    const records = delivery.records!;
+    for (let record = 0; record < records.count;) {
+      const count = this.#index.addRecords(records, record);
+      for (let place = 0; place < count; place++, record++) {
+        if (isOver.closed) return;
+        this.#index.show(place);
+        if (records.fateOf(record) === undefined && this.#passes()) {
+          if (this.#keeps(delivery, record)) add(delivery, record, this.#make);
+        } else {
+          const event = eventOf(delivery, record);
+          if (event) this.#chain.take(event.data, event.origin);
+        }
+      }
+    }
+  }
+
+  #passes(): boolean {
+    for (const passes of this.#checks) if (!passes(this.#index)) return false;
+    return true;
+  }
+
+  #keeps(delivery: Delivery, record: number): boolean {
+    for (const { name, state, lines } of this.#keepers) {
+      if (lines.keeps!(state, this.#index, delivery, record)) continue;
+      delivery.mark(record, delivery.ledger.dropCode(name));
+      return false;
+    }
+    return true;
+  }
+}
