@@ -1,8 +1,9 @@
-import { rmSync } from 'node:fs';
-import { mkdtemp } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { Subject } from 'rxjs';
 import { Event, Origin } from '../src/event.ts';
 import { Ledger } from '../src/ledger.ts';
@@ -13,43 +14,60 @@ import { identityLog } from '../src/stores/identity-log.ts';
 /**
  * `dedupe` alone, on identities of 36 bytes and Kinesis positions, in deliveries of a thousand:
  *
- *     node bench/dedupe.ts [--events 10000000] [--capacity 10000000] [--state]
+ *     node bench/dedupe.ts [--ids 10000000] [--state]
  *
- * First all are new, then all are repeats. Prints nanoseconds of CPU an event and the longest call by the thread's CPU time (in ticks of up to 4 ms).
+ * First all are new, 5 % more than it may remember, so that in the end it is full; then the newest of them come again. Prints one line of
+ * JSON: nanoseconds of the thread's CPU time for a new one and for a repeat, the longest that a thousand took (in ticks of up to 4 ms), the
+ * bytes of its arrays an identity, and what memory the process had at most.
  */
 const { values } = parseArgs({
   options: {
-    events: { type: 'string', default: '10000000' },
-    capacity: { type: 'string', default: '10000000' },
+    ids: { type: 'string', default: '10000000' },
     state: { type: 'boolean' },
   },
 });
-const [count, capacity] = [Number(values.events), Number(values.capacity)];
-const folder = await mkdtemp(join(tmpdir(), 'bench-dedupe-'));
+const capacity = Number(values.ids);
+const fresh = capacity * 1.05;
+const again = capacity * 0.9;
+const folder = await mkdtemp(join(tmpdir(), 'millrace-bench-'));
 
 const id = Buffer.from('00000000-0000-4000-8000-000000000000');
 const byBytes: Identity<Uint8Array> = { name: 'bytes', hash: (data, into) => hash128(data, 0, 36, into) };
 const FIRST = 49546986683135544286507457936321625675700192471156785154n;
 const sequences = Array.from({ length: 1000 }, (_, i) => String(FIRST + BigInt(i) * 13407807929942597n));
 
-const ledger = new Ledger({
-  report: (told) => {
-    if (told.type !== 'identities-forgotten') console.log(told);
-  },
-});
+const ledger = new Ledger({ report: () => {} });
 const source = new Subject<Event<Uint8Array>>();
 const state = values.state ? { state: identityLog(join(folder, 'dedupe.db')) } : {};
 let passed = 0;
 source.pipe(dedupe({ by: byBytes, within: { hours: 1 }, capacity, ...state })).subscribe({ next: () => passed++ });
 
-const before = process.memoryUsage();
-for (const shard of ['shardId-000000000000', 'shardId-000000000001']) {
-  let [spentMs, longestMs, overMs] = [0, 0, 0];
-  for (let at = 0; at < count; at += 1000) {
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
+const bytesBefore = arrayBytes();
+let longestMs = 0;
+const startedAt = performance.now();
+const [newNs, repeatNs] = [play('shardId-000000000000', 0, fresh), play('shardId-000000000001', fresh - again, fresh)];
+const seconds = (performance.now() - startedAt) / 1000;
+if (passed !== fresh) throw new Error(`bench: of ${fresh} new ones and ${again} repeats, ${passed} passed`);
+const bytesPerId = (arrayBytes() - bytesBefore) / capacity;
+source.complete();
+await rm(folder, { recursive: true });
+const [events, peakMiB] = [fresh + again, Math.round(process.resourceUsage().maxRSS / 1024)];
+const cpuSeconds = (newNs * fresh + repeatNs * again) / 1e9;
+process.stdout.write(
+  `${JSON.stringify({ events, seconds, cpuSeconds, peakMiB, newNs, repeatNs, longestMs, bytesPerId })}\n`,
+);
+
+/** Sends the identities of these numbers; tells the nanoseconds each took. */
+function play(shard: string, from: number, to: number): number {
+  let spentMs = 0;
+  for (let at = from; at < to; at += 1000) {
     const last = { shard, sequence: sequences[999]!, subSequence: 0 };
-    const delivery = ledger.open({ shard, count: 1000, sizeBytes: 36_000, last, readAtMs: at / 100 });
+    const arrivedAtMs = at / 10_000;
+    const delivery = ledger.open({ shard, count: 1000, sizeBytes: 36_000, last, readAtMs: arrivedAtMs });
     const events = sequences.map((sequence, i) => {
-      const origin = new Origin(delivery, i, { position: { shard, sequence, subSequence: 0 }, arrivedAtMs: at / 100, data: id });
+      const origin = new Origin(delivery, i, { position: { shard, sequence, subSequence: 0 }, arrivedAtMs, data: id });
       return new Event<Uint8Array>(id, origin);
     });
     const startMs = cpuMs();
@@ -60,19 +78,19 @@ for (const shard of ['shardId-000000000000', 'shardId-000000000001']) {
     const ms = cpuMs() - startMs;
     spentMs += ms;
     longestMs = Math.max(longestMs, ms);
-    if (ms > 10) overMs++;
     if (values.state && at % 50_000 === 0) ledger.flushState();
     delivery.letGo();
   }
-  const { rss } = process.memoryUsage();
-  const perEvent = ((spentMs * 1e6) / count).toFixed(0);
-  console.log(
-    `${shard}: ${count} events, ${passed} passed, ${perEvent} ns each, longest call ${longestMs.toFixed(1)} ms, ${overMs} over 10 ms`,
-  );
-  console.log(`resident memory ${((rss - before.rss) / 1e6).toFixed(0)} MB more`);
+  return (spentMs * 1e6) / (to - from);
 }
-source.complete();
-rmSync(folder, { recursive: true });
+
+/** The bytes of all array buffers in use. */
+function arrayBytes(): number {
+  // The first one may leave arrays to a thread of its own, which the second one waits for.
+  collectGarbage();
+  collectGarbage();
+  return process.memoryUsage().arrayBuffers;
+}
 
 /** Writes a number into the identity. */
 function number(value: number): void {

@@ -19,7 +19,8 @@ export interface DedupeOptions<T> {
   /** Two events of one identity are one event when they arrived less than this apart; up to ten years. */
   readonly within: Duration;
   /**
-   * How many identities are remembered at most, the oldest forgotten first; 36 bytes each, twice that while their memory grows.
+   * How many identities are remembered at most; 34 bytes each, up to twice that while their memory grows. Beyond 40,000 they lie in parts, and each
+   * forgets its own oldest: the first one goes when about 98 % are there.
    *
    * @default 10_000_000
    */
@@ -48,7 +49,7 @@ const MAX_WITHIN_DAYS = 3650;
  * is durable before a sink commits a position that covers it. Events made of one record share its position, and do not repeat each other.
  *
  * It holds no event. An identity is forgotten once every shard, with all it has in flight, is `within` past it; or before
- * that, as the oldest of too many, told as `identities-forgotten`. A state is opened and loaded when the stream is subscribed
+ * that, as one of the oldest of too many, told as `identities-forgotten`. A state is opened and loaded when the stream is subscribed
  * to, before its source takes anything over, in about a quarter of a second for each million; told as `identities-loaded`.
  * What `by` throws, or a state that cannot be read or written, is an error of the stream.
  *

@@ -3,8 +3,6 @@ import { SIGHT_WORDS, isSamePlace, laterMs, timeAt } from './sight.ts';
 /** `replay`: the event of this very position is remembered. `repeat`: one of another position is, less than `within` away. */
 export type Seen = 'first' | 'replay' | 'repeat';
 
-/** So that places and slots both have numbers of 16 bits. No partition comes near it unless identities were made to collide. */
-const MAX_ROOM = 45_000;
 /** The room to begin with; partitions begin at 16 sizes, so that they do not all grow at the same time. */
 const MIN_ROOM = 64;
 const SLOTS_PER_ROOM = 10 / 7;
@@ -20,31 +18,28 @@ const MAX_LOAD = 0.85;
  */
 export class IdentityPartition {
   readonly #number: number;
-  readonly #usualCount: number;
+  readonly #capacity: number;
   #room = 0;
   #head = 0;
   #count = 0;
   #sights = new Uint32Array();
   #slots = new Uint32Array();
   #slotsUsed = 0;
+  /** When the oldest sight arrived, in milliseconds modulo 2^40: here, so that to look at it touches no sight. */
+  #oldestMs = 0;
 
-  /** @param usualCount how many sights it will have when the table is full */
-  constructor(number: number, usualCount: number) {
+  /** @param capacity below 2^16, as places have 16 bits */
+  constructor(number: number, capacity: number) {
     this.#number = number;
-    this.#usualCount = usualCount;
+    this.#capacity = capacity;
   }
 
   get isFull(): boolean {
-    return this.#count === MAX_ROOM;
+    return this.#count === this.#capacity;
   }
 
   get sizeBytes(): number {
     return this.#sights.byteLength + this.#slots.byteLength;
-  }
-
-  /** When its oldest sight arrived, in milliseconds modulo 2^40. */
-  get oldestMs(): number {
-    return timeAt(this.#sights, this.#head * SIGHT_WORDS);
   }
 
   /** Looks for sights of the same identity; one of the same position counts before all others. */
@@ -71,16 +66,17 @@ export class IdentityPartition {
     return seen;
   }
 
-  /** Makes room for so many sights, as far as it is usual and unless it has more. */
+  /** Makes room for so many sights, as far as it takes them. */
   expect(count: number): void {
-    const room = Math.min(count, this.#usualCount);
+    const room = Math.min(count, this.#capacity);
     if (room > this.#room) this.#resize(room);
   }
 
-  /** Remembers the sight that begins at word `at`. */
+  /** Remembers the sight that begins at word `at`; it must not be full. */
   add(sights: Uint32Array, at: number, hash: number): void {
     if (this.#count === this.#room) this.#resize(this.#grownRoom());
     else if (this.#slotsUsed + 1 >= this.#slots.length * MAX_LOAD) this.#resize(this.#fittingRoom());
+    if (this.#count === 0) this.#oldestMs = timeAt(sights, at);
     let place = this.#head + this.#count++;
     if (place >= this.#room) place -= this.#room;
     const to = place * SIGHT_WORDS;
@@ -88,9 +84,14 @@ export class IdentityPartition {
     this.#index(hash, place, sights[at + 1]!, sights[at + 3]!);
   }
 
+  /** Whether its oldest sight arrived before a time in milliseconds since 1970. */
+  isOldestBefore(ms: number): boolean {
+    return this.#count > 0 && laterMs(ms, this.#oldestMs) > 0;
+  }
+
   dropOldest(): void {
     if (++this.#head === this.#room) this.#head = 0;
-    this.#count--;
+    if (--this.#count > 0) this.#oldestMs = timeAt(this.#sights, this.#head * SIGHT_WORDS);
   }
 
   #isRemembered(place: number): boolean {
@@ -99,14 +100,11 @@ export class IdentityPartition {
   }
 
   #grownRoom(): number {
-    if (this.#room === 0) return Math.min(MIN_ROOM + (this.#number % 16), this.#usualCount);
-    // Twice as much, but the last time only as much as a full table needs.
-    if (this.#room < this.#usualCount) return Math.min(this.#room * 2, this.#usualCount);
-    return Math.min(this.#room + Math.ceil(this.#room / 50), MAX_ROOM);
+    return Math.min(this.#room === 0 ? MIN_ROOM + (this.#number % 16) : this.#room * 2, this.#capacity);
   }
 
   #fittingRoom(): number {
-    return this.#count < this.#room / 4 ? Math.max(MIN_ROOM, this.#count * 2) : this.#room;
+    return this.#count < this.#room / 4 ? Math.min(Math.max(MIN_ROOM, this.#count * 2), this.#capacity) : this.#room;
   }
 
   /** Moves the sights into a ring of this room when it is another one, and writes all slots anew. */

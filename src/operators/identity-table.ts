@@ -1,9 +1,8 @@
 import { IdentityPartition, type Seen, spread } from './identity-partition.ts';
-import { NumberQueue } from './number-queue.ts';
-import { SIGHT_WORDS, laterMs } from './sight.ts';
+import { SIGHT_WORDS } from './sight.ts';
 
 export interface IdentityTableOptions {
-  /** How many sights are remembered, from 1 to `IdentityTable.maxCapacity`; the oldest goes first. */
+  /** How many sights are remembered at most, from 1 to `IdentityTable.maxCapacity`. */
   readonly capacity: number;
   /** Two sights of an identity less than this apart are one event, in milliseconds. */
   readonly withinMs: number;
@@ -11,16 +10,16 @@ export interface IdentityTableOptions {
 
 /** Partitions of 20,000 to 40,000 sights: to move one into a larger array takes a millisecond or two, and nothing moves more. */
 const PARTITION_SIGHTS = 40_000;
-const MAX_PARTITIONS = 65_536;
 /** Two go for one that comes, so that what is out of `within` is worked off without a pause. */
 const MAX_EXPIRED_AT_ONCE = 2;
 
 /**
- * Remembers which identity was seen where and when; the oldest sight is forgotten first.
+ * Remembers which identity was seen where and when.
  *
- * Sights lie in the order they came in the rings of partitions, chosen by identity; a queue of partition numbers keeps the order
- * among all. Memory grows with what is remembered, one partition at a time: 36 bytes a sight when it is full, up to twice that before; nothing is ever
- * moved as a whole.
+ * Sights lie in the order they came in the rings of partitions, chosen by identity. Each has its part of the capacity and forgets its own
+ * oldest: with more than one of them, chance fills the first when the table has some 98 % of its capacity, and no order among all has to be kept. Memory
+ * grows with what is remembered, one partition at a time: 34 bytes a sight when it is full, up to twice that before; nothing is ever moved
+ * as a whole.
  */
 export class IdentityTable {
   static readonly maxCapacity = 500_000_000;
@@ -28,9 +27,8 @@ export class IdentityTable {
   readonly #withinMs: number;
   readonly #partitions: IdentityPartition[];
   readonly #mask: number;
-  readonly #order = new NumberQueue();
-  #oldestMs = 0;
-  #expiresBeforeMs: number | undefined;
+  /** Before the first time is told, nothing is later. */
+  #expiresBeforeMs = Number.NaN;
   #size = 0;
   #forgotten = 0;
 
@@ -38,8 +36,8 @@ export class IdentityTable {
     this.capacity = capacity;
     this.#withinMs = withinMs;
     let count = 1;
-    while (count * PARTITION_SIGHTS < capacity && count < MAX_PARTITIONS) count *= 2;
-    this.#partitions = Array.from({ length: count }, (_, i) => new IdentityPartition(i, Math.ceil((capacity / count) * 1.04)));
+    while (count * PARTITION_SIGHTS < capacity) count *= 2;
+    this.#partitions = Array.from({ length: count }, (_, i) => new IdentityPartition(i, Math.floor((capacity + i) / count)));
     this.#mask = count - 1;
   }
 
@@ -55,7 +53,7 @@ export class IdentityTable {
 
   /** The bytes of its arrays. */
   get sizeBytes(): number {
-    return this.#partitions.reduce((sum, { sizeBytes }) => sum + sizeBytes, this.#order.sizeBytes);
+    return this.#partitions.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   }
 
   /** Sights that arrived before this time, in milliseconds since 1970, are of no use any more. */
@@ -86,29 +84,17 @@ export class IdentityTable {
   }
 
   #add(sights: Uint32Array, at: number, hash: number): void {
-    for (let i = 0; i < MAX_EXPIRED_AT_ONCE && this.#size > 0 && this.#isOldestExpired(); i++) this.#forgetOldest();
-    if (this.#size === this.capacity) {
-      if (!this.#isOldestExpired()) this.#forgotten++;
-      this.#forgetOldest();
+    const partition = this.#partitions[hash & this.#mask]!;
+    for (let i = 0; i < MAX_EXPIRED_AT_ONCE && partition.isOldestBefore(this.#expiresBeforeMs); i++) {
+      partition.dropOldest();
+      this.#size--;
     }
-    const number = hash & this.#mask;
-    const partition = this.#partitions[number]!;
     if (partition.isFull) {
-      // Only identities that were made to collide come here; one that is not remembered is better than a wrong answer.
+      partition.dropOldest();
+      this.#size--;
       this.#forgotten++;
-      return;
     }
     partition.add(sights, at, hash);
-    this.#order.push(number);
-    if (this.#size++ === 0) this.#oldestMs = partition.oldestMs;
-  }
-
-  #isOldestExpired(): boolean {
-    return this.#expiresBeforeMs !== undefined && laterMs(this.#expiresBeforeMs, this.#oldestMs) > 0;
-  }
-
-  #forgetOldest(): void {
-    this.#partitions[this.#order.shift()]!.dropOldest();
-    if (--this.#size > 0) this.#oldestMs = this.#partitions[this.#order.first]!.oldestMs;
+    this.#size++;
   }
 }

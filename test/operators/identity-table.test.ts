@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { IdentityPartition } from '../../src/operators/identity-partition.ts';
+import { spread } from '../../src/operators/identity-partition.ts';
 import { IdentityTable } from '../../src/operators/identity-table.ts';
 import { SIGHT_WORDS, writePlace } from '../../src/operators/sight.ts';
 
@@ -81,19 +81,27 @@ describe('IdentityTable', () => {
     );
   });
 
-  test('of many partitions, remembers exactly its capacity and forgets the oldest of all first', () => {
+  test('of many partitions, has never more than its capacity, hardly less, and the newest', () => {
     const [capacity, extra] = [100_000, 30_000];
     const table = new IdentityTable({ capacity, withinMs: 1000 });
-    const seeAll = (place: string, from: number, to: number): string[] => {
-      const seen = new Set<string>();
-      for (let id = from; id < to; id++) seen.add(table.see(sightOf({ id, place: place === 'own' ? id : -1, atMs: 0 })));
-      return [...seen];
+    const count = (place: 'own' | 'other', from: number, to: number): Record<string, number> => {
+      const seen: Record<string, number> = {};
+      for (let id = from; id < to; id++) {
+        const one = table.see(sightOf({ id, place: place === 'own' ? id : -1, atMs: 0 }));
+        seen[one] = (seen[one] ?? 0) + 1;
+      }
+      return seen;
     };
-    expect(seeAll('own', 0, capacity + extra)).toEqual(['first']);
-    expect([table.size, table.forgotten]).toEqual([capacity, extra]);
-    expect(seeAll('own', extra, capacity + extra)).toEqual(['replay']);
-    expect(seeAll('other', extra, capacity + extra)).toEqual(['repeat']);
-    expect(seeAll('other', 0, 100)).toEqual(['first']);
+    expect(count('own', 0, 0.97 * capacity)).toEqual({ first: 0.97 * capacity });
+    expect(table.forgotten).toBe(0);
+    count('own', 0.97 * capacity, capacity);
+    expect(table.forgotten).toBeLessThan(0.01 * capacity);
+    count('own', capacity, capacity + extra);
+    expect(table.size).toBe(capacity);
+    expect(table.forgotten).toBe(extra);
+    expect(count('own', extra + 0.03 * capacity, capacity + extra)).toEqual({ replay: 0.97 * capacity });
+    expect(count('other', extra + 0.03 * capacity, capacity + extra)).toEqual({ repeat: 0.97 * capacity });
+    expect(count('other', 0, 100)).toEqual({ first: 100 });
   });
 
   test('takes back what was remembered, and is as it was', () => {
@@ -115,11 +123,11 @@ describe('IdentityTable', () => {
     expect(table.sizeBytes).toBeLessThan(1_000_000);
   });
 
-  test('has 36 bytes for a sight when it is full, and gives memory back when it is nearly empty', () => {
+  test('has 34 bytes for a sight when it is full, and gives memory back when it is nearly empty', () => {
     const capacity = 320_000;
     const table = new IdentityTable({ capacity, withinMs: 1000 });
     for (let id = 0; id < capacity; id++) table.see(sightOf({ id, place: id, atMs: 0 }));
-    expect(table.sizeBytes / capacity).toBeLessThan(38);
+    expect(table.sizeBytes / capacity).toBeLessThan(34);
     table.expire(1);
     for (let id = 0; id < 2 * capacity; id++) {
       const atMs = 1 + id / 100;
@@ -139,16 +147,23 @@ describe('IdentityTable', () => {
       greatest = Math.max(greatest, now - before);
       before = now;
     }
-    // Half of a partition of 25,000 sights, and a chunk of the queue.
-    expect(greatest).toBeLessThan((25_000 * 1.04 * 34) / 2 + 65_536);
+    // Half of a partition of 25,000 sights.
+    expect(greatest).toBeLessThan((25_000 * 34) / 2);
   });
 
-  test('a partition takes 45,000 sights and not one more, however unevenly identities are spread', () => {
-    const partition = new IdentityPartition(0, 40_000);
-    const hashOf = (id: number): number => Math.imul(id, 0x9e3779b1) >>> 0;
-    for (let id = 0; !partition.isFull; id++) partition.add(sightOf({ id, place: id, atMs: 0 }), 0, hashOf(id));
-    expect(partition.sizeBytes).toBeLessThan(45_000 * 34);
-    expect(partition.find(sightOf({ id: 44_999, place: -1, atMs: 0 }), hashOf(44_999), 1)).toBe('repeat');
-    expect(partition.find(sightOf({ id: 45_000, place: -1, atMs: 0 }), hashOf(45_000), 1)).toBe('first');
+  test('identities that were made to collide push out each other, and no others', () => {
+    const table = new IdentityTable({ capacity: 80_000, withinMs: 1 });
+    const colliding = Array.from({ length: 100_000 }, (_, id) => sightOf({ id, place: id, atMs: 0 })).filter(isInFirstHalf);
+    const [first, ...others] = Array.from({ length: 20 }, (_, i) => sightOf({ id: 200_000 + i, place: i, atMs: 0 })).filter(
+      (sight) => !isInFirstHalf(sight),
+    );
+    for (const sight of [first!, ...others, ...colliding]) expect(table.see(sight)).toBe('first');
+    expect(table.forgotten).toBe(colliding.length - 40_000);
+    for (const sight of [first!, ...others, ...colliding.slice(-40_000)]) expect(table.see(sight)).toBe('replay');
   });
 });
+
+/** Whether it belongs to the first of two partitions. */
+function isInFirstHalf(sight: Uint32Array): boolean {
+  return (spread(sight, 0) & 1) === 0;
+}
