@@ -64,6 +64,7 @@ export class Ledger {
   readonly #dropNames: string[] = [UNNAMED_DROP];
   readonly #shards = new Map<string, ShardInFlight>();
   readonly #waiting: { bytes: number; shard: string | undefined; resolve: () => void }[] = [];
+  readonly #fullListeners = new Set<() => void>();
   readonly #pressureListeners = new Set<() => void>();
   readonly #endListeners = new Set<(shard: string) => void>();
   readonly #journals = new Set<() => void>();
@@ -195,6 +196,11 @@ export class Ledger {
     return () => this.#pressureListeners.delete(close);
   }
 
+  /** Calls `hurry` when a source waits for room: who waits for company should go alone. */
+  onFull(hurry: () => void): void {
+    this.#fullListeners.add(hurry);
+  }
+
   /** Tells that a shard was read to its end: nobody need wait for more of it. */
   endShard(shard: string): void {
     this.#shard(shard).hasEnded = true;
@@ -297,7 +303,9 @@ export class Ledger {
   // What the sinks have makes room by itself, and so does a reservation once it is read. Only when neither will do have the windows to close.
   #relievePressure(): void {
     const next = this.#waiting[0];
-    if (!next || this.#bytesAtSinks > 0 || this.#inFlightBytes + next.bytes <= this.maxInFlightBytes) return;
+    if (!next || this.#inFlightBytes + next.bytes <= this.maxInFlightBytes) return;
+    for (const hurry of this.#fullListeners) hurry();
+    if (this.#bytesAtSinks > 0) return;
     for (const close of this.#pressureListeners) close();
   }
 }

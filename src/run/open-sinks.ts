@@ -7,7 +7,7 @@ import type { Sink } from '../sinks/sink.ts';
 import type { RetryOptions } from './retry.ts';
 import { SinkDriver } from './sink-driver.ts';
 
-/** How long a reject waits for others, in milliseconds, unless something has to be committed behind it. */
+/** How long a reject waits for others, in milliseconds, unless something has to be committed behind it or there is no room. */
 const REJECTS_LINGER_MS = 1000;
 
 /** How sinks wait. */
@@ -64,6 +64,7 @@ export class OpenSinks {
     };
     for (const sink of sinks) this.drivers.push(await this.#drive(sink as Sink<Item>, beforeCommit));
     this.#ledger.onReject((reject) => this.#takeReject(reject));
+    this.#ledger.onFull(() => this.#rejects?.hurry());
   }
 
   /** Takes a shard over in every sink and says where the least of those stands that know it. */

@@ -79,6 +79,11 @@ export class SinkDriver<T extends Item> {
     this.#wake(this.#options.lingerMs);
   }
 
+  /** Lets nothing linger any longer that was pushed before. */
+  hurry(): void {
+    if (this.#queue.length > 0) this.#wake();
+  }
+
   /** Moves positions on to where all before is settled; shards in which the sink stands there or beyond are left alone. */
   advance(to: Iterable<readonly [shard: string, resume: Resume]>): void {
     for (const [shard, resume] of to) if (isBeyond(resume, this.#stands.get(shard))) this.#advances.set(shard, resume);

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Observable, type OperatorFunction, delay, filter, map, mergeMap } from 'rxjs';
+import { type Observable, type OperatorFunction, VirtualTimeScheduler, delay, filter, map, mergeMap } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import type { Diagnostic } from '../../src/diagnostic.ts';
 import { DrainDeadlineError } from '../../src/run/deadline.ts';
@@ -64,6 +64,15 @@ describe('run', () => {
       expect(texts(sink)).toEqual(['one', 'two']);
       expect(sink.positions.get('shard-1')).toEqual(at(2));
     }
+  });
+
+  it('lets no reject wait for company while a source waits for room', async () => {
+    // Time stands still: what lingers, lingers for ever.
+    const scheduler = new VirtualTimeScheduler();
+    const { source, rejects, ledger } = await begin({ steps: [rejectBad], scheduler, maxInFlightBytes: 1 });
+    source.push('bad');
+    await ledger.reserve(1);
+    expect(rejects.stored.map(({ event }) => textOf(event))).toEqual(['bad']);
   });
 
   it('stops when told to, with everything stored', async () => {
