@@ -33,12 +33,13 @@ export type { Source, SourceContext, Start } from './sources/source.ts';
 // Operators
 export { decay } from './decay.ts';
 export type { DecayOptions } from './decay.ts';
-export { decode } from './operators/decode.ts';
+export { Malformed, decode } from './operators/decode.ts';
 export type { Format } from './operators/decode.ts';
 export { dedupe } from './operators/dedupe.ts';
 export type { DedupeOptions } from './operators/dedupe.ts';
 export { hash128 } from './operators/identity.ts';
 export type { Identity } from './operators/identity.ts';
+export { json } from './operators/json.ts';
 export { lookup } from './operators/lookup.ts';
 export type { LookupOptions } from './operators/lookup.ts';
 export type { LookupSource, OpenReads, Read } from './operators/lookup-source.ts';

@@ -1,5 +1,6 @@
 import type { ZodType } from 'zod';
 import type { LineIndex } from '../lines/line-index.ts';
+import { issueOf } from '../operators/schema-issue.ts';
 import type { Check, Issue } from '../operators/validate.ts';
 import type { EnrichedEvent } from './enriched-event.ts';
 import { fieldNumber } from './field-number.ts';
@@ -91,23 +92,18 @@ export function label(schemas: LabelSchemas, { unknown = 'pass' }: LabelOptions 
     }
     if (isSelfDescribing(value)) {
       const byName = named.get(value.schema) ?? named.get(withoutVersion(value.schema));
-      if (byName) return issueOf(byName, value.data, 'se_label.data');
+      if (byName) return issueIn(byName, value.data, 'se_label.data');
     }
-    if (schema) return issueOf(schema, value, 'se_label');
+    if (schema) return issueIn(schema, value, 'se_label');
     return unknown === 'pass' ? undefined : unknownLabel(isSelfDescribing(value) ? value.schema : kind);
   }
 }
 
-function issueOf(schema: ZodType, value: unknown, at: string): Issue | undefined {
+function issueIn(schema: ZodType, value: unknown, at: string): Issue | undefined {
   const result = schema.safeParse(value);
   if (result.success) return undefined;
-  const [first, ...others] = result.error.issues;
-  if (!first) return { code: 'custom', reason: result.error.message, path: at };
-  return {
-    code: first.code,
-    reason: others.length === 0 ? first.message : `${first.message} (and ${others.length} more issues)`,
-    path: [at, ...first.path].join('.'),
-  };
+  const { code, reason, path } = issueOf(result.error);
+  return { code, reason, path: [at, ...path].join('.') };
 }
 
 function unknownLabel(kind: string): Issue {

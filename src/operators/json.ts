@@ -1,0 +1,36 @@
+import { isUtf8 } from 'node:buffer';
+import type { ZodType } from 'zod';
+import { type Format, Malformed } from './decode.ts';
+import { issueOf } from './schema-issue.ts';
+
+/** So much of what is no JSON is shown. */
+const SHOWN_CHARACTERS = 60;
+
+/**
+ * Records of JSON, one value each, for `decode`. With a schema, of zod and synchronous, the data is what the schema makes of the value; without
+ * one, it is the value as it came.
+ *
+ * Malformed are bytes that are no UTF-8 (`invalid_utf8`) or no JSON (`invalid_json`), and what the schema does not take, with zod's own code and
+ * the path in the value.
+ */
+export function json<T>(schema?: ZodType<T>): Format<T> {
+  return {
+    name: 'json',
+    parse(bytes) {
+      if (!isUtf8(bytes)) return new Malformed('invalid_utf8', 'expected JSON in UTF-8, got bytes that are none');
+      const text = (Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)).toString();
+      let value: unknown;
+      try {
+        value = JSON.parse(text);
+      } catch (error) {
+        const shown = text.length > SHOWN_CHARACTERS ? `${text.slice(0, SHOWN_CHARACTERS)}…` : text;
+        return new Malformed('invalid_json', `expected JSON, got ${JSON.stringify(shown)}: ${String(error)}`);
+      }
+      if (!schema) return value as T;
+      const result = schema.safeParse(value);
+      if (result.success) return result.data;
+      const { code, reason, path } = issueOf(result.error);
+      return new Malformed(code, reason, path.join('.') || undefined);
+    },
+  };
+}

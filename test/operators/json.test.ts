@@ -1,0 +1,44 @@
+import { describe, expect, expectTypeOf, it } from 'vitest';
+import { z } from 'zod';
+import { type Format, Malformed } from '../../src/operators/decode.ts';
+import { json } from '../../src/operators/json.ts';
+
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+
+describe('json', () => {
+  it('reads a value a record, from the middle of a buffer too', () => {
+    expect(json().parse(bytes('{"a": ["ä", 1, null]}'))).toEqual({ a: ['ä', 1, null] });
+    expect(json().parse(bytes('x"ä"x').subarray(1, 5))).toBe('ä');
+    expect(json().parse(Buffer.from(' 12 '))).toBe(12);
+  });
+
+  it('gives what a schema makes of the value', () => {
+    const format = json(z.object({ at: z.coerce.date() }));
+    expectTypeOf(format).toExtend<Format<{ at: Date }>>();
+    expect(format.parse(bytes('{"at": "2026-11-22T00:00:00Z", "b": 1}'))).toEqual({ at: new Date('2026-11-22T00:00:00Z') });
+  });
+
+  it('says what of a value the schema does not take', () => {
+    const format = json(z.object({ ad: z.object({ id: z.string(), price: z.number() }) }));
+    expect(format.parse(bytes('{"ad": {"id": 1}}'))).toEqual(
+      new Malformed('invalid_type', 'Invalid input: expected string, received number (and 1 more issues)', 'ad.id'),
+    );
+    expect(format.parse(bytes('1'))).toEqual(
+      new Malformed('invalid_type', 'Invalid input: expected object, received number', undefined),
+    );
+  });
+
+  it.each([
+    ['', 'expected JSON, got ""'],
+    ['{"a": 1', 'expected JSON, got "{\\"a\\": 1"'],
+    ['1 2', 'expected JSON, got "1 2"'],
+    ['x'.repeat(100), `expected JSON, got "${'x'.repeat(60)}…"`],
+  ])('refuses %j, which is no JSON', (text, reason) => {
+    const malformed = json().parse(bytes(text));
+    expect(malformed).toMatchObject({ code: 'invalid_json', reason: expect.stringContaining(reason) });
+  });
+
+  it('refuses bytes that are no UTF-8, instead of reading others in their place', () => {
+    expect(json().parse(Uint8Array.of(0x22, 0xff, 0x22))).toMatchObject({ code: 'invalid_utf8' });
+  });
+});
