@@ -35,7 +35,7 @@ const [on, results] = [machine(), [] as GroupResult[]];
 for (const group of chosen) {
   const measured = await measureAll(group);
   results.push({ group, measured });
-  process.stdout.write(`\n${group.title}\n\n${asText(tableOf(group.rows, measured))}\n`);
+  process.stdout.write(`\n${group.title}\n\n${asText(tableOf(group, measured))}\n`);
 }
 if (values.only === undefined && !values.quick) await writeReport(root, { machine: on, rounds, results });
 

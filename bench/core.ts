@@ -13,26 +13,32 @@ import {
   minuteWindow,
   scripted,
   stripCheckpoints,
+  transform,
   validate,
 } from '../src/index.ts';
 import { Ledger, Outcome } from '../src/ledger.ts';
 import { begin } from '../src/run/fuse.ts';
 import { recordMaker } from './records.ts';
+import { remembered } from './remembered.ts';
 
 /**
  * The core alone, in this process: records from memory through the first so many steps of the warehouse pipeline into a sink that
  * only holds, marks and releases. `npm run bench` runs it once a row:
  *
- *     node bench/core.ts [--fused off | on] [--steps 5] [--ledger on | off] [--events 1000000]
+ *     node bench/core.ts [--fused off | on] [--steps 5] [--more 0] [--ledger on | off] [--shards 2] [--ids 0] [--events 1000000]
  *
- * Unfused, each step is an Observable of its own; fused, as in a run, those are joined that can be.
+ * Unfused, each step is an Observable of its own; fused, as in a run, those are joined that can be. `more` steps before them do nothing.
+ * `ids` are remembered from the beginning, as many as `dedupe` may then.
  * Prints one line of JSON: events, seconds, CPU seconds, peak memory.
  */
 const { values } = parseArgs({
   options: {
     fused: { type: 'string', default: 'off' },
     steps: { type: 'string', default: '5' },
+    more: { type: 'string', default: '0' },
     ledger: { type: 'string', default: 'on' },
+    shards: { type: 'string', default: '2' },
+    ids: { type: 'string', default: '0' },
     events: { type: 'string', default: '1000000' },
   },
 });
@@ -61,34 +67,50 @@ class NoDelivery extends Delivery {
   override mark(): void {}
 }
 
-const steps: OperatorFunction<never, unknown>[] = [
-  stripCheckpoints(),
-  decode(enriched),
-  validate(label(shopLabels)),
-  dedupe({ by: eventId, within: { hours: 1 } }),
-  minuteWindow(),
-];
-const chosen = steps.slice(0, Number(values.steps));
-const total = Number(values.events);
-const generate = recordMaker({ templates: 5_000, inPlace: true });
+const startMs = Date.UTC(2026, 10, 22, 9);
 
-await play(WARM_UP);
-const cpuBefore = process.cpuUsage();
-const startedAt = performance.now();
-await play(total);
+const total = Number(values.events);
+const makeRecord = recordMaker({ templates: 5_000, inPlace: true });
+let cpuBefore = process.cpuUsage();
+let startedAt = performance.now();
+
+await play(WARM_UP, stepsOf(0));
+await play(total, stepsOf(Number(values.ids)));
 const seconds = (performance.now() - startedAt) / 1000;
 const { user, system } = process.cpuUsage(cpuBefore);
 const peakMiB = Math.round(process.resourceUsage().maxRSS / 1024);
 process.stdout.write(`${JSON.stringify({ events: total, seconds, cpuSeconds: (user + system) / 1e6, peakMiB })}\n`);
 
-/** Plays so many records through the chosen steps, as a run does, but for its stores. */
-async function play(count: number): Promise<void> {
+/** The clock starts with the first record: what was remembered is loaded by then. */
+function generate(i: number): Uint8Array {
+  if (i === 0) [cpuBefore, startedAt] = [process.cpuUsage(), performance.now()];
+  return makeRecord(i);
+}
+
+/** The chosen steps; `dedupe` remembers so many identities already. */
+function stepsOf(ids: number): readonly OperatorFunction<never, unknown>[] {
+  const before = ids === 0 ? {} : { capacity: ids, state: remembered(ids, startMs) };
+  const steps: OperatorFunction<never, unknown>[] = [
+    stripCheckpoints(),
+    decode(enriched),
+    validate(label(shopLabels)),
+    dedupe({ by: eventId, within: { hours: 1 }, ...before }),
+    minuteWindow(),
+  ];
+  return [
+    ...Array.from({ length: Number(values.more) }, () => transform((data) => data)),
+    ...steps.slice(0, Number(values.steps)),
+  ];
+}
+
+/** Plays so many records through steps, as a run does, but for its stores. */
+async function play(count: number, chosen: readonly OperatorFunction<never, unknown>[]): Promise<void> {
   const ledger = values.ledger === 'on' ? new Ledger() : new NoLedger();
   ledger.onReject((reject) => {
     reject.mark(Outcome.rejected);
     reject.release();
   });
-  const source = scripted({ generate, count, shards: 2, startMs: Date.UTC(2026, 10, 22, 9) });
+  const source = scripted({ generate, count, shards: Number(values.shards), startMs });
   const context: SourceContext = {
     pipeline: 'bench',
     ledger,

@@ -55,9 +55,7 @@ source.complete();
 await rm(folder, { recursive: true });
 const [events, peakMiB] = [fresh + again, Math.round(process.resourceUsage().maxRSS / 1024)];
 const cpuSeconds = (newNs * fresh + repeatNs * again) / 1e9;
-process.stdout.write(
-  `${JSON.stringify({ events, seconds, cpuSeconds, peakMiB, newNs, repeatNs, longestMs, bytesPerId })}\n`,
-);
+process.stdout.write(`${JSON.stringify({ events, seconds, cpuSeconds, peakMiB, newNs, repeatNs, longestMs, bytesPerId })}\n`);
 
 /** Sends the identities of these numbers; tells the nanoseconds each took. */
 function play(shard: string, from: number, to: number): number {

@@ -3,8 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { realtime } from '../pipelines/realtime.ts';
-import { type Pipeline, run } from '../src/index.ts';
+import type { Item } from '../src/event.ts';
+import { run } from '../src/index.ts';
 import { startRedis } from '../test/support/redis.ts';
+import { watched } from './commits.ts';
 import { paced } from './paced.ts';
 import { percentiles } from './percentiles.ts';
 import { ARRIVED_AT_MS, fillLookups, visits } from './visits.ts';
@@ -43,7 +45,7 @@ try {
   });
   const cpuBefore = process.cpuUsage();
   const startedAt = performance.now();
-  await run({ ...declared, source, sinks: declared.sinks.map(watched) });
+  await run({ ...declared, source, sinks: declared.sinks.map((sink) => watched(sink, note)) });
   const seconds = (performance.now() - startedAt) / 1000;
   const { user, system } = process.cpuUsage(cpuBefore);
   const peakMiB = Math.round(process.resourceUsage().maxRSS / 1024);
@@ -54,22 +56,7 @@ try {
   await rm(folder, { recursive: true, force: true });
 }
 
-/** The sink itself; notes when its store has answered. */
-function watched(sink: Pipeline['sinks'][number]): Pipeline['sinks'][number] {
-  return {
-    ...sink,
-    async open(context) {
-      const open = await sink.open(context);
-      const commit = open.commit.bind(open);
-      open.commit = async (batch, refused) => {
-        await commit(batch, refused);
-        const nowMs = performance.now();
-        for (const item of batch.items) {
-          const index = Number((item as { readonly first: { readonly sequence: string } }).first.sequence) - 1;
-          if (index >= rate * WARM_UP_SECONDS) latenciesMs[measured++] = nowMs - source.dueMs(index);
-        }
-      };
-      return open;
-    },
-  };
+function note({ first }: Item, nowMs: number): void {
+  const index = Number(first.sequence) - 1;
+  if (index >= rate * WARM_UP_SECONDS) latenciesMs[measured++] = nowMs - source.dueMs(index);
 }

@@ -9,7 +9,8 @@ import { readingDeliveries } from '../src/sources/source.ts';
 export interface PacedOptions {
   readonly lines: readonly Uint8Array[];
   readonly perSecond: number;
-  readonly arrivedAtMs: number;
+  /** Of all lines. @default when each comes */
+  readonly arrivedAtMs?: number;
 }
 
 export interface PacedSource extends Source<Uint8Array> {
@@ -38,10 +39,11 @@ export function paced({ lines, perSecond, arrivedAtMs }: PacedOptions): PacedSou
             await sleep(1);
             const end = Math.min(lines.length, Math.floor(((performance.now() - startedAtMs) / 1000) * perSecond) + 1);
             const records: SourceRecord[] = [];
+            const nowMs = arrivedAtMs ?? Date.now();
             let bytes = 0;
             for (; next < end; next++) {
               const data = lines[next]!;
-              records.push({ position: { shard, sequence: String(next + 1), subSequence: 0 }, arrivedAtMs, data });
+              records.push({ position: { shard, sequence: String(next + 1), subSequence: 0 }, arrivedAtMs: nowMs, data });
               bytes += data.length + RECORD_OVERHEAD_BYTES;
             }
             if (records.length > 0 && (await reserveRoom(ledger, bytes, signal, shard))) emit(records, bytes);

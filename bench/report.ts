@@ -55,7 +55,7 @@ function sectionOf({ group, measured }: GroupResult): string {
 
 \`npm run bench -- --only ${group.name}\`, ${Math.max(...counts).toLocaleString('en')} events
 
-${asMarkdown(tableOf(group.rows, measured))}`;
+${asMarkdown(tableOf(group, measured))}`;
 }
 
 /** What a chart can show: the groups that read a file, as they are compared with the old chain. */

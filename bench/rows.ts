@@ -1,3 +1,5 @@
+import type { TableKind } from './table.ts';
+
 /** One line of the table: a process that prints, as its last line, JSON of a `Measured`. */
 export interface Row {
   readonly name: string;
@@ -5,12 +7,16 @@ export interface Row {
   readonly command: readonly string[];
   /** The row to which this one's CPU is compared: what the difference between the two costs an event, and their ratio. */
   readonly against?: string;
+  /** How many steps more than that row it has: the difference is told for one. @default 1 */
+  readonly steps?: number;
 }
 
 export interface Group {
   /** For `--only`. */
   readonly name: string;
   readonly title: string;
+  /** Which columns it has. */
+  readonly table: TableKind;
   readonly rows: readonly Row[];
   /** How many events a row gets with `--quick`. @default 100_000 */
   readonly quickEvents?: number;
@@ -27,13 +33,29 @@ const limit = (of: string): readonly string[] => ['bench/limits.ts', '--of', of]
 
 const [OLD_CAPTURE, OLD_WHOLE] = ['old chain, into files', 'old chain, whole'];
 
+/** Whoever has little memory can have Node collect its garbage sooner, for some of its CPU. */
+const SMALL_HEAP = ['--max-old-space-size=48', '--max-semi-space-size=2'];
+
 /** All that `npm run bench` measures. */
 export const groups: readonly Group[] = [
   {
     name: 'core',
-    title: 'From memory, one thread, into a sink that stores nothing (records of 1.3 kB, two shards, one Observable event each)',
+    title:
+      'From memory through the five steps of the capture, one thread, into a sink that stores nothing (records of 1.3 kB, two shards)',
+    table: 'whole',
+    rows: [
+      { name: OLD_CAPTURE, command: ['bench/old-chain.ts'] },
+      { name: 'millrace, an Observable a step', command: core(), against: OLD_CAPTURE },
+      { name: 'millrace, as a run joins them', command: core('--fused', 'on'), against: OLD_CAPTURE },
+    ],
+  },
+  {
+    name: 'steps',
+    title: 'The same, step by step, an Observable each',
+    table: 'steps',
     rows: [
       { name: 'source', command: core('--steps', '0') },
+      { name: '… a step that does nothing', command: core('--steps', '0', '--more', '5'), steps: 5, against: 'source' },
       { name: '… stripCheckpoints', command: core('--steps', '1'), against: 'source' },
       { name: '… decode', command: core('--steps', '2'), against: '… stripCheckpoints' },
       { name: '… validate(label)', command: core('--steps', '3'), against: '… decode' },
@@ -44,8 +66,36 @@ export const groups: readonly Group[] = [
     ],
   },
   {
+    name: 'growth',
+    title:
+      'All steps, as a run joins them, by how many shards there are, and how many identities dedupe remembers, its table being full',
+    table: 'steps',
+    rows: [
+      ...[1, 4, 16, 64].map((shards) => ({
+        name: `${shards} shard${shards === 1 ? '' : 's'}`,
+        command: core('--fused', 'on', '--shards', String(shards)),
+        against: '1 shard',
+      })),
+      ...[1, 10, 60].map((millions) => ({
+        name: `${millions} million identities`,
+        command: core('--fused', 'on', '--ids', String(millions * 1e6)),
+        against: '1 million identities',
+      })),
+    ],
+  },
+  {
+    name: 'dedupe',
+    title: 'dedupe alone, deliveries of a thousand, 5 % more new ones than it may remember and then nine tenths of them again',
+    table: 'dedupe',
+    rows: [1, 10, 60].map((millions) => ({
+      name: `${millions} million identities`,
+      command: ['bench/dedupe.ts', '--ids', String(millions * 1e6)],
+    })),
+  },
+  {
     name: 'capture',
     title: 'From a file of the lines that the enricher printed, log lines between and inside them',
+    table: 'file',
     fileEvents: 500_000,
     quickEvents: 50_000,
     rows: [
@@ -70,6 +120,7 @@ export const groups: readonly Group[] = [
     name: 'get-records',
     title:
       'GetRecords alone, and SubscribeToShard, 2,000 records of 1,000 bytes a call (CPU s a million are ms a MB); random bytes, as compressed data looks',
+    table: 'steps',
     rows: [
       { name: 'stock', command: getRecords('--protocol', 'stock') },
       { name: 'lean', command: getRecords('--protocol', 'lean'), against: 'stock' },
@@ -82,6 +133,7 @@ export const groups: readonly Group[] = [
   {
     name: 'warehouse',
     title: 'From the same lines into Postgres (fsync on) and a folder of compressed minutes; the limit has clean rows only',
+    table: 'file',
     fileEvents: 500_000,
     quickEvents: 50_000,
     rows: [
@@ -94,6 +146,7 @@ export const groups: readonly Group[] = [
   {
     name: 'duckdb',
     title: 'From the same lines into DuckDB alone, on one thread of it; the limit has clean rows only',
+    table: 'file',
     fileEvents: 500_000,
     quickEvents: 50_000,
     rows: [
@@ -105,6 +158,7 @@ export const groups: readonly Group[] = [
     name: 'realtime',
     title:
       'The whole realtime pipeline into Redis, and the old Python script: the same lines, the same keys in the end, nothing warmed up',
+    table: 'server',
     quickEvents: 15_000,
     rows: [
       { name: 'old, event by event', command: realtime('--how', 'old') },
@@ -115,6 +169,7 @@ export const groups: readonly Group[] = [
   {
     name: 'redis',
     title: 'Seven commands an event into a redis-server of its own, batches of 1,000, one after the other',
+    table: 'server',
     quickEvents: 50_000,
     rows: [
       { name: "ioredis's pipeline, at least once", command: ['bench/redis-apply.ts', '--by', 'pipeline'] },
@@ -125,6 +180,7 @@ export const groups: readonly Group[] = [
     name: 'latency',
     title:
       'The whole realtime pipeline on one thread: from when a line is due in its process, evenly, until Redis has answered; after three seconds of warm-up',
+    table: 'latency',
     quickEvents: 5_000,
     rows: [1000, 5000, 20_000].map((rate) => ({
       name: `${rate.toLocaleString('en')} events/s`,
@@ -132,12 +188,42 @@ export const groups: readonly Group[] = [
     })),
   },
   {
+    name: 'freshness',
+    title:
+      'The whole warehouse pipeline, windows of a second, Postgres (fsync on) and a folder of gzip: from when an event is due in its process, evenly, until its row can be seen; after three seconds of warm-up',
+    table: 'latency',
+    quickEvents: 10_000,
+    rows: [{ name: '5,000 events/s', command: ['bench/freshness.ts'] }],
+  },
+  {
     name: 'end-to-end',
     title: 'The same behind kinesis-local, 20 events/s: from PutRecord until the key is there',
+    table: 'latency',
     quickEvents: 40,
     rows: [
       { name: 'polling', command: ['bench/end-to-end.ts'] },
       { name: 'fan-out', command: ['bench/end-to-end.ts', '--mode', 'fan-out'] },
+    ],
+  },
+  {
+    name: 'memory',
+    title: 'What a run takes of memory, ten million events from memory, 32 MiB in flight, 10,000 identities remembered',
+    table: 'memory',
+    quickEvents: 500_000,
+    rows: [
+      { name: 'into nothing', command: ['bench/memory.ts'] },
+      { name: 'into minutes (zstd)', command: ['bench/memory.ts', '--into', 'files'] },
+      { name: 'into nothing, 16 MiB, a heap of 48', command: [...SMALL_HEAP, 'bench/memory.ts', '--room', '16'] },
+    ],
+  },
+  {
+    name: 'yahoo',
+    title: 'The Yahoo streaming benchmark: ad events as JSON, views by campaign and ten seconds, into Redis, one thread',
+    table: 'whole',
+    quickEvents: 1_000_000,
+    rows: [
+      { name: 'a plain loop, at most once', command: ['bench/yahoo.ts', '--by', 'loop'] },
+      { name: 'millrace, exactly once', command: ['bench/yahoo.ts'], against: 'a plain loop, at most once' },
     ],
   },
 ];

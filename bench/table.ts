@@ -18,23 +18,104 @@ export interface Measured {
   readonly p99Ms?: number;
   readonly p999Ms?: number;
   readonly maxMs?: number;
+  /** What memory a run had after parts of its events. */
+  readonly tenthMiB?: number;
+  readonly halfMiB?: number;
+  readonly endMiB?: number;
+  /** Of `dedupe` alone. */
+  readonly newNs?: number;
+  readonly repeatNs?: number;
+  readonly bytesPerId?: number;
+  readonly longestMs?: number;
 }
 
+/** One column: its head, and what it says of a row that is compared with another, or with none. */
+interface Column {
+  readonly head: string;
+  readonly cell: (all: readonly Measured[], other: readonly Measured[] | undefined, row: Row) => string;
+}
+
+const rate = (digits: number): Column => ({ head: 'k events/s', cell: (all) => told(spread(all.map(ratePerMs)), digits) });
+const cpu = (digits: number): Column => ({
+  head: 'CPU s a million',
+  cell: (all) => told(spread(all.map(cpuPerMillion)), digits),
+});
+const times: Column = {
+  head: 'times as many',
+  cell: (all, other) => (other ? (median(all, ratePerMs) / median(other, ratePerMs)).toFixed(1) : ''),
+};
+const cpuMore: Column = {
+  head: 'ns CPU an event, more',
+  cell: (all, other, { steps = 1 }) =>
+    other ? signed(((median(all, cpuPerMillion) - median(other, cpuPerMillion)) * 1000) / steps) : '',
+};
+const cpuRatio: Column = {
+  head: 'ratio',
+  cell: (all, other) => (other ? (median(all, cpuPerMillion) / median(other, cpuPerMillion)).toFixed(2) : ''),
+};
+const speed: Column = {
+  head: 'MB/s',
+  cell: (all) => median(all, ({ bytes = 0, seconds }) => bytes / seconds / 1e6).toFixed(0),
+};
+const serverCpu: Column = {
+  head: "server's",
+  cell: (all) =>
+    all.some(({ serverCpuSeconds }) => serverCpuSeconds !== undefined) ? median(all, serverCpuPerMillion).toFixed(1) : '',
+};
+const ofTheCpu: Column = {
+  head: 'of the CPU',
+  cell: (all, other) => (other ? (median(all, wholeCpu) / median(other, wholeCpu)).toFixed(2) : ''),
+};
+const peak: Column = { head: 'peak MiB', cell: (all) => median(all, ({ peakMiB }) => peakMiB).toFixed(0) };
+const measuredAs = (head: string, of: (one: Measured) => number | undefined, digits = 1): Column => ({
+  head,
+  cell: (all) => told(spread(all.map((one) => of(one) ?? Number.NaN)), digits),
+});
+
+/** What tables say, by what they are about. */
+const COLUMNS = {
+  steps: [rate(0), cpu(2), cpuMore, cpuRatio, peak],
+  whole: [rate(1), times, cpu(2), ofTheCpu, peak],
+  server: [rate(1), times, cpu(1), serverCpu, peak],
+  file: [rate(1), times, speed, cpu(1), serverCpu, ofTheCpu, peak],
+  latency: [
+    measuredAs('p50 ms', ({ p50Ms }) => p50Ms),
+    measuredAs('p99 ms', ({ p99Ms }) => p99Ms),
+    measuredAs('p99.9 ms', ({ p999Ms }) => p999Ms),
+    measuredAs('most', ({ maxMs }) => maxMs),
+    measuredAs('CPU s a second', ({ cpuSeconds, seconds }) => cpuSeconds / seconds, 2),
+  ],
+  memory: [
+    rate(0),
+    measuredAs('MiB after a tenth', ({ tenthMiB }) => tenthMiB, 0),
+    measuredAs('after a half', ({ halfMiB }) => halfMiB, 0),
+    measuredAs('in the end', ({ endMiB }) => endMiB, 0),
+    peak,
+  ],
+  dedupe: [
+    measuredAs('ns CPU a new one', ({ newNs }) => newNs, 0),
+    measuredAs('ns CPU a repeat', ({ repeatNs }) => repeatNs, 0),
+    measuredAs('bytes an identity', ({ bytesPerId }) => bytesPerId, 2),
+    measuredAs('longest thousand, ms', ({ longestMs }) => longestMs),
+    peak,
+  ],
+} satisfies Record<string, readonly Column[]>;
+
+export type TableKind = keyof typeof COLUMNS;
+
 /** What the rows measured, head first: medians, and the least and greatest when there were several rounds. */
-export function tableOf(rows: readonly Row[], measured: ReadonlyMap<Row, readonly Measured[]>): readonly (readonly string[])[] {
-  const any = [...measured.values()].flat();
-  const isLatency = any.some(({ p50Ms }) => p50Ms !== undefined);
-  const hasServer = any.some(({ serverCpuSeconds }) => serverCpuSeconds !== undefined);
-  const hasBytes = any.some(({ bytes }) => bytes !== undefined);
-  const head = hasBytes ? WITH_BYTES : isLatency ? LATENCY : hasServer ? WITH_SERVER : ALONE;
-  const cellsOf = hasBytes ? cellsWithBytes : isLatency ? latencyCells : hasServer ? cellsWithServer : cellsAlone;
+export function tableOf(
+  { rows, table }: { readonly rows: readonly Row[]; readonly table: TableKind },
+  measured: ReadonlyMap<Row, readonly Measured[]>,
+): readonly (readonly string[])[] {
+  const columns: readonly Column[] = COLUMNS[table];
   const lines = rows.map((row) => {
     const missing = missingOf(row, measured);
-    if (missing) return [row.name, `no ${missing.join(', ')} on this machine`, ...head.slice(2).map(() => '')];
+    if (missing) return [row.name, `no ${missing.join(', ')} on this machine`, ...columns.slice(1).map(() => '')];
     const other = rows.find((one) => one.name === row.against && !missingOf(one, measured));
-    return [row.name, ...cellsOf(measured.get(row)!, other && measured.get(other))];
+    return [row.name, ...columns.map(({ cell }) => cell(measured.get(row)!, other && measured.get(other), row))];
   });
-  return [head, ...lines];
+  return [['', ...columns.map(({ head }) => head)], ...lines];
 }
 
 /** Lines a table up for a terminal. */
@@ -54,36 +135,6 @@ function missingOf(row: Row, measured: ReadonlyMap<Row, readonly Measured[]>): r
   return measured.get(row)!.find(({ missing }) => missing)?.missing;
 }
 
-const ALONE = ['', 'k events/s', 'CPU s a million', 'ns CPU an event, more', 'ratio', 'peak MiB'];
-
-function cellsAlone(all: readonly Measured[], other?: readonly Measured[]): string[] {
-  const cpu = spread(all.map(cpuPerMillion));
-  const before = other && spread(other.map(cpuPerMillion)).median;
-  const more = before === undefined ? '' : signed((cpu.median - before) * 1000);
-  const ratio = before === undefined ? '' : (cpu.median / before).toFixed(2);
-  return [told(spread(all.map(ratePerMs)), 0), told(cpu, 2), more, ratio, peakOf(all)];
-}
-
-const WITH_SERVER = ['', 'k events/s', 'times as many', 'CPU s a million', "server's", 'peak MiB'];
-
-function cellsWithServer(all: readonly Measured[], other?: readonly Measured[]): string[] {
-  const rate = spread(all.map(ratePerMs));
-  const times = other ? (rate.median / spread(other.map(ratePerMs)).median).toFixed(1) : '';
-  const server = spread(all.map(serverCpuPerMillion));
-  return [told(rate, 1), times, told(spread(all.map(cpuPerMillion)), 1), told(server, 1), peakOf(all)];
-}
-
-const WITH_BYTES = ['', 'k events/s', 'times as many', 'MB/s', 'CPU s a million', "server's", 'of the CPU', 'peak MiB'];
-
-function cellsWithBytes(all: readonly Measured[], other?: readonly Measured[]): string[] {
-  const [rate, times] = cellsWithServer(all, other);
-  const speed = spread(all.map(({ bytes = 0, seconds }) => bytes / seconds / 1e6)).median.toFixed(0);
-  const hasServer = all.some(({ serverCpuSeconds }) => serverCpuSeconds !== undefined);
-  const server = hasServer ? spread(all.map(serverCpuPerMillion)).median.toFixed(1) : '';
-  const share = other ? (spread(all.map(wholeCpu)).median / spread(other.map(wholeCpu)).median).toFixed(2) : '';
-  return [rate!, times!, speed, told(spread(all.map(cpuPerMillion)), 1), server, share, peakOf(all)];
-}
-
 function serverCpuPerMillion({ serverCpuSeconds = 0, events }: Measured): number {
   return (serverCpuSeconds / events) * 1e6;
 }
@@ -92,17 +143,8 @@ function wholeCpu(one: Measured): number {
   return cpuPerMillion(one) + serverCpuPerMillion(one);
 }
 
-const LATENCY = ['', 'p50 ms', 'p99 ms', 'p99.9 ms', 'most', 'CPU s a second'];
-
-function latencyCells(all: readonly Measured[]): string[] {
-  const cells = (['p50Ms', 'p99Ms', 'p999Ms', 'maxMs'] as const).map((name) =>
-    told(spread(all.map((one) => one[name] ?? Number.NaN)), 1),
-  );
-  return [...cells, told(spread(all.map(({ cpuSeconds, seconds }) => cpuSeconds / seconds)), 2)];
-}
-
-function peakOf(all: readonly Measured[]): string {
-  return spread(all.map(({ peakMiB }) => peakMiB)).median.toFixed(0);
+function median(all: readonly Measured[], of: (one: Measured) => number): number {
+  return spread(all.map(of)).median;
 }
 
 function cpuPerMillion({ cpuSeconds, events }: Measured): number {

@@ -17,7 +17,7 @@ const took = (seconds: number, cpuSeconds: number, serverCpuSeconds: number): Me
 describe('tableOf', () => {
   it('compares medians, and counts what the server spent', () => {
     const table = tableOf(
-      [old, ours],
+      { rows: [old, ours], table: 'file' },
       new Map([
         [old, [took(10, 30, 10)]],
         [ours, [took(2, 5, 15), took(9, 5, 15), took(2.5, 5, 15)]],
@@ -35,7 +35,7 @@ describe('tableOf', () => {
   it('says which programs the machine lacks, and compares with nothing then', () => {
     const missing = { missing: ['cronolog', 'psql'] } as unknown as Measured;
     const table = tableOf(
-      [old, ours],
+      { rows: [old, ours], table: 'file' },
       new Map([
         [old, [missing]],
         [ours, [took(2, 5, 15)]],
