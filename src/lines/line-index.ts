@@ -1,5 +1,6 @@
 import { randomFillSync } from 'node:crypto';
 import type { Records } from '../records.ts';
+import { type WasmModule, instantiate } from './instantiate.ts';
 import { LINE_INDEX_WASM } from './line-index-wasm.ts';
 
 /** How many lines are indexed at once. */
@@ -26,7 +27,7 @@ export class LineIndex {
   /** What columns are cut from: `start` and `end` are places in it. It is another one once the memory has grown. */
   bytes: Buffer = Buffer.alloc(0);
   #words = new Int32Array();
-  readonly #module = instantiate();
+  readonly #module = instantiate<LineModule>(LINE_INDEX_WASM);
   /** The one line of which the columns are known. */
   #line: Uint8Array | undefined;
   /** Where the row begins of the line that is shown, and what was found of it. */
@@ -160,22 +161,10 @@ export class LineIndex {
 /** The one of the process: lines are indexed once for all the steps that read them. */
 export const lineIndex = new LineIndex();
 
-interface LineModule {
-  readonly memory: { readonly buffer: ArrayBuffer; grow(pages: number): void };
+interface LineModule extends WasmModule {
   readonly scan: (start: number, end: number) => number;
   readonly scanAll: (count: number) => void;
   readonly hash: (start: number, end: number) => void;
   readonly uuid: (start: number, end: number) => number;
   readonly isTimestamp: (start: number, end: number) => number;
-}
-
-/** What of WebAssembly is used here: Node's types leave it out. */
-interface WebAssemblyApi {
-  readonly Module: new (bytes: Uint8Array) => object;
-  readonly Instance: new (module: object) => { readonly exports: object };
-}
-
-function instantiate(): LineModule {
-  const { Module, Instance } = (globalThis as unknown as { WebAssembly: WebAssemblyApi }).WebAssembly;
-  return new Instance(new Module(Buffer.from(LINE_INDEX_WASM, 'base64'))).exports as LineModule;
 }
