@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import { Client, type QueryResult } from 'pg';
-import { CopyMessage } from './postgres-copy.ts';
+import { type Copy, CopyMessage } from './postgres-copy.ts';
 
 /** A row of a result, by column. */
 export type Row = Readonly<Record<string, unknown>>;
@@ -32,7 +32,7 @@ export class PostgresConnection {
   }
 
   /** Sends one message that may hold several `COPY … FROM STDIN`, each fed by the next of `copies`. */
-  async send(text: string, copies: readonly Iterator<Buffer>[]): Promise<void> {
+  async send(text: string, copies: readonly Copy[]): Promise<void> {
     const client = await this.#connect();
     await this.#watched(client, () => {
       const { promise, resolve, reject } = Promise.withResolvers<void>();

@@ -1,4 +1,4 @@
-import type { Connection, Submittable } from 'pg';
+import type { Connection, DatabaseError, Submittable } from 'pg';
 
 /** How many bytes one message to the server holds; a longer line makes it grow. */
 const COPY_CHUNK_BYTES = 128 * 1024;
@@ -51,58 +51,96 @@ function escape(line: Uint8Array): Uint8Array {
   return escaped.subarray(0, at);
 }
 
+/** What a `COPY … FROM STDIN` gets. */
+export class Copy {
+  /** Its messages, each good until the next one is asked for. */
+  readonly messages: Iterator<Buffer>;
+  /** Whether the server has taken all of it. */
+  isDone = false;
+
+  constructor(messages: Iterator<Buffer>) {
+    this.messages = messages;
+  }
+}
+
 /**
- * One message of SQL that may hold several `COPY … FROM STDIN`; each takes the next of the copies. What follows a COPY in
- * the message runs on the server without another word from here, so a whole transaction is one round trip.
+ * One message of SQL that may hold several `COPY … FROM STDIN`, each with the next of the copies. They are sent without waiting for the
+ * server to ask, so a whole transaction is one round trip. A copy that throws makes its COPY fail, and the message with what was
+ * thrown.
  *
  * (pg-copy-streams knows one COPY a message, and waits for the outcome of each.)
  */
 export class CopyMessage implements Submittable {
   readonly #text: string;
-  readonly #copies: Iterator<Iterator<Buffer>>;
+  readonly #copies: readonly Copy[];
   readonly #settle: (error?: Error) => void;
-  #failed = false;
+  /** The copy that is sent, and the one at which the server is. */
+  #sent = 0;
+  #done = 0;
+  /** What the copy that is sent has thrown: it is the last one. */
+  #thrown: Error | undefined;
+  #failure: Error | undefined;
+  #isWriting = false;
 
-  constructor(text: string, copies: Iterable<Iterator<Buffer>>, settle: (error?: Error) => void) {
+  constructor(text: string, copies: readonly Copy[], settle: (error?: Error) => void) {
     this.#text = text;
-    this.#copies = copies[Symbol.iterator]();
+    this.#copies = copies;
     this.#settle = settle;
   }
 
   submit(connection: Connection): void {
-    (connection as Wire).query(this.#text);
+    const wire = connection as Wire;
+    wire.query(this.#text);
+    this.#send(wire);
   }
 
-  handleCopyInResponse(connection: Wire): void {
-    const { value: chunks, done } = this.#copies.next();
-    if (done) connection.sendCopyFail('millrace: a COPY without data');
-    else this.#send(connection, chunks);
+  handleCommandComplete({ text }: { readonly text: string }): void {
+    if (text.startsWith('COPY ')) this.#copies[this.#done++]!.isDone = true;
   }
 
   handleError(error: Error): void {
-    if (this.#failed) return;
+    if (this.#failure) return;
+    const isAskedFor = (error as DatabaseError).code === COPY_FAILED && this.#done === this.#sent;
     // The server drops what is still on its way to it.
-    this.#failed = true;
-    this.#settle(error);
+    this.#failure = isAskedFor ? (this.#thrown ?? error) : error;
+    if (!this.#isWriting) this.#settle(this.#failure);
   }
 
   handleReadyForQuery(): void {
-    if (!this.#failed) this.#settle();
+    if (!this.#failure) this.#settle();
   }
 
-  handleCommandComplete(): void {}
+  handleCopyInResponse(): void {}
   handleRowDescription(): void {}
   handleDataRow(): void {}
   handleEmptyQuery(): void {}
 
-  // One chunk at a time, as they share their memory; a failed write ends the connection, which tells.
-  #send(connection: Wire, chunks: Iterator<Buffer>): void {
-    if (this.#failed) return;
-    const { value: chunk, done } = chunks.next();
-    if (done) connection.endCopyFrom();
-    else connection.stream.write(chunk, (error) => error ?? this.#send(connection, chunks));
+  #send(wire: Wire): void {
+    try {
+      for (; this.#sent < this.#copies.length; this.#sent++) {
+        const { value: message, done } = this.#copies[this.#sent]!.messages.next();
+        if (!done) return this.#write(wire, message);
+        wire.endCopyFrom();
+      }
+    } catch (error) {
+      this.#thrown = error as Error;
+      wire.sendCopyFail('millrace: not to be copied');
+    }
+  }
+
+  // One at a time, as they share their memory; a failed write ends the connection, which tells.
+  #write(wire: Wire, message: Buffer): void {
+    this.#isWriting = true;
+    wire.stream.write(message, (error) => {
+      this.#isWriting = false;
+      if (this.#failure) this.#settle(this.#failure);
+      else if (!error) this.#send(wire);
+    });
   }
 }
+
+/** What the server says of a COPY that was asked to fail: query_canceled. */
+const COPY_FAILED = '57014';
 
 /** What pg's connection has beyond its published types. */
 interface Wire extends Connection {

@@ -63,9 +63,26 @@ export function createTable({ name, columns }: Table): string {
   return `${create}CREATE TABLE IF NOT EXISTS ${quoteName(name)} (\n  ${defined.join(',\n  ')})`;
 }
 
-/** The columns of a table that an INSERT may fill; none when there is no such table. */
-export const SELECT_COLUMNS = `SELECT attname AS name, attnotnull AND NOT atthasdef AND attidentity = '' AS wanted
+/** The columns of a table that an INSERT may fill; none when there is no such table. With each comes what `checkTypes` is to find. */
+export const SELECT_COLUMNS = `SELECT attname AS name, attnotnull AND NOT atthasdef AND attidentity = '' AS wanted,
+  atttypid AS type, atttypmod AS modifier, attnotnull AS "isRequired", ${typesOf('$1')}::text AS types,
+  current_setting('server_encoding') = 'UTF8' AND current_setting('client_encoding') = 'UTF8' AS "isUtf8"
 FROM pg_attribute WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped AND attgenerated = ''`;
+
+/** One number for the names and types of all columns of a table. */
+function typesOf(name: string): string {
+  return `(SELECT hashtextextended(string_agg(concat_ws(' ', attname, atttypid, atttypmod), ',' ORDER BY attnum), 0)
+FROM pg_attribute WHERE attrelid = to_regclass(${name}) AND attnum > 0 AND NOT attisdropped)`;
+}
+
+/** Fails when a table's columns are not what they were; after a COPY into it, they stay what they are until COMMIT. */
+export function checkTypes({ name }: Table, types: string): string {
+  return `DO ${escapeLiteral(`BEGIN
+  IF ${typesOf(escapeLiteral(quoteName(name)))} IS DISTINCT FROM ${escapeLiteral(types)}::bigint THEN
+    RAISE EXCEPTION USING ERRCODE = 'MR003', MESSAGE = 'the columns are not what they were';
+  END IF;
+END`)}`;
+}
 
 function sqlType(type: ColumnType): string {
   switch (type.kind) {
@@ -79,9 +96,15 @@ function sqlType(type: ColumnType): string {
   }
 }
 
-export function copyRows({ name, columns }: Table): string {
+export function copyRows({ name, columns }: Table, format: 'text' | 'binary'): string {
+  const options = format === 'binary' ? 'FORMAT binary' : `FORMAT text, NULL '', ENCODING 'UTF8'`;
   return `COPY ${quoteName(name)} (${columns.map((column) => escapeIdentifier(column.name)).join(', ')})
-FROM STDIN WITH (FORMAT text, NULL '', ENCODING 'UTF8')`;
+FROM STDIN WITH (${options})`;
+}
+
+/** A COPY of nothing: whoever sends it ends it when what comes behind it may run, and makes it fail otherwise. */
+export function gate(schema: string): string {
+  return `COPY ${ownTable(schema, 'positions')} (pipeline) FROM STDIN`;
 }
 
 /**

@@ -4,19 +4,17 @@ import type { Owner } from '../owner.ts';
 import { PositionBehindError } from './database-position.ts';
 import { type FoundColumn, checkColumns } from './database-columns.ts';
 import { Epochs } from './database-epochs.ts';
-import { type Complaint, loadAround } from './database-refusals.ts';
-import type { Database, Load, OpenDatabase, RejectRow, RowFault, Table } from './database.ts';
+import type { Database, Load, OpenDatabase, RejectRow, Table } from './database.ts';
+import { BinaryLines } from './postgres-binary.ts';
 import { PostgresConnection, type Row } from './postgres-connection.ts';
-import { copyData, textLines } from './postgres-copy.ts';
-import { complaintOf } from './postgres-faults.ts';
+import { Copy, copyData, textLines } from './postgres-copy.ts';
+import { type BinaryFormat, type Part, loadLines } from './postgres-load.ts';
 import { rejectLines } from './postgres-rejects.ts';
 import * as sql from './postgres-sql.ts';
+import { type CatalogColumn, columnWord } from './postgres-types.ts';
 
 /** How often somebody else may come in between when a shard is taken over. */
 const MAX_TAKE_OVERS = 30;
-
-/** How many lines one COPY holds once a line was refused; COPY is near its peak at a thousand. */
-const LINES_AFTER_REFUSAL = 4096;
 
 export interface PostgresOptions {
   /** Where the tables `positions` and `rejects` live. @default 'millrace' */
@@ -29,8 +27,8 @@ export interface PostgresOptions {
  * A Postgres database, 15 or later. Each user of it has one connection, made when it is needed and again after it failed;
  * failures are thrown as pg and node have them, for the caller to tell passing ones from others.
  *
- * A load is one message to the server: BEGIN, COPY, the check of the epochs, COMMIT. Only when a row is refused does it
- * begin again, with savepoints around the rows that are.
+ * A load is one message to the server: BEGIN, COPY, the check of the epochs, COMMIT. Only where a row is refused, or may be, do
+ * more messages come in between. COPY is in its binary format when that can write all of a table's columns.
  *
  * @throws {TypeError} when the URL is none of Postgres; the message does not show it
  */
@@ -64,6 +62,8 @@ class OpenPostgres implements OpenDatabase {
   readonly #schema: string;
   readonly #connection: PostgresConnection;
   readonly #epochs: Epochs;
+  /** Tables whose lines can be written in binary. */
+  readonly #formats = new Map<Table, BinaryFormat | undefined>();
 
   constructor(describe: string, schema: string, connection: PostgresConnection) {
     this.#describe = describe;
@@ -82,14 +82,13 @@ class OpenPostgres implements OpenDatabase {
   }
 
   async createTable(table: Table): Promise<void> {
-    const name = sql.quoteName(table.name);
-    const columns = (): Promise<Row[]> => this.#connection.query(sql.SELECT_COLUMNS, [name]);
-    let found = await columns();
+    let found = await this.#columns(table);
     if (found.length === 0) {
       await this.#create(sql.createTable(table));
-      found = await columns();
+      found = await this.#columns(table);
     }
-    checkColumns(this.#describe, table, found as unknown as FoundColumn[]);
+    checkColumns(this.#describe, table, found);
+    this.#formats.set(table, binaryFormat(table, found));
   }
 
   async acquire(owner: Owner, shard: string): Promise<Resume | undefined> {
@@ -128,25 +127,16 @@ class OpenPostgres implements OpenDatabase {
     }
     const moves = [...positions].map(([shard, to]) => ({ shard, to, epoch: this.#epochs.of(owner, shard) }));
     const finish = (all: readonly RejectRow[]): Part[] => [
-      ...(all.length === 0 ? [] : [{ text: sql.storeRejects(this.#schema), copy: copyData(rejectLines(owner, all)) }]),
+      ...(all.length === 0 ? [] : [{ text: sql.storeRejects(this.#schema), copy: new Copy(copyData(rejectLines(owner, all))) }]),
       { text: sql.guard(this.#schema, owner, moves, lines.length > 0) },
       { text: 'COMMIT' },
     ];
     try {
       if (!rows || lines.length === 0) await this.#send([{ text: sql.BEGIN }, ...finish(rejects)]);
-      else {
-        const text = sql.copyRows(rows.table);
-        const copy = (from: number, to: number): Part => ({ text, copy: copyData(textLines(lines, from, to)) });
-        try {
-          await this.#send([{ text: sql.BEGIN }, copy(0, lines.length), ...finish(rejects)]);
-        } catch (error) {
-          const first = refuse && complaintOf(error);
-          if (!first) throw error;
-          const refused: RejectRow[] = [];
-          const undo = await this.#loadAround(lines.length, first, copy, (index, fault) => refused.push(refuse(index, fault)));
-          await this.#send([undo, ...finish([...rejects, ...refused])]);
-        }
-      }
+      else if (!refuse) {
+        const copy = new Copy(copyData(textLines(lines, 0, lines.length)));
+        await this.#send([{ text: sql.BEGIN }, { text: sql.copyRows(rows.table, 'text'), copy }, ...finish(rejects)]);
+      } else await this.#load(rows, refuse, (refused) => finish([...rejects, ...refused]));
     } catch (error) {
       await this.#connection.rollback();
       throw this.#explain(error, owner, positions);
@@ -157,31 +147,47 @@ class OpenPostgres implements OpenDatabase {
     return this.#connection.close();
   }
 
-  /**
-   * Begins again after a load was refused. Resolves with what has to come next in the transaction, which then has all lines
-   * but the refused ones.
-   */
-  async #loadAround(
-    count: number,
-    first: Complaint,
-    copy: (from: number, to: number) => Part,
-    refuse: (index: number, fault: RowFault) => void,
-  ): Promise<Part> {
-    let next: Part = { text: `ROLLBACK; ${sql.BEGIN}; SAVEPOINT lines` };
-    const attempt = async (from: number, to: number): Promise<Complaint | undefined> => {
-      try {
-        await this.#send([next, copy(from, to)]);
-        next = { text: 'RELEASE SAVEPOINT lines; SAVEPOINT lines' };
-        return undefined;
-      } catch (error) {
-        const complaint = complaintOf(error);
-        if (!complaint) throw error;
-        next = { text: 'ROLLBACK TO SAVEPOINT lines' };
-        return complaint;
-      }
-    };
-    await loadAround({ count, first, maxLines: LINES_AFTER_REFUSAL, refuse, attempt });
-    return next;
+  async #load(
+    { table, lines }: NonNullable<Load['rows']>,
+    refuse: NonNullable<Load['refuse']>,
+    finish: (refused: readonly RejectRow[]) => readonly Part[],
+  ): Promise<void> {
+    const refused: RejectRow[] = [];
+    const load = (binary?: BinaryFormat): Promise<void> =>
+      loadLines({
+        lines,
+        binary,
+        text: sql.copyRows(table, 'text'),
+        gate: sql.gate(this.#schema),
+        refuse: (index, fault) => refused.push(refuse(index, fault)),
+        finish: () => finish(refused),
+        send: (parts) => this.#send(parts),
+      });
+    if (this.#formats.get(table)?.wasRefused) await this.#learn(table);
+    const binary = this.#formats.get(table);
+    try {
+      await load(binary);
+    } catch (error) {
+      // Values of types that the columns no longer have may fail with any code.
+      if (!binary || refused.length > 0 || !(error instanceof DatabaseError)) throw error;
+      await this.#connection.rollback();
+      const isAltered = await this.#learn(table).catch(() => false);
+      if (!isAltered) throw error;
+      // Text is right whatever the columns are by now.
+      await load();
+    }
+  }
+
+  /** Looks at a table's columns again; says whether they are others than before. */
+  async #learn(table: Table): Promise<boolean> {
+    const before = this.#formats.get(table);
+    const now = binaryFormat(table, await this.#columns(table), before);
+    this.#formats.set(table, now);
+    return before?.copy !== now?.copy;
+  }
+
+  async #columns({ name }: Table): Promise<CatalogRow[]> {
+    return (await this.#connection.query(sql.SELECT_COLUMNS, [sql.quoteName(name)])) as unknown as CatalogRow[];
   }
 
   #send(parts: readonly Part[]): Promise<void> {
@@ -218,8 +224,17 @@ class OpenPostgres implements OpenDatabase {
   }
 }
 
-/** One or more statements; the one that is a COPY comes with its data. */
-interface Part {
-  readonly text: string;
-  readonly copy?: Iterator<Buffer>;
+interface CatalogRow extends FoundColumn, CatalogColumn {
+  readonly types: string;
+  readonly isUtf8: boolean;
+}
+
+/** Nothing when a column is of a type that only Postgres itself reads for sure, or is not there. */
+function binaryFormat(table: Table, found: readonly CatalogRow[], before?: BinaryFormat): BinaryFormat | undefined {
+  const byName = new Map(found.map((column) => [column.name, column]));
+  const words = table.columns.map(({ name }) => columnWord(byName.get(name)));
+  const [first] = found;
+  if (!first?.isUtf8 || !words.every((word) => word !== undefined)) return undefined;
+  const copy = `${sql.copyRows(table, 'binary')};\n${sql.checkTypes(table, first.types)}`;
+  return { lines: before?.copy === copy ? before.lines : new BinaryLines(words), copy, wasRefused: false };
 }

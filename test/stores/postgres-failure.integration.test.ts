@@ -286,6 +286,26 @@ describe('what only Postgres refuses', () => {
   });
 });
 
+test('a COPY that is cancelled is not taken for one that was asked to fail', async () => {
+  const store = await open();
+  await database.query('CREATE UNIQUE INDEX ON numbers (n)');
+  const other = new pg.Client(database.url);
+  await other.connect();
+  await other.query('BEGIN');
+  await other.query('INSERT INTO numbers VALUES (1000)');
+  // Behind a line in doubt and its next ones the server is asked to fail, while it is still at the first ones.
+  const lines = [...many.slice(0, 1990), '+1990', '1991', '1992', '1993'];
+  const failing = expect(store.commit(owner, load(lines, lines.length))).rejects.toMatchObject({ code: '57014' });
+  await until(async () => (await backends(`query LIKE '%COPY%' AND wait_event_type = 'Lock'`)).length > 0);
+  await database.query(`SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE application_name = 'millrace'`);
+  await failing;
+  await other.query('ROLLBACK');
+  await other.end();
+  expect([await count(), await store.positions(owner, ['a'])]).toEqual([0, new Map()]);
+  await store.commit(owner, load(lines, lines.length));
+  expect(await count()).toBe(1994);
+});
+
 test('a schema that is there serves a user who may make none', async () => {
   await (await open()).close();
   await database.query(`CREATE ROLE loader_${process.pid} LOGIN`);

@@ -1,0 +1,129 @@
+import { type Complaint, loadAround } from './database-refusals.ts';
+import type { RowFault } from './database.ts';
+import type { BinaryLines } from './postgres-binary.ts';
+import { Copy, copyData, textLines } from './postgres-copy.ts';
+import { complaintOf } from './postgres-faults.ts';
+import { BEGIN } from './postgres-sql.ts';
+
+/** How many lines one COPY holds once a line was refused; COPY is near its peak at a thousand. */
+const LINES_AFTER_REFUSAL = 4096;
+
+/** One or more statements; the one that is a COPY comes with its data. */
+export interface Part {
+  readonly text: string;
+  readonly copy?: Copy;
+}
+
+/** How a table's lines go in COPY's binary format. */
+export interface BinaryFormat {
+  readonly lines: BinaryLines;
+  /** The COPY, and behind it what fails when the columns are not of the types that lines are written for. */
+  readonly copy: string;
+  /** Whether the server has refused what was written: it may be that the columns are others by now. */
+  wasRefused: boolean;
+}
+
+export interface LoadLinesOptions {
+  readonly lines: readonly Uint8Array[];
+  /** Without it all lines go as text. */
+  readonly binary?: BinaryFormat | undefined;
+  /** The COPY of lines as text. */
+  readonly text: string;
+  /** The COPY of nothing. */
+  readonly gate: string;
+  /** Called once, in order, for each line that is refused. */
+  readonly refuse: (index: number, fault: RowFault) => void;
+  /** What ends the transaction once all lines are in. */
+  readonly finish: () => readonly Part[];
+  /** Sends one message. */
+  readonly send: (parts: readonly Part[]) => Promise<void>;
+}
+
+// What is loaded so far lies behind the savepoint.
+const START: Part = { text: `${BEGIN};\nSAVEPOINT lines` };
+const KEEP: Part = { text: 'RELEASE SAVEPOINT lines; SAVEPOINT lines' };
+const UNDO: Part = { text: 'ROLLBACK TO SAVEPOINT lines' };
+
+/**
+ * Loads lines in one transaction, around those that are refused: each line is stored, or refused, as if it had come alone and as
+ * text.
+ *
+ * All of them go in one message, through to COMMIT, unless one is in doubt: it goes as text, and the next message takes on behind it.
+ * More and more lines go with it while the next one in doubt is close. Once the server refuses a line of which nobody had a doubt, the
+ * rest goes as text.
+ */
+export async function loadLines({ lines, binary, text, gate: gateText, refuse, finish, send }: LoadLinesOptions): Promise<void> {
+  let next = START;
+  const asText = (from: number, to: number): Generator<Buffer> => copyData(textLines(lines, from, to));
+  const attempt = async (from: number, to: number): Promise<Complaint | undefined> => {
+    try {
+      await send([next, { text, copy: new Copy(asText(from, to)) }]);
+      next = KEEP;
+      return undefined;
+    } catch (error) {
+      const complaint = complaintOf(error);
+      if (!complaint) throw error;
+      next = UNDO;
+      return complaint;
+    }
+  };
+  const around = (from: number, to: number, first: Complaint): Promise<void> =>
+    loadAround({
+      count: to - from,
+      first,
+      maxLines: LINES_AFTER_REFUSAL,
+      attempt: (start, end) => attempt(from + start, from + end),
+      refuse: (index, fault) => refuse(from + index, fault),
+    });
+
+  let few = 1;
+  for (let from = 0; from < lines.length;) {
+    // Known once all lines before are sent.
+    const doubtful = (): { start: number; end: number } => {
+      const start = binary?.lines.end ?? lines.length;
+      const count = start - from > few ? 1 : Math.min(few * 2, LINES_AFTER_REFUSAL);
+      return { start, end: Math.min(start + count, lines.length) };
+    };
+    const sure = new Copy(binary?.lines.messages(lines, from) ?? asText(from, lines.length));
+    const unsure = new Copy(lazily(() => asText(doubtful().start, doubtful().end)));
+    const gate = new Copy(
+      lazily(() => {
+        if (doubtful().end < lines.length) throw new MoreLinesError();
+        return [];
+      }),
+    );
+    try {
+      return await send([
+        next,
+        { text: binary?.copy ?? text, copy: sure },
+        KEEP,
+        { text, copy: unsure },
+        KEEP,
+        { text: gateText, copy: gate },
+        ...finish(),
+      ]);
+    } catch (error) {
+      next = UNDO;
+      const { start, end } = sure.isDone ? doubtful() : { start: from, end: lines.length };
+      if (!(error instanceof MoreLinesError)) {
+        const complaint = unsure.isDone ? undefined : complaintOf(error);
+        if (!complaint) throw error;
+        if (binary && !sure.isDone) binary.wasRefused = true;
+        if (sure.isDone && end - start === 1) refuse(start, complaint.fault);
+        else await around(start, end, complaint);
+      }
+      few = end - start;
+      from = end;
+    }
+  }
+  await send([next, ...finish()]);
+}
+
+/** What a gate throws when it is not to let through. */
+class MoreLinesError extends Error {
+  override readonly name = 'MoreLinesError';
+}
+
+function* lazily<T>(make: () => Iterable<T>): Generator<T, void> {
+  yield* make();
+}
