@@ -9,7 +9,7 @@ import { createGzip, createZstdCompress } from 'node:zlib';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { enrichedColumns } from '../src/index.ts';
 import { LineIndex } from '../src/lines/line-index.ts';
-import * as duckdbSql from '../src/stores/duckdb-sql.ts';
+import * as duckdbSql from '../src/stores/duckdb/sql.ts';
 import { writeClean } from './clean-file.ts';
 import { here } from './here.ts';
 import { lineReader } from './line-source.ts';

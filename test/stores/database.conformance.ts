@@ -350,6 +350,11 @@ export function databaseConformance(name: string, setUp: () => Promise<TestDatab
     });
 
     describe('positions', () => {
+      test('of no shards are none', async () => {
+        const database = await ready(oneLine);
+        expect(await database.positions(owner, [])).toEqual(new Map());
+      });
+
       test('never move backwards, and nothing of what would move them is stored', async () => {
         const database = await ready(oneLine, ['a', 'b']);
         await database.commit(owner, { positions: new Map([['a', at(10)]]) });

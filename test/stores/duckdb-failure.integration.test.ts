@@ -53,14 +53,17 @@ test('what a killed process committed is there, with its position', async () => 
   await store.close();
 });
 
-test('what a process was killed in the middle of is not there, and neither is its position', async () => {
+test.each([
+  ['was killed', 'SIGKILL', [null, 'SIGKILL']],
+  ['exited', 'SIGTERM', [3, null]],
+] as const)('what a process %s in the middle of is not there, and neither is its position', async (_, signal, ending) => {
   const { child, say } = startOwner(3_000_000);
   expect(await say()).toBe('acquired');
   // Rows are written to the file before they are committed, once there are enough of them.
   const { size } = await stat(database.path);
   while ((await stat(database.path)).size === size) await new Promise((resolve) => setTimeout(resolve, 5));
-  child.kill('SIGKILL');
-  await once(child, 'exit');
+  child.kill(signal);
+  expect(await once(child, 'exit')).toEqual(ending);
   const store = await database.declare().open({ report });
   expect(await store.acquire(owner, 'a')).toBeUndefined();
   expect(await database.query('SELECT * FROM numbers')).toEqual([]);

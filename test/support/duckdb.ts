@@ -1,11 +1,11 @@
-import { DuckdbFile } from '../../src/stores/duckdb-file.ts';
+import { DuckdbThread } from '../../src/stores/duckdb/thread.ts';
 
 /** Asks a DuckDB file that this process may have open. */
 export async function queryDuckdb(path: string, statement: string): Promise<readonly Readonly<Record<string, unknown>>[]> {
-  const file = await DuckdbFile.acquire(path, { memoryLimitBytes: 64 * 1024 * 1024, threads: 1 });
+  const thread = DuckdbThread.acquire();
   try {
-    return await file.session(async (connection) => (await connection.runAndReadAll(statement)).getRowObjectsJS());
+    return (await thread.call({ method: 'run', args: [path, statement] })) as Record<string, unknown>[];
   } finally {
-    await file.release();
+    await thread.release();
   }
 }

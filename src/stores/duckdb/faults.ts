@@ -1,9 +1,9 @@
 import { isUtf8 } from 'node:buffer';
 import type { DuckDBConnection } from '@duckdb/node-api';
-import type { Complaint } from './database-refusals.ts';
-import type { Column, RowFault, Table } from './database.ts';
-import type { DuckdbFeed } from './duckdb-feed.ts';
-import { BAD_COUNT, FAULTS, selectFaults, sqlType } from './duckdb-sql.ts';
+import type { Complaint } from '../database-refusals.ts';
+import type { Column, RowFault, Table } from '../database.ts';
+import type { DuckdbFeed } from './feed.ts';
+import { BAD_COUNT, FAULTS, selectFaults, sqlType } from './sql.ts';
 
 /** Says whether DuckDB had too little memory. What the feed runs out of comes wrapped, and looks like a fault of a line. */
 export function isOutOfMemory(message: string): boolean {
@@ -24,18 +24,22 @@ export function complaintOf(error: unknown): Complaint | undefined {
 }
 
 /**
- * Finds every line of the feed that cannot be loaded, at one go, and why. A constraint of a table's own is not among the
- * reasons. Not for a transaction: asking DuckDB for its words is making it fail.
+ * Finds what is wrong with each of some lines; nothing, maybe. A constraint of a table's own is not among the reasons. Not for a
+ * transaction: asking DuckDB for its words is making it fail.
  */
-export async function findFaults(connection: DuckDBConnection, feed: DuckdbFeed, table: Table): Promise<Map<number, RowFault>> {
+export async function findFaults(
+  connection: DuckDBConnection,
+  feed: DuckdbFeed,
+  table: Table,
+  lines: readonly Uint8Array[],
+): Promise<readonly (RowFault | undefined)[]> {
   const faults = new Map<number, RowFault>();
-  const { lines } = feed;
   const isText = lines.map((line) => isUtf8(line));
   isText.forEach((is, index) => is || faults.set(index, { code: '22021', reason: 'invalid UTF-8', path: '' }));
   // Their places stay, so that the indexes do.
   feed.lines = lines.map((line, index) => (isText[index] ? line : NOTHING));
   const found = await connection.runAndReadAll(selectFaults(table.columns));
-  feed.clear();
+  feed.lines = [];
   const known = new Map<string, string>();
   for (const [line, fault, value] of found.getRows() as [number, number, string | null][]) {
     if (faults.has(line)) continue;
@@ -49,7 +53,7 @@ export async function findFaults(connection: DuckDBConnection, feed: DuckdbFeed,
       faults.set(line, { code: codeOf(column, FAULTS[fault % FAULTS.length]!), reason, path: column.name });
     }
   }
-  return faults;
+  return lines.map((_, index) => faults.get(index));
 }
 
 const NOTHING = new Uint8Array();

@@ -1,5 +1,7 @@
-import type { Column, ColumnType, Table } from './database.ts';
-import { FED_REJECT_COLUMNS } from './duckdb-feed.ts';
+import { type Resume, formatResume } from '../../event.ts';
+import type { Owner } from '../../owner.ts';
+import type { Column, ColumnType, Table } from '../database.ts';
+import { FED_REJECT_COLUMNS } from './feed.ts';
 
 function quote(identifier: string): string {
   return `"${identifier.replaceAll('"', '""')}"`;
@@ -43,9 +45,12 @@ export function createTable({ name, columns }: Table): readonly string[] {
   ];
 }
 
-/** The columns of a table; `$1` is its schema or NULL, `$2` its name. */
-export const SELECT_COLUMNS = `SELECT column_name AS name, NOT is_nullable AND column_default IS NULL AS wanted, NOT is_nullable AS required
-FROM duckdb_columns() WHERE database_name = current_database() AND schema_name = coalesce($1, 'main') AND table_name = $2`;
+/** The columns of a table. */
+export function selectColumns(table: string): string {
+  const [name, schema = 'main'] = table.split('.').reverse() as [string, string?];
+  return `SELECT column_name AS name, NOT is_nullable AND column_default IS NULL AS wanted, NOT is_nullable AS required
+FROM duckdb_columns() WHERE database_name = current_database() AND schema_name = ${literal(schema)} AND table_name = ${literal(name)}`;
+}
 
 /** DuckDB's types; it reads over the length of a VARCHAR, so lines are checked for it as they are loaded. */
 export function sqlType({ kind }: ColumnType): string {
@@ -53,24 +58,23 @@ export function sqlType({ kind }: ColumnType): string {
 }
 
 /**
- * Loads the lines of the feed. Tabs are split here, not by DuckDB's reader of CSV: that wants a file, and has a mind of its
- * own about quotes, carriage returns and empty lines.
+ * Loads the rows of the feed, of which JSON is text; or all is, and DuckDB reads it. A row with a value that it cannot read is left out
+ * and told to `millrace_suspect`; so the load goes on, and it is known which ones. (A filter on the casts themselves would
+ * have them done twice: DuckDB takes it below them.)
  */
-export function insertLines({ name, columns }: Table): string {
-  const values = columns.map((column, i) => {
-    const field = `f[${i + 1}]`;
-    const value = sqlType(column.type) === 'VARCHAR' ? field : `CAST(${field} AS ${sqlType(column.type)})`;
-    const fault = valueFault(column, field);
-    const sound =
-      fault === undefined
-        ? value
-        : `WHEN ${fault} THEN error('in ${column.name.replaceAll("'", "''")}: ' || left(${field}, 100)) ELSE ${value}`;
-    return fault === undefined ? `CASE WHEN ${field} <> '' THEN ${value} END` : `CASE WHEN ${field} = '' THEN NULL ${sound} END`;
+export function insertRows({ name, columns }: Table, asText: boolean): string {
+  const read = columns.flatMap(({ type }, i) => {
+    const isRead = sqlType(type) !== 'VARCHAR' && (asText || type.kind === 'json');
+    return isRead ? [{ from: `c${i}`, to: `t${i}`, type: sqlType(type) }] : [];
   });
-  return `INSERT INTO ${quoteName(name)} (${columns.map((column) => quote(column.name)).join(', ')})
-SELECT ${values.join(',\n')} FROM (
-  SELECT CASE WHEN len(f) = ${columns.length} THEN f ELSE error('columns: ' || len(f)) END AS f
-  FROM (SELECT string_split(decode(c0), chr(9)) AS f FROM millrace_lines()))`;
+  const values = columns.map((_, i) => read.find(({ from }) => from === `c${i}`)?.to ?? `c${i}`);
+  const insert = `INSERT INTO ${quoteName(name)} (${columns.map((column) => quote(column.name)).join(', ')})
+SELECT ${values.join(', ')} FROM `;
+  if (read.length === 0) return `${insert} millrace_fields()`;
+  return `${insert} (
+  SELECT *, CASE WHEN ${read.map(({ from, to }) => `${from} IS NOT NULL AND ${to} IS NULL`).join(' OR ')} THEN millrace_suspect(line) ELSE true END AS is_sound
+  FROM (SELECT *, ${read.map(({ from, to, type }) => `TRY_CAST(${from} AS ${type}) AS ${to}`).join(', ')} FROM millrace_fields()))
+WHERE is_sound`;
 }
 
 /** What is wrong with a field although DuckDB's own cast would take it. */
@@ -108,27 +112,38 @@ FROM (SELECT line, f, CASE WHEN len(f) <> ${columns.length} THEN ${BAD_COUNT} ${
 WHERE fault IS NOT NULL ORDER BY line`;
 }
 
-/** Stores the rejects of the feed; `$1` is the pipeline, `$2` the sink. */
-export function insertRejects(schema: string): string {
+/** Stores the rejects of the feed. */
+export function insertRejects(schema: string, { pipeline, sink }: Owner): string {
   const column = (name: (typeof FED_REJECT_COLUMNS)[number]): string => `c${FED_REJECT_COLUMNS.indexOf(name)}`;
   return `INSERT INTO ${quote(schema)}.rejects (pipeline, sink, shard, sequence, sub_sequence, arrived_at, step, code, reason, path, raw)
-SELECT $1, $2, ${column('shard')}, CAST(${column('sequence')} AS BIGNUM), CAST(${column('sub_sequence')} AS BIGINT),
+SELECT ${literal(pipeline)}, ${literal(sink)}, ${column('shard')}, CAST(${column('sequence')} AS BIGNUM), CAST(${column('sub_sequence')} AS BIGINT),
   epoch_ms(CAST(${column('arrived_at_ms')} AS BIGINT)), ${column('step')}, ${column('code')}, ${column('reason')}, ${column('path')}, ${column('raw')}
 FROM millrace_fed_rejects() ON CONFLICT DO NOTHING`;
 }
 
-/** `$1` is the pipeline, `$2` the sink, `$3` the shard. */
-export function selectPosition(schema: string): string {
-  return `SELECT epoch, position FROM ${quote(schema)}.positions WHERE pipeline = $1 AND sink = $2 AND shard = $3`;
+/** Where an owner stands in shards, and the epoch of each. */
+export function selectPositions(schema: string, { pipeline, sink }: Owner, shards: readonly string[]): string {
+  return `SELECT shard, epoch, position FROM ${quote(schema)}.positions
+WHERE pipeline = ${literal(pipeline)} AND sink = ${literal(sink)} AND shard IN (${shards.map(literal).join(', ')})`;
 }
 
-/** Like `selectPosition`, and raises the epoch by one. */
-export function acquire(schema: string): string {
-  return `INSERT INTO ${quote(schema)}.positions AS p (pipeline, sink, shard, epoch) VALUES ($1, $2, $3, 1)
+/** Raises the epoch by one, and says where the owner stands. */
+export function acquire(schema: string, { pipeline, sink }: Owner, shard: string): string {
+  return `INSERT INTO ${quote(schema)}.positions AS p (pipeline, sink, shard, epoch) VALUES (${[pipeline, sink, shard].map(literal).join(', ')}, 1)
 ON CONFLICT (pipeline, sink, shard) DO UPDATE SET epoch = p.epoch + 1, updated_at = ${NOW} RETURNING epoch, position`;
 }
 
-/** Like `selectPosition`; `$4` is the new position. */
-export function movePosition(schema: string): string {
-  return `UPDATE ${quote(schema)}.positions SET position = $4, updated_at = ${NOW} WHERE pipeline = $1 AND sink = $2 AND shard = $3`;
+export function movePositions(
+  schema: string,
+  { pipeline, sink }: Owner,
+  positions: ReadonlyMap<string, Resume>,
+): readonly string[] {
+  return [...positions].map(
+    ([shard, to]) => `UPDATE ${quote(schema)}.positions SET position = ${literal(formatResume(to))}, updated_at = ${NOW}
+WHERE pipeline = ${literal(pipeline)} AND sink = ${literal(sink)} AND shard = ${literal(shard)}`,
+  );
+}
+
+function literal(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`;
 }

@@ -27,19 +27,14 @@ export const FED_REJECT_COLUMNS = [
 export type FedReject = readonly [...strings: string[], raw: Uint8Array];
 
 /**
- * Lets SQL read what lies in this process's memory: `millrace_lines()` gives lines as they are, `millrace_numbered_lines()`
- * with their index, `millrace_fed_rejects()` rejects. Bytes go in without having been a string, and without a file.
+ * Lets SQL read what lies in this process's memory, without a file: `millrace_numbered_lines()` gives lines as they are, with
+ * their index, `millrace_fed_rejects()` rejects.
  */
 export class DuckdbFeed {
   lines: readonly Uint8Array[] = [];
   rejects: readonly FedReject[] = [];
 
   constructor(connection: DuckDBConnection) {
-    register(connection, 'millrace_lines', [BLOB], {
-      count: () => this.lines.length,
-      sizeBytes: (row) => this.lines[row]!.length,
-      value: (row) => new DuckDBBlobValue(this.lines[row]!),
-    });
     register(connection, 'millrace_numbered_lines', [INTEGER, BLOB], {
       count: () => this.lines.length,
       sizeBytes: (row) => this.lines[row]!.length,

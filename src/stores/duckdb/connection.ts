@@ -1,0 +1,122 @@
+import { stat } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
+import type { RowFault, Table } from '../database.ts';
+import { findFaults } from './faults.ts';
+import { DuckdbFeed, type FedReject } from './feed.ts';
+import { RowFeed, type RowsRead, type Suspects } from './row-feed.ts';
+
+export interface DuckdbLimits {
+  /** What DuckDB may use of memory for its own buffers. */
+  readonly memoryLimitBytes: number;
+  /** How many threads DuckDB may use. */
+  readonly threads: number;
+}
+
+export type DuckdbRow = Readonly<Record<string, unknown>>;
+
+// A column's part of a row group takes a block at least, in memory while it grows: with the usual 256 kB and 122,880 rows
+// a table of 131 columns needs 300 MB to be written to. Small ones fit into 64 MB, and a checkpoint rewrites less.
+const BLOCK_SIZE_BYTES = 16_384;
+const ROW_GROUP_ROWS = 10_240;
+
+/** The name of the file's database in our own connection. */
+const CATALOG = 'store';
+
+/** A DuckDB file that is open. */
+export class DuckdbConnection {
+  readonly #instance: DuckDBInstance;
+  readonly #connection: DuckDBConnection;
+  /** For what may fail: a statement that fails undoes the transaction it is in. */
+  readonly #aside: DuckDBConnection;
+  readonly #feed: DuckdbFeed;
+  readonly #rows: RowFeed;
+
+  private constructor(instance: DuckDBInstance, connection: DuckDBConnection, aside: DuckDBConnection) {
+    this.#instance = instance;
+    this.#connection = connection;
+    this.#aside = aside;
+    this.#feed = new DuckdbFeed(connection);
+    this.#rows = new RowFeed(connection);
+  }
+
+  static async open(path: string, { memoryLimitBytes, threads }: DuckdbLimits): Promise<DuckdbConnection> {
+    const instance = await DuckDBInstance.create(':memory:', {
+      memory_limit: `${memoryLimitBytes}B`,
+      threads: String(threads),
+      temp_directory: `${path}.tmp`,
+      // Gives memory back when it is free: otherwise the process keeps 100 MB that nobody uses.
+      allocator_flush_threshold: '4MB',
+      allocator_bulk_deallocation_flush_threshold: '4MB',
+      // Nothing is fetched from anywhere: what we use is built in.
+      autoinstall_known_extensions: 'false',
+    });
+    try {
+      const connection = await instance.connect();
+      const isNew = await stat(path).then(
+        ({ size }) => size === 0,
+        () => true,
+      );
+      // A file that is there keeps its block size.
+      const options = [`ROW_GROUP_SIZE ${ROW_GROUP_ROWS}`, ...(isNew ? [`BLOCK_SIZE ${BLOCK_SIZE_BYTES}`] : [])];
+      await connection.run(`ATTACH '${path.replaceAll("'", "''")}' AS ${CATALOG} (${options.join(', ')})`);
+      await connection.run(`USE ${CATALOG}`);
+      return new DuckdbConnection(instance, connection, await instance.connect());
+    } catch (error) {
+      instance.closeSync();
+      throw explain(path, error as Error);
+    }
+  }
+
+  /** Runs statements in one go; gives back the rows of the last. */
+  async run(statements: string): Promise<readonly DuckdbRow[]> {
+    const reader = await this.#connection.runAndReadAll(statements);
+    return reader.getRowObjectsJS();
+  }
+
+  /**
+   * Runs a statement that reads the rows that lines make.
+   *
+   * @returns the lines that make none
+   */
+  async insertRows(statement: string, read: RowsRead): Promise<Suspects> {
+    this.#rows.begin(read);
+    let stored = 0;
+    let suspects: Suspects = new Map();
+    try {
+      stored = (await this.#connection.run(statement)).rowsChanged;
+    } finally {
+      suspects = this.#rows.end();
+    }
+    if (stored + suspects.size !== read.count)
+      throw new Error(`duckdb: of ${read.count} lines ${stored} became rows, and ${suspects.size} did not`);
+    return suspects;
+  }
+
+  async insertRejects(statement: string, rejects: readonly FedReject[]): Promise<void> {
+    this.#feed.rejects = rejects;
+    try {
+      await this.#connection.run(statement);
+    } finally {
+      this.#feed.clear();
+    }
+  }
+
+  /** Says what is wrong with each of some lines, for a table. */
+  findFaults(table: Table, lines: readonly Uint8Array[]): Promise<readonly (RowFault | undefined)[]> {
+    return findFaults(this.#aside, this.#feed, table, lines);
+  }
+
+  close(): void {
+    this.#connection.closeSync();
+    this.#aside.closeSync();
+    this.#instance.closeSync();
+  }
+}
+
+function explain(path: string, error: Error): Error {
+  const [, program, pid] = /lock is held in (.*?) \(PID (\d+)\)/.exec(error.message) ?? [];
+  if (pid === undefined) return error;
+  const who = `process ${pid} (${basename(program!)})`;
+  return new Error(`duckdb:${path} is held by ${who}; one process at a time can have it open`, { cause: error });
+}

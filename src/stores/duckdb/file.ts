@@ -1,0 +1,115 @@
+import { realpathSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { DuckdbConnection, type DuckdbLimits, type DuckdbRow } from './connection.ts';
+import { isOutOfMemory } from './faults.ts';
+
+/** The most memory that a file is given when what it was given did not do: some records are very long. */
+const MOST_MEMORY_BYTES = 1024 * 1024 * 1024;
+
+/** The files this process has open: DuckDB's lock keeps processes apart, but not two openings in one process. */
+const openFiles = new Map<string, { readonly file: DuckdbFile; users: number }>();
+
+/** A DuckDB file that this process has open, shared by all who name it, one at a time. */
+export class DuckdbFile {
+  readonly #path: string;
+  #limits: DuckdbLimits;
+  #opening: Promise<DuckdbConnection> | undefined;
+  #turn: Promise<unknown> = Promise.resolve();
+
+  private constructor(path: string, limits: DuckdbLimits) {
+    this.#path = path;
+    this.#limits = limits;
+  }
+
+  /** Opens a file, or joins those who have it open; the first one's limits stay. Ends with `release`. */
+  static async acquire(path: string, limits: DuckdbLimits): Promise<DuckdbFile> {
+    await mkdir(dirname(resolve(path)), { recursive: true });
+    const real = realPath(path);
+    const entry = openFiles.get(real) ?? { file: new DuckdbFile(real, limits), users: 0 };
+    openFiles.set(real, entry);
+    entry.users++;
+    return entry.file;
+  }
+
+  /** Closes the file when this was the last one who has it open. */
+  async release(): Promise<void> {
+    const entry = openFiles.get(this.#path)!;
+    if (--entry.users > 0) return;
+    openFiles.delete(this.#path);
+    await this.#inTurn(() => this.#close());
+  }
+
+  /** Runs work after all that was asked for before; each of its statements is a transaction of its own. */
+  session<T>(work: (connection: DuckdbConnection) => Promise<T>): Promise<T> {
+    return this.#inTurn(async () => {
+      const connection = await this.#open();
+      try {
+        return await work(connection);
+      } catch (error) {
+        await this.#recover(error as Error);
+        throw error;
+      }
+    });
+  }
+
+  /**
+   * Runs statements and then work in one transaction, which what it throws undoes.
+   *
+   * @param work is given the rows of the last statement; its answer are the statements that end the transaction
+   */
+  transaction(
+    statements: readonly string[],
+    work: (connection: DuckdbConnection, rows: readonly DuckdbRow[]) => Promise<readonly string[]>,
+  ): Promise<void> {
+    return this.session(async (connection) => {
+      try {
+        const rows = await connection.run(['BEGIN', ...statements].join(';\n'));
+        const last = await work(connection, rows);
+        await connection.run(last.join(';\n'));
+      } catch (error) {
+        await connection.run('ROLLBACK').catch(() => {});
+        throw error;
+      }
+    });
+  }
+
+  // After a fatal error an instance answers nothing any more; the file is sound. With memory it was, or can be, just short of
+  // what the next try needs: that one gets more.
+  async #recover(error: Error): Promise<void> {
+    const { memoryLimitBytes } = this.#limits;
+    const isShort = isOutOfMemory(error.message) && memoryLimitBytes < MOST_MEMORY_BYTES;
+    if (isShort) {
+      this.#limits = { ...this.#limits, memoryLimitBytes: Math.min(2 * memoryLimitBytes, MOST_MEMORY_BYTES) };
+      Object.assign(error, { isTransient: true });
+    }
+    if (isShort || /^FATAL|has been invalidated/.test(error.message)) await this.#close();
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#turn.then(work);
+    this.#turn = turn.catch(() => {});
+    return turn;
+  }
+
+  #open(): Promise<DuckdbConnection> {
+    const opening = (this.#opening ??= DuckdbConnection.open(this.#path, this.#limits));
+    opening.catch(() => (this.#opening = undefined));
+    return opening;
+  }
+
+  async #close(): Promise<void> {
+    const connection = await this.#opening?.catch(() => undefined);
+    this.#opening = undefined;
+    connection?.close();
+  }
+}
+
+function realPath(path: string): string {
+  const absolute = resolve(path);
+  try {
+    return realpathSync(absolute);
+  } catch {
+    return join(realpathSync(dirname(absolute)), basename(absolute));
+  }
+}

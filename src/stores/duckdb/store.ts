@@ -1,0 +1,231 @@
+import { type Resume, compareResumes, formatResume, parseResume } from '../../event.ts';
+import type { Owner } from '../../owner.ts';
+import { type FoundColumn, checkColumns } from '../database-columns.ts';
+import { Epochs } from '../database-epochs.ts';
+import { PositionBehindError } from '../database-position.ts';
+import { type Complaint, loadAround } from '../database-refusals.ts';
+import type { RejectRow, RowFault, Table } from '../database.ts';
+import type { DuckdbConnection, DuckdbLimits, DuckdbRow } from './connection.ts';
+import { complaintOf } from './faults.ts';
+import type { FedReject } from './feed.ts';
+import { DuckdbFile } from './file.ts';
+import { LineReader } from './lines.ts';
+import * as sql from './sql.ts';
+
+/** How many lines an attempt holds once DuckDB refused one that `findFaults` finds no fault with. */
+const LINES_AFTER_REFUSAL = 4096;
+
+/** With a greater share of rows that are not read as DuckDB does, all of a table's are left to DuckDB. */
+const ODD_SHARE = 0.01;
+
+export interface StoreOptions {
+  readonly schema: string;
+  readonly limits: DuckdbLimits;
+}
+
+/** A load whose lines are with another thread. */
+export interface RemoteLoad {
+  readonly rows?: { readonly table: Table; readonly count: number; readonly memory: SharedArrayBuffer };
+  /** Whether lines may be refused. */
+  readonly refusable: boolean;
+  readonly rejects: readonly RejectRow[];
+  readonly positions: ReadonlyMap<string, Resume>;
+}
+
+export type Fault = readonly [line: number, fault: RowFault];
+
+/** What the thread that has the lines is asked. */
+export interface LoadHost {
+  /** Sends lines once more: those with these numbers. */
+  readonly send: (pass: number, numbers: Int32Array) => void;
+  readonly refuse: (faults: readonly Fault[]) => readonly RejectRow[] | Promise<readonly RejectRow[]>;
+}
+
+/** A DuckDB file as the thread of its own has it that all of DuckDB's work is done in: `OpenDatabase`, but for its lines. */
+export class DuckdbStore {
+  readonly #describe: string;
+  readonly #schema: string;
+  readonly #file: DuckdbFile;
+  readonly #epochs: Epochs;
+  /** By table, the columns that are NOT NULL in the file. */
+  readonly #required = new Map<string, ReadonlySet<string>>();
+  /** Tables that hold values which we do not read as DuckDB does. */
+  readonly #odd = new Set<string>();
+  #isOpen = true;
+
+  private constructor(describe: string, schema: string, file: DuckdbFile) {
+    this.#describe = describe;
+    this.#schema = schema;
+    this.#file = file;
+    this.#epochs = new Epochs(describe);
+  }
+
+  static async open(path: string, { schema, limits }: StoreOptions): Promise<DuckdbStore> {
+    const file = await DuckdbFile.acquire(path, limits);
+    try {
+      await file.transaction(sql.createOwnTables(schema), async () => ['COMMIT']);
+    } catch (error) {
+      await file.release();
+      throw error;
+    }
+    return new DuckdbStore(`duckdb:${path}`, schema, file);
+  }
+
+  async createTable(table: Table): Promise<void> {
+    await this.#file.transaction([...sql.createTable(table), sql.selectColumns(table.name)], async (_, found) => {
+      checkColumns(this.#describe, table, found as unknown as FoundColumn[]);
+      this.#required.set(table.name, new Set(found.filter((row) => row['required']).map((row) => row['name'] as string)));
+      return ['COMMIT'];
+    });
+  }
+
+  async acquire(owner: Owner, shard: string): Promise<Resume | undefined> {
+    let taken: DuckdbRow = {};
+    await this.#file.transaction([sql.acquire(this.#schema, owner, shard)], async (_, [row]) => {
+      taken = row!;
+      return ['COMMIT'];
+    });
+    this.#epochs.set(owner, shard, Number(taken['epoch']));
+    return typeof taken['position'] === 'string' ? parseResume(shard, taken['position']) : undefined;
+  }
+
+  async positions(owner: Owner, shards: readonly string[]): Promise<ReadonlyMap<string, Resume>> {
+    if (shards.length === 0) return new Map();
+    const found = await this.#file.session((connection) => connection.run(sql.selectPositions(this.#schema, owner, shards)));
+    return this.#positionsOf(owner, shards, found);
+  }
+
+  async commit(owner: Owner, { rows, refusable, rejects, positions }: RemoteLoad, { send, refuse }: LoadHost): Promise<void> {
+    const load = rows && { table: this.#asFound(rows.table), count: rows.count, lines: new LineReader(rows.memory, send) };
+    const attempt = (refused: readonly Fault[]): Promise<Complaint | undefined> =>
+      this.#attempt([sql.selectPositions(this.#schema, owner, [...positions.keys()])], async (connection, stored, insert) => {
+        this.#guard(owner, positions, stored, rows !== undefined);
+        const faults = load ? await insert(load, refused) : [];
+        if (faults.length > 0 && !refusable) throw new Error(`${this.#describe}: ${faults[0]![1].reason}`);
+        const all = [...refused, ...faults].sort(([a], [b]) => a - b);
+        await this.#storeRejects(connection, owner, [...rejects, ...(all.length > 0 ? await refuse(all) : [])]);
+        return [...sql.movePositions(this.#schema, owner, positions), 'COMMIT'];
+      });
+    let complaint = await attempt([]);
+    if (complaint && refusable && load) complaint = await attempt(await this.#findRefused(load, complaint));
+    if (complaint) throw new Error(`${this.#describe}: ${complaint.fault.reason}`);
+  }
+
+  async close(): Promise<void> {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    await this.#file.release();
+  }
+
+  #positionsOf(owner: Owner, shards: Iterable<string>, found: readonly DuckdbRow[]): Map<string, Resume> {
+    const rows = new Map(found.map((row) => [row['shard'] as string, row]));
+    const positions = new Map<string, Resume>();
+    for (const shard of shards) {
+      const { epoch = 0, position } = rows.get(shard) ?? {};
+      this.#epochs.check(owner, shard, Number(epoch));
+      if (typeof position === 'string') positions.set(shard, parseResume(shard, position));
+    }
+    return positions;
+  }
+
+  // Nobody else writes to the file while this process has it, and within it one at a time: what is read here still holds at COMMIT.
+  #guard(owner: Owner, positions: ReadonlyMap<string, Resume>, found: readonly DuckdbRow[], stores: boolean): void {
+    const stored = this.#positionsOf(owner, positions.keys(), found);
+    for (const [shard, came] of positions) {
+      const has = stored.get(shard);
+      if (has !== undefined && compareResumes(came, has) < (stores ? 1 : 0))
+        throw new PositionBehindError(this.#describe, shard, formatResume(has), formatResume(came));
+    }
+  }
+
+  async #storeRejects(connection: DuckdbConnection, owner: Owner, rejects: readonly RejectRow[]): Promise<void> {
+    if (rejects.length === 0) return;
+    const fed = rejects.map(({ position, arrivedAtMs, why, raw }): FedReject => {
+      const { step, code, reason, path = '' } = why;
+      const strings = [position.shard, position.sequence, position.subSequence, arrivedAtMs, step, code, reason, path];
+      // A NUL would end the string on its way.
+      return [...strings.map((text) => String(text).replaceAll('\0', '\\0')), raw];
+    });
+    await connection.insertRejects(sql.insertRejects(this.#schema, owner), fed);
+  }
+
+  /** Finds the lines that constraints of the table's own refuse. Rare, and slow. */
+  async #findRefused(rows: StoredRows, first: Complaint): Promise<readonly Fault[]> {
+    const refused: Fault[] = [];
+    await loadAround({
+      count: rows.count,
+      first,
+      maxLines: LINES_AFTER_REFUSAL,
+      refuse: (line, fault) => void refused.push([line, fault]),
+      // A statement that fails undoes its whole transaction here, so each attempt is one, with all that is sound so far.
+      attempt: (_, to) =>
+        this.#attempt([], async (_connection, _rows, insert) => {
+          await insert({ ...rows, count: to }, refused);
+          return ['ROLLBACK'];
+        }),
+    });
+    return refused;
+  }
+
+  /** The table with what is NOT NULL in the file. */
+  #asFound({ name, columns }: Table): Table {
+    const required = this.#required.get(name);
+    return { name, columns: columns.map((column) => ({ ...column, required: required?.has(column.name) ?? column.required })) };
+  }
+
+  /** Runs statements and work in a transaction. Resolves with a complaint when it was undone because a line met one. */
+  async #attempt(
+    statements: readonly string[],
+    work: (connection: DuckdbConnection, rows: readonly DuckdbRow[], insert: Insert) => Promise<readonly string[]>,
+  ): Promise<Complaint | undefined> {
+    let complaint: Complaint | undefined;
+    try {
+      await this.#file.transaction(statements, (connection, found) =>
+        work(connection, found, (rows, leftOut) =>
+          this.#insert(connection, rows, leftOut).catch((error: unknown) => {
+            complaint = complaintOf(error);
+            throw error;
+          }),
+        ),
+      );
+    } catch (error) {
+      if (!complaint) throw error;
+    }
+    return complaint;
+  }
+
+  async #insert(
+    connection: DuckdbConnection,
+    { table, count, lines }: StoredRows,
+    leftOut: readonly Fault[],
+  ): Promise<readonly Fault[]> {
+    const { name, columns } = table;
+    const insert = (numbers: Int32Array, asText: boolean): ReturnType<typeof connection.insertRows> => {
+      lines.begin(numbers);
+      return connection.insertRows(sql.insertRows(table, asText), { columns, asText, lines, count: numbers.length });
+    };
+    const out = new Set(leftOut.map(([line]) => line));
+    const suspects = await insert(
+      Int32Array.from({ length: count }, (_, line) => line).filter((line) => !out.has(line)),
+      this.#odd.has(name),
+    );
+    if (suspects.size === 0) return [];
+    const found = await connection.findFaults(table, [...suspects.values()]);
+    const faults = [...suspects.keys()].map((line, i) => [line, found[i]] as const);
+    const sound = faults.flatMap(([line, fault]) => (fault ? [] : line)).sort((a, b) => a - b);
+    if (sound.length > 0) {
+      const left = await insert(Int32Array.from(sound), true);
+      if (left.size > 0) throw new Error(`${this.#describe}: ${name} does not take a row, and nothing is wrong with it`);
+      if (sound.length > count * ODD_SHARE) this.#odd.add(name);
+    }
+    return faults.filter((one): one is Fault => one[1] !== undefined);
+  }
+}
+
+interface StoredRows {
+  readonly table: Table;
+  readonly count: number;
+  readonly lines: LineReader;
+}
+/** Inserts lines but those that are left out; says what is wrong with those that the table's columns do not take. */
+type Insert = (rows: StoredRows, leftOut: readonly Fault[]) => Promise<readonly Fault[]>;

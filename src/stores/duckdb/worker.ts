@@ -1,0 +1,72 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import type { RejectRow } from '../database.ts';
+import { packError, unpackError } from './errors.ts';
+import { DuckdbFile } from './file.ts';
+import { DuckdbStore } from './store.ts';
+import type { Ask, Call, FromThread, ToThread } from './thread.ts';
+
+/** The thread that all of DuckDB's work is done in: answers the calls of `thread.ts`. */
+const stores: DuckdbStore[] = [];
+const answers = new Map<number, PromiseWithResolvers<readonly RejectRow[]>>();
+const port = parentPort!;
+const open = workerData as Int32Array<SharedArrayBuffer>;
+
+port.on('message', (message: ToThread) => {
+  if (!('call' in message)) {
+    const { resolve, reject } = answers.get(message.id)!;
+    answers.delete(message.id);
+    if ('answer' in message) resolve(message.answer);
+    else reject(unpackError(message.error));
+    return;
+  }
+  void answer(message.id, message.call)
+    .then(
+      (value) => say({ id: message.id, value }),
+      (error: Error) => say({ id: message.id, error: packError(error) }),
+    )
+    .finally(() => {
+      Atomics.sub(open, 0, 1);
+      Atomics.notify(open, 0);
+    });
+});
+
+async function answer(id: number, call: Call): Promise<unknown> {
+  const ask = (question: Ask): void => say({ id, ask: question });
+  switch (call.method) {
+    case 'open':
+      return stores.push(await DuckdbStore.open(...call.args)) - 1;
+    case 'run':
+      return run(...call.args);
+    case 'commit':
+      return stores[call.store]!.commit(...call.args, {
+        send: (pass, numbers) => ask({ lines: { pass, numbers } }),
+        refuse: (faults) => {
+          const asked = Promise.withResolvers<readonly RejectRow[]>();
+          answers.set(id, asked);
+          ask({ faults });
+          return asked.promise;
+        },
+      });
+    case 'createTable':
+      return stores[call.store]!.createTable(...call.args);
+    case 'acquire':
+      return stores[call.store]!.acquire(...call.args);
+    case 'positions':
+      return stores[call.store]!.positions(...call.args);
+    case 'close':
+      return stores[call.store]!.close();
+  }
+}
+
+function say(message: FromThread): void {
+  port.postMessage(message);
+}
+
+async function run(path: string, statements: string): Promise<unknown> {
+  const file = await DuckdbFile.acquire(path, { memoryLimitBytes: 64 * 1024 * 1024, threads: 1 });
+  try {
+    return await file.session((connection) => connection.run(statements));
+  } finally {
+    await file.release();
+  }
+}
