@@ -9,8 +9,8 @@ export interface DuckdbOptions {
   /** Where the tables `positions` and `rejects` live. @default 'millrace' */
   readonly schema?: string;
   /**
-   * What DuckDB may use of memory for its buffers; with less than the default a wide table crawls. A load that needs more, of
-   * very long records, fails once as transient and finds twice as much when it is tried again.
+   * What DuckDB may use of memory for its buffers; with less than the default a wide table loads more slowly. A load that
+   * needs more, of very long records, fails once as transient and finds twice as much when it is tried again.
    *
    * @default 201_326_592 (192 MiB)
    */
