@@ -21,6 +21,16 @@ export async function expectedOf(
   client: Redis,
 ): Promise<Map<string, Value>> {
   const held = new Map<string, Value>();
+  for await (const command of changesOf(lines, weights, client)) change(held, command);
+  return held;
+}
+
+/** What these lines change, in their order. */
+export async function* changesOf(
+  lines: readonly Buffer[],
+  weights: Readonly<Record<string, number>>,
+  client: Redis,
+): AsyncGenerator<commands.Command, void> {
   const seen = new Set<string>();
   const lookups = new Map<string, Pick<Action, 'similar' | 'brand'>>();
   for (const line of lines) {
@@ -33,9 +43,8 @@ export async function expectedOf(
     let looked = lookups.get(did.sku);
     if (!looked) lookups.set(did.sku, (looked = await lookedUp(client, did.sku)));
     const action = { ...did, ...looked, brand: did.brand ?? looked.brand, weight } as Action;
-    for (const command of visitorChanges(action, { arrivedAtMs: ARRIVED_AT_MS } as Event<unknown>)) change(held, command);
+    yield* visitorChanges(action, { arrivedAtMs: ARRIVED_AT_MS } as Event<unknown>);
   }
-  return held;
 }
 
 /** Counts the keys that are not as they should be, by kind, and says of one what is wrong; a key without expiry counts too. */
@@ -121,8 +130,9 @@ function change(held: Map<string, Value>, { name, key, args }: commands.Command)
   switch (name) {
     case 'rank': {
       const without = held.get(texts[2]!) as Map<string, number> | undefined;
-      for (let i = 4; i < args.length; i += 2)
-        if (!without?.has(texts[i]!)) scores.set(texts[i]!, (scores.get(texts[i]!) ?? 0) + Number(args[i + 1]));
+      const { members, by } = args[3] as commands.Scores;
+      for (const [i, member] of members.entries())
+        if (!without?.has(member)) scores.set(member, (scores.get(member) ?? 0) + by[i]!);
       if (scores.size > Number(args[0])) cut(scores, Number(args[0]));
       return;
     }

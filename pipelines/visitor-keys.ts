@@ -7,7 +7,8 @@ export interface Action extends ProductAction {
 
 const faded = decay({ halfLife: { weeks: 1 } });
 const expire = { days: 90 };
-const kept = { keep: 100, expire };
+const last20 = { keep: 20, expire };
+const best100 = { keep: 100, expire };
 
 /**
  * What an action changes for its visitor. A page reads these keys; the braces keep those of one user together in a cluster:
@@ -21,12 +22,11 @@ export function visitorChanges(did: Action, { arrivedAtMs }: Event<unknown>): co
   const { user, sku, brand, action, weight, similar } = did;
   const score = faded(weight, arrivedAtMs);
   const [recommended, bought] = [`recommended:{${user}}`, `bought:{${user}}`];
-  const like = similar.map(([other, likeness]) => [other, likeness * score] as const);
-  const changes = [commands.rank(`interest:{${user}}`, [[sku, score]], kept)];
-  if (brand !== undefined) changes.push(commands.rank(`brands:{${user}}`, [[brand, score]], kept));
-  if (action.endsWith('view')) changes.push(commands.recent(`viewed:{${user}}`, sku, { keep: 20, expire }));
+  const changes = [commands.rank(`interest:{${user}}`, [[sku, score]], best100)];
+  if (brand !== undefined) changes.push(commands.rank(`brands:{${user}}`, [[brand, score]], best100));
+  if (action.endsWith('view')) changes.push(commands.recent(`viewed:{${user}}`, sku, last20));
   if (action === 'transaction_item')
     changes.push(commands.sadd(bought, sku), commands.expire(bought, expire), commands.zrem(recommended, sku));
-  changes.push(commands.rank(recommended, like, { ...kept, without: bought }));
+  changes.push(commands.rank(recommended, commands.shares(similar, score), { ...best100, without: bought }));
   return changes;
 }

@@ -8,6 +8,7 @@ No position is kept, so what was under way when it was killed is lost or applied
 
 import argparse
 import json
+import math
 import re
 import resource
 import sys
@@ -17,8 +18,7 @@ import redis
 
 WEIGHTS = {'page_view': 1, 'product/view': 2, 'cart/add': 5, 'cart/remove': -3, 'transaction_item': 20}
 PAGE = re.compile(r'^/p/([a-z]{2}-\d{4})$')
-SINCE = 1767225600
-HALF_LIFE = 7 * 86400
+POINTS, SINCE, STEP = 1000, 1790812800, 7 * 86400 / 128
 EXPIRY_MS = 90 * 86400 * 1000
 KEEP_VIEWED, KEEP, SIMILAR = 20, 100, 20
 
@@ -53,10 +53,14 @@ def action_of(fields):
     return (user, sku, brand, action) if sku and user else None
 
 
+def rounded(number):
+    return math.floor(number + 0.5)
+
+
 def put(pipe, found, similar, brand_of, bought, now):
     user, sku, brand, action = found
     brand = brand or brand_of
-    score = WEIGHTS[action] * 2 ** ((now - SINCE) / HALF_LIFE)
+    score = rounded(WEIGHTS[action] * (POINTS * 2 ** (math.floor((now - SINCE) / STEP) / 128)))
     if action.endswith('view'):
         viewed = 'viewed:{%s}' % user
         pipe.lrem(viewed, 0, sku)
@@ -71,7 +75,7 @@ def put(pipe, found, similar, brand_of, bought, now):
     recommended = 'recommended:{%s}' % user
     for other, likeness in similar:
         if other not in bought:
-            pipe.zincrby(recommended, likeness * score, other)
+            pipe.zincrby(recommended, rounded(likeness * score), other)
     pipe.zremrangebyrank(recommended, 0, -KEEP - 1)
     pipe.pexpire(recommended, EXPIRY_MS)
     if action == 'transaction_item':

@@ -2,7 +2,7 @@ import { type Event, type Item, type Resume, comparePositions, compareResumes } 
 import { thrown } from '../operators/thrown.ts';
 import type { Owner } from '../owner.ts';
 import { checkedSizeOf } from '../stores/check-command.ts';
-import type { CommandStore, KeptReject, OpenCommandStore } from '../stores/command-store.ts';
+import type { CommandFault, CommandStore, KeptReject, OpenCommandStore } from '../stores/command-store.ts';
 import type { Command } from '../stores/commands.ts';
 import { CommandMerger, type Merged } from '../stores/merge-commands.ts';
 import { rejectRow } from './reject-row.ts';
@@ -64,8 +64,8 @@ class OpenApply<T> implements OpenSink<Event<T>> {
   readonly #maxEvents: number;
   /** What earlier tries of the commit at hand had refused: their calls stand. */
   #refused: Refusal[] = [];
-  /** The call of which nobody knows whether it ran. */
-  #unsure: Call<T> | undefined;
+  /** The calls of which nobody knows whether they ran, in their order, each with its answer. */
+  #unsure: { readonly call: Call<T>; readonly faults: Promise<readonly CommandFault[]> }[] = [];
 
   constructor(store: OpenCommandStore, owner: Owner, commands: CommandsOf<T>, maxEvents: number) {
     this.#store = store;
@@ -80,10 +80,10 @@ class OpenApply<T> implements OpenSink<Event<T>> {
 
   async positions(shards: Iterable<string>): Promise<ReadonlyMap<string, Resume>> {
     const stands = await this.#store.positions(this.#owner, shards);
-    const call = this.#unsure;
-    if (!call) return stands;
-    if (hasRun(call, stands)) await this.#settle(call, await this.#store.rejected(this.#owner, call.events));
-    this.#unsure = undefined;
+    for (; this.#unsure.length > 0; this.#unsure.shift()) {
+      const { call } = this.#unsure[0]!;
+      if (hasRun(call, stands)) await this.#settle(call, await this.#store.rejected(this.#owner, call.events));
+    }
     return stands;
   }
 
@@ -91,29 +91,46 @@ class OpenApply<T> implements OpenSink<Event<T>> {
     refused.splice(0, Infinity, ...this.#refused);
     // Also for `positions`, which may find out that there are more.
     this.#refused = refused;
-    const calls = callsOf(batch, this.#commands, this.#maxEvents);
-    for (let next = calls.next(); !next.done;) {
-      const call = next.value;
-      this.#unsure = call;
-      const executing = this.#store.execute(this.#owner, {
-        ...call,
-        rejects: rejectsOf(call, call.thrown),
-        commandsOf: (i) => (call.thrown.has(i) ? [] : [...this.#commands(call.events[i]!.data, call.events[i]!)]),
-        rejectOf: (i, why) => rejectRow(call.events[i]!, { step: STEP, ...why }),
-      });
-      // Made ready while the store is at work.
-      next = calls.next();
-      const faults = await executing;
-      const reasons: (Refusal['why'] | undefined)[] = [];
-      for (const { events, ...why } of faults) for (const i of events) reasons[i] = { step: STEP, ...why };
-      await this.#settle(call, reasons);
-      this.#unsure = undefined;
+    this.#unsure = [];
+    let goesOn = false;
+    try {
+      for (const call of callsOf(batch, this.#commands, this.#maxEvents)) {
+        // By now it was made ready, while the store was at work.
+        if (this.#unsure.length === this.#store.callsAtOnce) await this.#settleFirst();
+        this.#send(call, goesOn);
+        goesOn = true;
+      }
+      while (this.#unsure.length > 0) await this.#settleFirst();
+    } catch (error) {
+      await Promise.allSettled(this.#unsure.map(({ faults }) => faults));
+      throw error;
     }
     this.#refused = [];
   }
 
   close(): Promise<void> {
     return this.#store.close();
+  }
+
+  #send(call: Call<T>, goesOn: boolean): void {
+    const faults = this.#store.execute(this.#owner, {
+      ...call,
+      goesOn,
+      rejects: rejectsOf(call, call.thrown),
+      commandsOf: (i) => (call.thrown.has(i) ? [] : [...this.#commands(call.events[i]!.data, call.events[i]!)]),
+      rejectOf: (i, why) => rejectRow(call.events[i]!, { step: STEP, ...why }),
+    });
+    // Whoever waits for the one before it hears of that first.
+    faults.catch(() => {});
+    this.#unsure.push({ call, faults });
+  }
+
+  async #settleFirst(): Promise<void> {
+    const { call, faults } = this.#unsure[0]!;
+    const reasons: (Refusal['why'] | undefined)[] = [];
+    for (const { events, ...why } of await faults) for (const i of events) reasons[i] = { step: STEP, ...why };
+    await this.#settle(call, reasons);
+    this.#unsure.shift();
   }
 
   /** Gives the rejects of a call that ran their bytes, and notes them. */
@@ -160,7 +177,8 @@ function* callsOf<T>(
       sizeBytes = 0;
     }
     try {
-      const its = [...commands(event.data, event)];
+      const made = commands(event.data, event);
+      const its = Array.isArray(made) ? (made as readonly Command[]) : [...made];
       for (const command of its) sizeBytes += checkedSizeOf(command);
       for (const command of its) merger.add(command, at - from);
     } catch (error) {

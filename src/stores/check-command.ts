@@ -1,4 +1,5 @@
 import type { Command } from './commands.ts';
+import { Scores } from './scores.ts';
 
 /** Lua takes no more than 8,000 values off a table in one go. */
 export const MAX_ARGUMENTS = 4_000;
@@ -17,6 +18,7 @@ export function checkedSizeOf({ name, key, args }: Command): number {
   for (let i = 0; i < args.length; i++) {
     const arg = args[i];
     if (typeof arg === 'string') sizeBytes += arg.length;
+    else if (arg instanceof Scores) sizeBytes += arg.sizeBytes;
     else if (Number.isFinite(arg)) sizeBytes += 8;
     else throw new TypeError(`${name} ${key}: expected text or a finite number as argument ${i + 1}, got ${String(arg)}`);
   }

@@ -29,6 +29,8 @@ export interface Batch {
   readonly rejectOf?: (event: number, why: Omit<RejectReason, 'step'>) => KeptReject;
   /** Kept by the same call. */
   readonly rejects?: readonly KeptReject[];
+  /** Whether it belongs to the call before it: when that one has failed, it is not to take place either. @default false */
+  readonly goesOn?: boolean;
   /** Of at least one shard. */
   readonly positions: ReadonlyMap<string, Resume>;
 }
@@ -46,8 +48,10 @@ export interface CommandStore {
   open(context: { readonly report: Report }): Promise<OpenCommandStore>;
 }
 
-/** Its calls come one at a time. */
+/** Its calls come one at a time, but for `execute`. */
 export interface OpenCommandStore {
+  /** How many times `execute` may be under way at once; in what order calls are made they take place. */
+  readonly callsAtOnce: number;
   /** Raises the shard's epoch to this run's own and says where the owner stands in it. */
   acquire(owner: Owner, shard: string): Promise<Resume | undefined>;
   /**

@@ -1,12 +1,15 @@
 import type { Duration } from 'date-fns';
 import { durationMs } from '../duration.ts';
+import { Scores, scoresOf } from './scores.ts';
+
+export { type Scores, shares } from './scores.ts';
 
 /** A change to one key, as a value: it can be looked at, merged with its like and sent with others. */
 export interface Command {
   /** A command of Redis, in capitals, or a compound of ours, in small letters. */
   readonly name: string;
   readonly key: string;
-  readonly args: readonly Argument[];
+  readonly args: readonly (Argument | Scores)[];
   /** Another key that it looks at. */
   readonly reads?: string;
 }
@@ -52,7 +55,7 @@ export const redisCommand = (name: string, key: string, ...args: Argument[]): Co
 export const recent = (key: string, member: string, bounds: Bounds): Command => ({
   name: 'recent',
   key,
-  args: [...boundsOf('recent', bounds), member],
+  args: [keptBy('recent', bounds), msOf(bounds.expire, 'recent'), member],
 });
 
 export interface RankBounds extends Bounds {
@@ -60,18 +63,34 @@ export interface RankBounds extends Bounds {
   readonly without?: string;
 }
 
-/** Adds to the scores of a sorted set's members, then takes out those with the least scores when it has more than it keeps. */
-export function rank(key: string, scores: Iterable<readonly [member: string, by: number]>, bounds: RankBounds): Command {
+/**
+ * Adds to the scores of a sorted set's members, then takes out those with the least scores when it has more than it keeps.
+ *
+ * @param scores pairs, or `shares` of a list
+ */
+export function rank(
+  key: string,
+  scores: readonly (readonly [member: string, by: number])[] | Scores,
+  bounds: RankBounds,
+): Command {
   const { without } = bounds;
-  const args: Argument[] = [...boundsOf('rank', bounds), without ?? '', 0];
-  for (const [member, by] of scores) args.push(member, by);
-  args[3] = (args.length - 4) / 2;
-  return { name: 'rank', key, args, ...(without !== undefined && { reads: without }) };
+  const added = scores instanceof Scores ? scores : scoresOf(scores);
+  const args = [keptBy('rank', bounds), msOf(bounds.expire, 'rank'), without ?? '', added];
+  return without === undefined ? { name: 'rank', key, args } : { name: 'rank', key, args, reads: without };
 }
 
-function boundsOf(who: string, { keep, expire: after }: Bounds): [keep: number, expireMs: number] {
+function keptBy(who: string, { keep }: Bounds): number {
   if (!Number.isInteger(keep) || keep < 1) throw new RangeError(`${who}: expected to keep 1 or more, got ${keep}`);
-  return [keep, durationMs(after, { who, name: 'expire' })];
+  return keep;
+}
+
+/** Durations that were met, in milliseconds: a pipeline has few, and gives them with each event. */
+const known = new WeakMap<Duration, number>();
+
+function msOf(after: Duration, who: string): number {
+  let ms = known.get(after);
+  if (ms === undefined) known.set(after, (ms = durationMs(after, { who, name: 'expire' })));
+  return ms;
 }
 
 /** A Lua function of your own, run in the store with the rest of the batch. What it has done before it fails stands. */

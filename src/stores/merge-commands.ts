@@ -1,5 +1,5 @@
 import { MAX_ARGUMENTS } from './check-command.ts';
-import type { Argument, Command } from './commands.ts';
+import type { Command } from './commands.ts';
 
 /** A command that stands for several. */
 export interface Merged {
@@ -54,7 +54,12 @@ export class CommandMerger {
   }
 }
 
-type Arguments = readonly Argument[];
+/** Says whether a command is known to touch no key but its own. */
+export function isOfOneKey({ name }: Command): boolean {
+  return name in MERGES;
+}
+
+type Arguments = Command['args'];
 /** The arguments of one command that comes to the same as two with these; nothing when there is none. */
 type Merge = (a: Arguments, b: Arguments) => Arguments | undefined;
 
@@ -83,7 +88,7 @@ function sum(a: Arguments, b: Arguments, at: number): Arguments | undefined {
   return isWhole(x) && isWhole(y) && isWhole(x + y) ? a.with(at, x + y) : undefined;
 }
 
-function isWhole(value: Argument | undefined): value is number {
+function isWhole(value: Arguments[number] | undefined): value is number {
   return Number.isSafeInteger(value);
 }
 

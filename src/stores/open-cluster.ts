@@ -14,8 +14,7 @@ import type { Command } from './commands.ts';
 import { slotOf, slotTags } from './hash-slot.ts';
 import { CommandMerger, type Merged } from './merge-commands.ts';
 import { OpenRedis, faultOf } from './open-redis.ts';
-import type { RedisClient } from './redis-client.ts';
-import type { Sendable } from './resp-writer.ts';
+import type { RedisClient, Sendable } from './redis-client.ts';
 import { clusterKeys } from './redis-keys.ts';
 import { SLOT_BATCH } from './redis-script.ts';
 
@@ -25,6 +24,8 @@ import { SLOT_BATCH } from './redis-script.ts';
  * that: whoever comes first brings a slot an event, and nobody brings it again. Shards' positions are moved, and epochs checked, in the end.
  */
 export class OpenCluster implements OpenCommandStore {
+  /** Each is a call of many nodes already. */
+  readonly callsAtOnce = 1;
   readonly #client: RedisClient;
   readonly #own: OpenRedis;
   readonly #script: BatchScript;
@@ -94,10 +95,17 @@ export class OpenCluster implements OpenCommandStore {
     const key = keyOf(owner, slot);
     const numbers = [...new Set(commands.flatMap(({ events }) => events))].sort((a, b) => a - b);
     const last = new Map<string, Position>(numbers.map((i) => [batch.events[i]!.position.shard, batch.events[i]!.position]));
-    const answer = (await this.#script.run(...this.#callOf(key, batch.events, commands, last, stands))) as (number | string)[];
+    const [keys, args] = this.#callOf(key, batch.events, commands, last, stands);
+    const answer = (await this.#script.run(keys, args, (writer) => {
+      for (const { command } of commands) {
+        this.#script.know(command);
+        writer.addCommand(command.name, command.key, command.args);
+      }
+    })) as [refused: (number | string)[]] | [-1, ...has: string[]];
     if (answer[0] !== -1) {
+      const [refused] = answer;
       const faults: CommandFault[] = [];
-      for (let i = 0; i < answer.length; i += 2) faults.push(faultOf(commands[Number(answer[i])]!, String(answer[i + 1])));
+      for (let i = 0; i < refused.length; i += 2) faults.push(faultOf(commands[Number(refused[i])]!, String(refused[i + 1])));
       return faults;
     }
     const has = new Map(
@@ -127,20 +135,17 @@ export class OpenCluster implements OpenCommandStore {
     stands: (shard: string) => Resume | undefined,
   ): [keys: string[], args: Sendable[]] {
     const keys = new Set<string>([key]);
-    const args: Sendable[] = [];
     let about = '';
     for (const { command, events: numbers } of commands) {
-      this.#script.know(command);
       for (const one of keysOf(command)) keys.add(one);
       about += `${numbers.map((i) => `${formatResume(events[i]!.position)} ${events[i]!.position.shard}`).join('\t')}\n`;
-      args.push(command.name, command.args.length + 1, command.key, ...command.args);
     }
     const moves: string[] = [];
     for (const [shard, position] of last) {
       const from = stands(shard);
       moves.push(shard, from && isPosition(from) ? formatResume(from) : '', formatResume(position));
     }
-    return [[...keys], [last.size, ...moves, about, ...args]];
+    return [[...keys], [last.size, ...moves, about]];
   }
 
   /** What the slot had refused of events that it has. */

@@ -1,24 +1,41 @@
+import { randomUUID } from 'node:crypto';
 import { FencedError, WentBackError } from '../errors.ts';
 import { type RejectReason, type Resume, compareResumes, formatResume, parseResume } from '../event.ts';
 import type { Owner } from '../owner.ts';
 import { BatchScript } from './batch-script.ts';
 import type { Batch, CommandFault, KeptReject, OpenCommandStore, Place } from './command-store.ts';
 import type { Merged } from './merge-commands.ts';
-import { type RedisClient, RedisError } from './redis-client.ts';
-import type { Sendable } from './resp-writer.ts';
+import { type RedisClient, RedisError, type Sendable } from './redis-client.ts';
 import type { RedisKeys } from './redis-keys.ts';
 import { ACQUIRE, BATCH } from './redis-script.ts';
+import { ScoreMemory } from './score-memory.ts';
 
 /** A store at work on one server, or, with the keys of a cluster, on the slot of its positions and rejects. */
 export class OpenRedis implements OpenCommandStore {
+  /** The server goes on with one while another is made ready and an answer is read. Each takes place right behind the one before it, or not at all. */
+  readonly callsAtOnce = 3;
   readonly #client: RedisClient;
   readonly #keys: RedisKeys;
   /** Each shard's field of positions as this run left it. */
   readonly #fields = new Map<string, Field>();
+  /** How calls that are under way will leave it. */
+  readonly #sent = new Map<string, Field>();
   readonly #script: BatchScript;
+  readonly #memory: ScoreMemory | undefined;
+  /** So many calls more do without it. */
+  #plainCalls = 0;
+  /** Tells this run's calls from those of others. */
+  readonly #run = randomUUID();
+  #calls = 0;
+  /** The call that was sent last; nothing when nobody knows which have taken place. */
+  #lastCall = '';
+  /** Why no call may go on. */
+  #broken: Error | undefined;
 
-  constructor(client: RedisClient, keys: RedisKeys) {
+  /** @param rememberScores about how many; they are only good while nobody else changes their sets */
+  constructor(client: RedisClient, keys: RedisKeys, { rememberScores = 0 } = {}) {
     this.#client = client;
+    this.#memory = rememberScores > 0 ? new ScoreMemory(rememberScores) : undefined;
     this.#keys = keys;
     this.#script = new BatchScript(client, BATCH);
   }
@@ -37,6 +54,7 @@ export class OpenRedis implements OpenCommandStore {
       const text = (await this.#client.call('EVAL', [ACQUIRE, 1, key, shard, epoch])) as string | null;
       if (text === null) continue;
       const field = fieldOf(shard, text);
+      this.#sent.delete(keyOf(owner, shard));
       this.#fields.set(keyOf(owner, shard), field);
       return field.resume;
     }
@@ -44,6 +62,7 @@ export class OpenRedis implements OpenCommandStore {
 
   async positions(owner: Owner, shards: Iterable<string>): Promise<ReadonlyMap<string, Resume>> {
     const asked = [...shards];
+    this.#settle();
     if (asked.length === 0) return new Map();
     const texts = (await this.#client.call('HMGET', [this.#keys.positions(owner), ...asked])) as (string | null)[];
     const found = new Map<string, Resume>();
@@ -55,37 +74,58 @@ export class OpenRedis implements OpenCommandStore {
     return found;
   }
 
-  async execute(owner: Owner, { events, commands, rejects = [], positions }: Batch): Promise<readonly CommandFault[]> {
+  async execute(owner: Owner, batch: Batch): Promise<readonly CommandFault[]> {
+    if (!batch.goesOn) this.#settle();
+    if (this.#broken) throw transient('a call before this one has failed', { cause: this.#broken });
+    try {
+      return await this.#execute(owner, batch);
+    } catch (error) {
+      this.#broken ??= error as Error;
+      this.#lastCall = '';
+      this.#memory?.forgetAll();
+      throw error;
+    }
+  }
+
+  async #execute(owner: Owner, { events, commands, rejects = [], positions, goesOn }: Batch): Promise<readonly CommandFault[]> {
     const next = new Map<string, Field>();
-    const args: Sendable[] = [this.#keys.rejectPrefix(owner), '', positions.size];
+    const args: Sendable[] = [this.#keys.rejectPrefix(owner), aboutOf(events, commands), positions.size];
     for (const [shard, resume] of positions) {
-      const { epoch, text } = this.#field(owner, shard);
+      const key = keyOf(owner, shard);
+      const { epoch, text } = this.#sent.get(key) ?? this.#field(owner, shard);
       const field = { epoch, resume, text: `${epoch} ${formatResume(resume)}` };
-      next.set(shard, field);
+      next.set(key, field);
       args.push(shard, text, field.text);
     }
-    let about = '';
-    for (const { position, arrivedAtMs } of events) about += `${arrivedAtMs} ${formatResume(position)} ${position.shard}\n`;
-    about += '\n';
-    for (const { command, events: numbers } of commands) {
-      about += `${numbers.join()}\n`;
-      this.#script.know(command);
-      args.push(command.name, command.args.length + 1, command.key);
-      for (const arg of command.args) args.push(arg);
-    }
-    args[1] = about;
-    const keys = [this.#keys.positions(owner), this.#keys.rejects(owner)];
-    for (const reject of rejects) {
-      // In a cluster a key that is not there yet has to be named while its slot is on its way to another node.
-      keys.push(this.#keys.reject(owner, reject, reject.why.step));
-      for (const [name, ...rest] of keeping(this.#keys, owner, reject)) args.push(name, rest.length, ...rest);
-    }
-    const refused = await this.#run(owner, positions, keys, args);
-    for (const [shard, field] of next) this.#fields.set(keyOf(owner, shard), field);
+    const keys = [this.#keys.positions(owner), this.#keys.rejects(owner), this.#keys.lastCall(owner)];
+    // In a cluster a key that is not there yet has to be named while its slot is on its way to another node.
+    for (const reject of rejects) keys.push(this.#keys.reject(owner, reject, reject.why.step));
+    const thisCall = `${this.#run} ${++this.#calls}`;
+    const memory = this.#plainCalls > 0 ? undefined : this.#memory;
+    if (this.#plainCalls > 0) this.#plainCalls--;
+    args.push(goesOn || memory ? this.#lastCall : '', thisCall);
+    const running = this.#script.run(keys, args, (writer) => {
+      memory?.begin();
+      for (const { command } of commands) {
+        this.#script.know(command);
+        if (memory) memory.write(command, writer);
+        else writer.addCommand(command.name, command.key, command.args);
+      }
+      for (const reject of rejects)
+        for (const [name, key, ...rest] of keeping(this.#keys, owner, reject)) writer.addCommand(name, key, rest);
+      args.push(memory?.end(writer) ? 1 : 0);
+    });
+    for (const [key, field] of next) this.#sent.set(key, field);
+    this.#lastCall = thisCall;
+    const [refused, told] = await this.#answered(owner, positions, running);
+    for (const [key, field] of next) this.#fields.set(key, field);
+    for (let i = 0; i < told.length; i += 2) this.#memory?.learn(commands[Number(told[i])]!.command, String(told[i + 1]));
     const faults: CommandFault[] = [];
     for (let i = 0; i < refused.length; i += 2) {
       const stands = commands[Number(refused[i])];
-      if (stands) faults.push(faultOf(stands, String(refused[i + 1])));
+      if (!stands) continue;
+      this.#memory?.forget(stands.command);
+      faults.push(faultOf(stands, String(refused[i + 1])));
     }
     return faults;
   }
@@ -107,21 +147,29 @@ export class OpenRedis implements OpenCommandStore {
     this.#client.close();
   }
 
-  async #run(
-    owner: Owner,
-    positions: Batch['positions'],
-    keys: readonly string[],
-    args: readonly Sendable[],
-  ): Promise<readonly (string | number)[]> {
+  /** What a call had refused, and what it told of keys: each time the place of a command, and a text. */
+  async #answered(owner: Owner, positions: Batch['positions'], running: Promise<unknown>): Promise<[Answer, Answer]> {
+    const { where } = this.#client;
     try {
-      return (await this.#script.run(keys, args)) as (string | number)[];
+      return (await running) as [Answer, Answer];
     } catch (error) {
-      const [, nth, text] = (error instanceof RedisError && /^STANDS (\d+) (.*)$/.exec(error.reply)) || [];
+      const reply = error instanceof RedisError ? error.reply : '';
+      if (reply.startsWith('FORGET')) {
+        this.#plainCalls = PLAIN_CALLS;
+        throw transient(`${where}: ${reply.slice(7)}`);
+      }
+      const [, nth, text] = /^STANDS (\d+) (.*)$/.exec(reply) ?? [];
       if (nth === undefined) throw error;
       this.#checked(owner, [...positions.keys()][Number(nth) - 1]!, text!);
-      // A call that was thought lost has run meanwhile; whoever asks for positions now learns so.
-      throw Object.assign(new Error(`${this.#client.where}: stands at ${text}, further than expected`), { isTransient: true });
+      // A call that was thought lost has run meanwhile, or the one before this has failed; whoever asks for positions now learns so.
+      throw transient(`${where}: stands at ${text}, not where expected`);
     }
+  }
+
+  /** Nothing is under way, and what has taken place is what was answered, or will be asked for. */
+  #settle(): void {
+    this.#sent.clear();
+    this.#broken = undefined;
   }
 
   #field(owner: Owner, shard: string): Field {
@@ -139,6 +187,24 @@ export class OpenRedis implements OpenCommandStore {
       throw new WentBackError(this.#client.where, shard, own.text, text || 'nothing');
     return stored;
   }
+}
+
+/** Where sets vanish again and again, as keys expire or are evicted, remembering them must not make every call fail once. */
+const PLAIN_CALLS = 1_000;
+
+function transient(message: string, options?: ErrorOptions): Error {
+  return Object.assign(new Error(message, options), { isTransient: true });
+}
+
+type Answer = readonly (string | number)[];
+
+/** A line for each event, and after an empty one for each command the events it stands for. */
+function aboutOf(events: Batch['events'], commands: readonly Merged[]): string {
+  let about = '';
+  for (const { position, arrivedAtMs } of events) about += `${arrivedAtMs} ${formatResume(position)} ${position.shard}\n`;
+  about += '\n';
+  for (const { events: numbers } of commands) about += `${numbers.join()}\n`;
+  return about;
 }
 
 /** What the hash of positions says of a shard. */
@@ -165,7 +231,7 @@ export function faultOf({ command, events }: Merged, reason: string): CommandFau
 }
 
 /** The commands that keep a reject, and change nothing when it is kept. */
-function keeping(keys: RedisKeys, owner: Owner, reject: KeptReject): [name: string, ...args: Sendable[]][] {
+function keeping(keys: RedisKeys, owner: Owner, reject: KeptReject): [name: string, key: string, ...args: Sendable[]][] {
   const { arrivedAtMs, why, raw } = reject;
   const { step, code, reason, path = '' } = why;
   const key = keys.reject(owner, reject, step);

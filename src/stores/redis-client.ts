@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Cluster, Command, Redis } from 'ioredis';
+import { Cluster, Redis } from 'ioredis';
 import { parseRedisUrl } from './redis-url.ts';
-import { RespWriter, type Sendable } from './resp-writer.ts';
+
+/** An argument as the client takes it. */
+export type Sendable = string | number | Buffer;
 
 export interface RedisClientOptions {
   /** How long the server may be silent while it is to answer, in milliseconds, before it counts as gone. */
@@ -21,7 +23,6 @@ export class RedisClient {
   /** Host and port, as messages name the server. */
   readonly where: string;
   readonly #redis: Redis | Cluster;
-  readonly #writers: RespWriter[] = [];
   /** What went wrong with the connection last. */
   #lost: Error | undefined;
 
@@ -95,24 +96,6 @@ export class RedisClient {
     }
   }
 
-  /**
-   * Calls a script: `EVALSHA` with its sum, or `EVAL` with its text.
-   *
-   * @param keys at least one
-   */
-  async script(name: 'EVAL' | 'EVALSHA', script: string, keys: readonly string[], args: readonly Sendable[]): Promise<unknown> {
-    const writer = this.#writers.pop() ?? new RespWriter();
-    try {
-      const call = new WrittenCommand(name, [script, '1', keys[0]!], writer.write(name, [script, keys.length], keys, args));
-      const answer = await this.#redis.sendCommand(call);
-      // Of a call that failed the bytes may still be on their way.
-      this.#writers.push(writer);
-      return answer;
-    } catch (error) {
-      throw this.#explained(error);
-    }
-  }
-
   /** Sends commands in one go; the answers in their order. Throws the first error among them. */
   async callAll(commands: readonly (readonly [name: string, ...args: Sendable[]])[]): Promise<unknown[]> {
     const answers = await Promise.allSettled(commands.map(([name, ...args]) => this.#redis.call(name, args)));
@@ -156,20 +139,6 @@ export class RedisClient {
     if (hint) return new RedisError(`${this.where}: ${hint}: ${cause.message}`, cause.message, { cause });
     if (isLost) return new LostConnectionError(`${this.where}: no connection: ${cause.message || cause.code}`, { cause });
     return new RedisError(`${this.where}: ${message}`, message, { cause });
-  }
-}
-
-/** A command whose bytes are there; its arguments only tell a cluster the way. */
-class WrittenCommand extends Command {
-  readonly #bytes: Buffer;
-
-  constructor(name: string, args: string[], bytes: Buffer) {
-    super(name, args, { replyEncoding: 'utf8' });
-    this.#bytes = bytes;
-  }
-
-  override toWritable(): Buffer {
-    return this.#bytes;
   }
 }
 

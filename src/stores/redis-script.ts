@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
+import { MAX_ARGUMENTS } from './check-command.ts';
 import type { Script } from './commands.ts';
+import { MAX_SET } from './score-memory.ts';
 
 /**
  * Takes a shard over from an epoch, unless another one has begun: a call that comes late, when one has been made in its place, would fence its
@@ -15,74 +17,143 @@ redis.call('HSET', KEYS[1], ARGV[1], own)
 return own
 `;
 
-/** What a compound command does, with its arguments from ARGV[from] to ARGV[to]; the first is the key. */
+/**
+ * What a compound command does, with its arguments from A[from] to A[to]; the first is the key. A call of the server's takes a microsecond, of
+ * which a number that has to be made text is a quarter, and a time that has to be reckoned another.
+ */
 const COMPOUNDS = `
-local call, compounds = redis.call, {}
+local A = cmsgpack.unpack(ARGV[#ARGV])
+local call, compounds, moments, ranks = redis.call, {}, {}, {}
+
+local function expire(key, ms)
+  local at = moments[ms]
+  if not at then
+    local now = call('TIME')
+    at = string.format('%.0f', now[1] * 1000 + math.floor(now[2] / 1000) + ms)
+    moments[ms] = at
+  end
+  return call('PEXPIREAT', key, at)
+end
+
+local function cut(key, keep)
+  local last = ranks[keep] or string.format('%d', -keep - 1)
+  ranks[keep] = last
+  call('ZREMRANGEBYRANK', key, '0', last)
+end
 
 -- key, keep, expiry in ms, members: each once, the last one comes to stand first
 function compounds.recent(from, to)
-  local key = ARGV[from]
-  for i = from + 3, to do call('LREM', key, 0, ARGV[i]) end
-  local length, keep = call('LPUSH', key, unpack(ARGV, from + 3, to)), tonumber(ARGV[from + 1])
-  if length > keep then call('LTRIM', key, 0, keep - 1) end
-  call('PEXPIRE', key, ARGV[from + 2])
+  local key, keep = A[from], tonumber(A[from + 1])
+  for i = from + 3, to do call('LREM', key, '0', A[i]) end
+  if call('LPUSH', key, unpack(A, from + 3, to)) > keep then call('LTRIM', key, '0', keep - 1) end
+  expire(key, A[from + 2])
 end
 
--- key, keep, expiry in ms, a set of members without a score or nothing; then, over and over: how many members, and for each its name and
--- what to add to its score. Cut to its size after each such group, as if it were a command of its own; that can wait when all of them fit in.
-function compounds.rank(from, to)
-  local key, keep, without = ARGV[from], tonumber(ARGV[from + 1]), ARGV[from + 3]
-  local cuts = call('ZCARD', key) + (to - from - 3) / 2 > keep
-  if without ~= '' and call('SCARD', without) == 0 then without = '' end
-  local at = from + 4
-  while at <= to do
-    local last = at + 2 * ARGV[at]
-    for i = at + 1, last, 2 do
-      if without == '' or call('SISMEMBER', without, ARGV[i]) == 0 then call('ZINCRBY', key, ARGV[i + 1], ARGV[i]) end
+-- what of a list of members, each with a number, is not in a set
+local function lacking(set, list)
+  local names, left = {}, {}
+  for i = 2, #list, 2 do names[#names + 1] = list[i] end
+  if #names == 0 then return left end
+  for i, is in ipairs(call('SMISMEMBER', set, unpack(names))) do
+    if is == 0 then
+      left[#left + 1] = list[2 * i - 1]
+      left[#left + 1] = list[2 * i]
     end
-    if cuts then call('ZREMRANGEBYRANK', key, 0, -keep - 1) end
-    at = last + 1
   end
-  call('PEXPIRE', key, ARGV[from + 2])
+  return left
+end
+
+-- key, keep, expiry in ms, a set of members without a score or nothing; then lists of members, each with what to add to its score. Cut to its
+-- size after each list, as if that were a command of its own.
+function compounds.rank(from, to)
+  local key, without = A[from], A[from + 3]
+  local leavesOut = without ~= '' and call('SCARD', without) > 0
+  for i = from + 4, to do
+    local list = A[i]
+    if leavesOut then list = lacking(without, list) end
+    for j = 1, #list, 2 do call('ZINCRBY', key, list[j], list[j + 1]) end
+    cut(key, A[from + 1])
+  end
+  expire(key, A[from + 2])
+end
+
+-- a rank, and as JSON what its keys held before: the members and scores, and the members without one
+function compounds.learn(from, to)
+  local key, without, list = A[from], A[from + 3], A[from + 4]
+  if call('ZCARD', key) > ${MAX_SET} or (without ~= '' and call('SCARD', without) > ${MAX_SET}) then
+    compounds.rank(from, to)
+    return 'large'
+  end
+  local scores = call('ZRANGE', key, '0', '-1', 'WITHSCORES')
+  local others = without ~= '' and call('SMEMBERS', without) or {}
+  local isNew = #scores + #others == 0
+  if isNew and from + 4 == to and #list > 0 then
+    call('ZADD', key, unpack(list))
+    cut(key, A[from + 1])
+    expire(key, A[from + 2])
+  else
+    compounds.rank(from, to)
+  end
+  return isNew and '' or cjson.encode({ scores, others })
+end
+
+local function inParts(name, key, list, from, to)
+  for i = from, to, ${MAX_ARGUMENTS} do call(name, key, unpack(list, i, math.min(i + ${MAX_ARGUMENTS - 1}, to))) end
+end
+
+-- key, expiry in ms, a list of scores, each with its member, and members to take out before
+function compounds.put(from, to)
+  local key, list = A[from], A[from + 2]
+  inParts('ZREM', key, A, from + 3, to)
+  inParts('ZADD', key, list, 1, #list)
+  expire(key, A[from + 1])
 end
 `;
 
 /**
- * Runs the commands from ARGV[at] on: for each its name, how many arguments it has, and those, the key first. Leaves in `refused`, for each
+ * Runs the commands of A: for each its name, how many arguments it has, and those, the key first. Leaves in `refused`, for each
  * that was refused, its place (from 0) and why; a command that is refused fails alone.
  */
 const COMMANDS = `
-local refused, index, size, pcall_redis = {}, 0, #ARGV, redis.pcall
+local refused, told, index, at, size = {}, {}, 0, 1, #A
 while at <= size do
-  local name, from = ARGV[at], at + 2
-  local to = at + 1 + ARGV[at + 1]
+  local name, from = A[at], at + 2
+  local to = at + 1 + A[at + 1]
   local compound, why = compounds[name], nil
   if compound then
-    local ok, failure = pcall(compound, from, to)
-    if not ok then why = type(failure) == 'table' and failure.err or failure end
+    local ok, result = pcall(compound, from, to)
+    if not ok then
+      why = type(result) == 'table' and result.err or result
+    elseif result then
+      told[#told + 1] = index
+      told[#told + 1] = result
+    end
   else
-    local result = pcall_redis(name, unpack(ARGV, from, to))
+    local result = redis.pcall(name, unpack(A, from, to))
     if type(result) == 'table' and result.err then why = result.err end
   end
   if why then
     why = string.gsub(tostring(why), ',? script: %x+.*$', '')
     refused[#refused + 1] = index
     refused[#refused + 1] = why
-    pcall(reject, index, why, ARGV[from], name, from, to)
+    pcall(reject, index, why, A[from], name, from, to)
   end
   index, at = index + 1, to + 1
 end
-return refused
+return { refused, told }
 `;
 
 /**
- * One batch, all of it or nothing. KEYS: positions, list of rejects. ARGV: what the key of a reject begins with; a line for each event (its
+ * One batch, all of it or nothing. KEYS: positions, list of rejects, the call that came last. ARGV: what the key of a reject begins with; a line for each event (its
  * arrival, its place in its shard, its shard), an empty line, and a line for each command, the events it stands for; how many shards, and
- * for each its name, its field as this run left it and as it is to be; then the commands.
+ * for each its name, its field as this run left it and as it is to be; the call before, nothing when it need not be known, and this one; 1 when
+ * the commands rest on what is remembered; the commands, packed, and in that case behind them the sets they rest on: how to count them, key, size.
  *
- * The positions are written first: what refuses all writes (no memory, a replica) then refuses the batch as a whole. From there on nothing
- * may raise an error, as a script that fails midway is not rolled back. An event whose command is refused is a reject by the same call,
+ * Before the commands this call and the positions are written: what refuses all writes (no memory, a replica) then refuses the batch as a whole.
+ * From there on nothing may raise an error, as a script that fails midway is not rolled back. An event whose command is refused is a reject by the same call,
  * with the command, but without its own bytes, which the store has never seen.
+ *
+ * A call that was sent while the one before was under way, or rests on what that left, takes place right behind it or not at all.
  */
 export const BATCH = `
 local positions, at = KEYS[1], 4
@@ -91,6 +162,18 @@ for i = 1, tonumber(ARGV[3]) do
   if stored ~= ARGV[at + 1] then return redis.error_reply('STANDS ' .. i .. ' ' .. stored) end
   at = at + 3
 end
+if ARGV[at] ~= '' and call('GET', KEYS[3]) ~= ARGV[at] then
+  return redis.error_reply('FORGET another call has come between this one and the one before it')
+end
+if ARGV[at + 2] == '1' then
+  local sizes = table.remove(A)
+  for i = 1, #sizes, 3 do
+    if redis.pcall(sizes[i], sizes[i + 1]) ~= tonumber(sizes[i + 2]) then
+      return redis.error_reply('FORGET ' .. sizes[i + 1] .. ' is not as this run left it')
+    end
+  end
+end
+call('SET', KEYS[3], ARGV[at + 1])
 at = 4
 for _ = 1, tonumber(ARGV[3]) do
   call('HSET', positions, ARGV[at], ARGV[at + 2])
@@ -106,8 +189,8 @@ local function reject(index, why, key, name, from, to)
       if line == '' then lines = standsFor else lines[#lines + 1] = line end
     end
   end
-  local command = { name }
-  for i = from, to do command[#command + 1] = ARGV[i] end
+  local command = { name == 'learn' and 'rank' or name }
+  for i = from, to do command[#command + 1] = A[i] end
   local isText, text = pcall(cjson.encode, command)
   for number in string.gmatch(standsFor[index + 1], '%d+') do
     local arrival, place, shard = string.match(events[number + 1], '^(%S+) (%S+) (.*)$')
@@ -122,7 +205,7 @@ end
 /**
  * What a batch does in one slot of a cluster. KEYS: the slot's positions, then all keys that it touches. ARGV: how many shards; for each its
  * name, where the run stands in it (nothing at its beginning) and up to where this call comes; for each command a line of the events it
- * stands for, each its place and its shard, with tabs between; then the commands.
+ * stands for, each its place and its shard, with tabs between; then the commands, packed.
  *
  * When the slot has more of some shard than the run, it does nothing and returns -1 and what the slot has of each. Why a command was
  * refused stays in the slot's hash until it is kept elsewhere.
@@ -151,7 +234,6 @@ for _ = 1, count do
   at = at + 3
 end
 local about = ARGV[at]
-at = at + 1
 
 local standsFor
 local function reject(index, why, key)
@@ -185,9 +267,9 @@ compounds[${quoted(`script:${name}`)}] = function(from, to)
   local run = function(KEYS, ARGV)
 ${lua}
   end
-  local keys, args, more = { ARGV[from] }, {}, tonumber(ARGV[from + 1])
-  for i = from + 2, from + 1 + more do keys[#keys + 1] = ARGV[i] end
-  for i = from + 2 + more, to do args[#args + 1] = ARGV[i] end
+  local keys, args, more = { A[from] }, {}, tonumber(A[from + 1])
+  for i = from + 2, from + 1 + more do keys[#keys + 1] = A[i] end
+  for i = from + 2 + more, to do args[#args + 1] = A[i] end
   run(keys, args)
 end
 `;

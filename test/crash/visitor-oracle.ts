@@ -73,7 +73,8 @@ export function visitorKeysOf(
     const user = columns[USER] || columns[DOMAIN_USER];
     if (!sku || !user) continue;
 
-    const score = weight * 2 ** ((arrivals.get(`${record.shard}:${record.sequence}`)! - Date.UTC(2026, 0, 1)) / WEEK_MS);
+    const age = arrivals.get(`${record.shard}:${record.sequence}`)! - Date.UTC(2026, 9, 1);
+    const score = Math.round(weight * (1000 * 2 ** (Math.floor(age / (WEEK_MS / 128)) / 128)));
     add(`interest:{${user}}`, sku, score);
     brand ??= brands.get(sku);
     if (brand !== undefined) add(`brands:{${user}}`, brand, score);
@@ -83,7 +84,8 @@ export function visitorKeysOf(
       scored.get(`recommended:{${user}}`)?.delete(sku);
     }
     const nearest = [...(similar.get(sku) ?? [])].toSorted(([, a], [, b]) => b - a).slice(0, 20);
-    for (const [other, likeness] of nearest) if (!own.has(other)) add(`recommended:{${user}}`, other, likeness * score);
+    for (const [other, likeness] of nearest)
+      if (!own.has(other)) add(`recommended:{${user}}`, other, Math.round(likeness * score));
     if (action.endsWith('view')) {
       const others = (viewed.get(`viewed:{${user}}`) ?? []).filter((one) => one !== sku);
       viewed.set(`viewed:{${user}}`, [sku, ...others].slice(0, 20));

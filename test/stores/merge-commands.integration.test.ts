@@ -19,6 +19,7 @@ import {
 } from '../../src/stores/commands.ts';
 import { CommandMerger, type Merged } from '../../src/stores/merge-commands.ts';
 import { redis } from '../../src/stores/redis.ts';
+import { contentsOf } from '../support/redis-contents.ts';
 import { type RedisServer, startRedis } from '../support/redis.ts';
 
 let server: RedisServer;
@@ -145,21 +146,5 @@ async function keysAfter(batches: readonly (readonly Merged[])[]): Promise<unkno
     });
   await store.close();
   const keys = (await client.keys('*')).filter((key) => !key.startsWith('millrace:')).sort();
-  return Promise.all(keys.map(async (key) => [key, await contents(key), (await client.pttl(key)) > 0]));
-}
-
-async function contents(key: string): Promise<unknown> {
-  const { client } = server;
-  switch (await client.type(key)) {
-    case 'string':
-      return client.get(key);
-    case 'hash':
-      return client.hgetall(key);
-    case 'list':
-      return client.lrange(key, 0, -1);
-    case 'set':
-      return (await client.smembers(key)).sort();
-    default:
-      return client.zrange(key, '0', '-1', 'WITHSCORES');
-  }
+  return Promise.all(keys.map(async (key) => [key, await contentsOf(client, key), (await client.pttl(key)) > 0]));
 }

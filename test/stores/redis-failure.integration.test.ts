@@ -7,7 +7,7 @@ import { pipeline } from '../../src/pipeline.ts';
 import { run } from '../../src/run/run.ts';
 import { apply } from '../../src/sinks/apply.ts';
 import { scripted } from '../../src/sources/scripted.ts';
-import { incrby, zincrby } from '../../src/stores/commands.ts';
+import { incrby, rank, zincrby } from '../../src/stores/commands.ts';
 import { redis } from '../../src/stores/redis.ts';
 import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts';
 import type { FaultKind } from '../support/fault-proxy/plan.ts';
@@ -52,6 +52,7 @@ let deadlineMs = 0;
 beforeEach(() => void (deadlineMs = Date.now() + 4_000));
 
 const EVENTS = 60;
+const bounds = { keep: 100, expire: { days: 1 } };
 /** Six deliveries of ten events, with a moment in between; the commands of every fifth event are refused. */
 const script = {
   'shard-1': Array.from({ length: 6 }, (_, i) => [Array.from({ length: 10 }, (_, j) => `${i * 10 + j}`), { pauseMs: 20 }]).flat(),
@@ -66,10 +67,15 @@ async function counted(url = proxy.url, during: (diagnostic: Diagnostic) => void
       .from(scripted(script))
       .to(
         apply(
-          redis(url, { timeoutMs: 500 }),
+          redis(url, { timeoutMs: 500, rememberScores: 1_000 }),
           (data) => {
             const n = Number(Buffer.from(data).toString());
-            return [incrby('n', 1), zincrby('sums', 1.5, `m${n % 3}`), ...(n % 5 === 0 ? [incrby('text', 1)] : [])];
+            const likes = rank(
+              `likes${n % 3}`,
+              ['a', 'b', 'c', 'd'].map((member) => [member, n] as const),
+              bounds,
+            );
+            return [incrby('n', 1), zincrby('sums', 1.5, `m${n % 3}`), likes, ...(n % 5 === 0 ? [incrby('text', 1)] : [])];
           },
           { maxEvents: 4 },
         ),
@@ -91,6 +97,10 @@ async function expectExact(): Promise<void> {
   const { client } = server;
   expect(await client.get('n')).toBe(String(EVENTS));
   expect(await client.zrange('sums', '0', '-1', 'WITHSCORES')).toEqual(['m0', '30', 'm1', '30', 'm2', '30']);
+  for (const [i, sum] of [570, 590, 610].entries())
+    expect(await client.zrange(`likes${i}`, '0', '-1', 'WITHSCORES')).toEqual(
+      ['a', 'b', 'c', 'd'].flatMap((one) => [one, `${sum}`]),
+    );
   const keys = await client.zrange('millrace:rejects:p', '0', '-1');
   expect(keys).toHaveLength(EVENTS / 5);
   const raws = await Promise.all(keys.map((key) => client.hget(key, 'raw')));
@@ -110,7 +120,7 @@ describe('a call whose outcome is unknown', () => {
     ['drop-answer', 'EVAL'],
     ['late', 'EVAL'],
   ])('because of %s of %s is made once', async (kind, on) => {
-    for (const at of [0, 1, 3]) void proxy.inject({ kind, on, at, bytes: 100, delayMs: 150 });
+    for (const at of [0, 1, 3, 6, 8]) void proxy.inject({ kind, on, at, bytes: 100, delayMs: 150 });
     if (on === 'HMGET') void proxy.inject({ kind: 'drop-answer', on: 'EVALSHA', at: 2 });
     const told = await counted();
     await expectExact();

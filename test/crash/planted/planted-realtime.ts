@@ -34,6 +34,7 @@ export async function runPlantedRealtime(plant: (right: OpenCommandStore) => Par
         async open(context) {
           const right = await store.open(context);
           return {
+            callsAtOnce: 1,
             acquire: (owner, shard) => right.acquire(owner, shard),
             positions: (owner, shards) => right.positions(owner, shards),
             execute: (owner, batch) => right.execute(owner, batch),
