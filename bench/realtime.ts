@@ -5,11 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { parseArgs } from 'node:util';
-import type { Redis } from 'ioredis';
 import { realtime, weights } from '../pipelines/realtime.ts';
 import { run, scripted } from '../src/index.ts';
 import { startRedis } from '../test/support/redis.ts';
 import { python } from './old/python.ts';
+import { redisCpuSeconds } from './redis-cpu.ts';
 import { differences, expectedOf } from './visits-oracle.ts';
 import { ARRIVED_AT_MS, fillLookups, visits } from './visits.ts';
 
@@ -46,9 +46,9 @@ const folder = await mkdtemp(join(tmpdir(), 'millrace-bench-'));
 const server = await startRedis({ settings: { appendonly: 'no' } });
 try {
   await fillLookups(server.client);
-  const before = await cpuSecondsOf(server.client);
+  const before = await redisCpuSeconds(server.client);
   const took = values.how === 'old' ? await old() : await millrace();
-  const serverCpuSeconds = (await cpuSecondsOf(server.client)) - before;
+  const serverCpuSeconds = (await redisCpuSeconds(server.client)) - before;
   const expected = await expectedOf(lines, weights, server.client);
   const differing = await differences(server.client, expected);
   const { recommended = 0, ...others } = differing;
@@ -101,12 +101,4 @@ async function old(): Promise<Took> {
   await input.close();
   if (code !== 0) throw new Error(`bench: the old script ended with ${String(code)}`);
   return JSON.parse(printed) as Took;
-}
-
-async function cpuSecondsOf(client: Redis): Promise<number> {
-  const info = await client.info('cpu');
-  return ['used_cpu_sys', 'used_cpu_user'].reduce(
-    (sum, name) => sum + Number(new RegExp(`^${name}:(.*)`, 'm').exec(info)![1]),
-    0,
-  );
 }

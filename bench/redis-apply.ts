@@ -4,6 +4,7 @@ import { commands, Event, apply, redis } from '../src/index.ts';
 import { Ledger } from '../src/ledger.ts';
 import { Origin } from '../src/event.ts';
 import { startRedis } from '../test/support/redis.ts';
+import { redisCpuSeconds } from './redis-cpu.ts';
 
 /**
  * What it costs to bring seven commands an event to a Redis server of its own (append-only file off), one batch after the other:
@@ -60,12 +61,12 @@ function commandsOf({ user, sku, brand, weight }: Action): commands.Command[] {
 const play = values.by === 'apply' ? await byApply() : byPipeline();
 await play(0, Math.min(50_000, total));
 const cpuBefore = process.cpuUsage();
-const serverBefore = await serverCpu();
+const serverBefore = await redisCpuSeconds(server.client);
 const startedAt = performance.now();
 await play(50_000, total);
 const seconds = (performance.now() - startedAt) / 1000;
 const { user, system } = process.cpuUsage(cpuBefore);
-const serverCpuSeconds = (await serverCpu()) - serverBefore;
+const serverCpuSeconds = (await redisCpuSeconds(server.client)) - serverBefore;
 await server.stop();
 const peakMiB = Math.round(process.resourceUsage().maxRSS / 1024);
 const line = { events: total, seconds, cpuSeconds: (user + system) / 1e6, serverCpuSeconds, peakMiB };
@@ -121,10 +122,4 @@ function byPipeline(): (from: number, count: number) => Promise<void> {
       await pipeline.exec();
     }
   };
-}
-
-async function serverCpu(): Promise<number> {
-  const info = await server.client.info('cpu');
-  const of = (name: string): number => Number(new RegExp(`^${name}:([\\d.]+)`, 'm').exec(info)?.[1]);
-  return of('used_cpu_user') + of('used_cpu_sys');
 }

@@ -26,6 +26,7 @@ export interface Group {
 
 const getRecords = (...flags: readonly string[]): readonly string[] => ['bench/get-records.ts', ...flags];
 const realtime = (...flags: readonly string[]): readonly string[] => ['bench/realtime.ts', ...flags];
+const redisLimit = (by: string): readonly string[] => ['bench/redis-limit.ts', '--by', by];
 const core = (...flags: readonly string[]): readonly string[] => ['bench/core.ts', ...flags];
 
 const fromFile = (...flags: readonly string[]): readonly string[] => ['bench/from-file.ts', ...flags];
@@ -164,6 +165,8 @@ export const groups: readonly Group[] = [
       { name: 'old, event by event', command: realtime('--how', 'old') },
       { name: 'old, batches of 1,000', command: realtime('--how', 'old', '--batch', '1000'), against: 'old, event by event' },
       { name: 'millrace', command: realtime(), against: 'old, batches of 1,000' },
+      { name: 'limit: the commands from a bare writer', command: redisLimit('bare'), against: 'old, batches of 1,000' },
+      { name: 'limit: redis-benchmark', command: redisLimit('redis-benchmark'), against: 'old, batches of 1,000' },
     ],
   },
   {
