@@ -39,7 +39,12 @@ for (const group of chosen) {
 }
 if (values.only === undefined && !values.quick) await writeReport(root, { machine: on, rounds, results });
 
-async function measureAll({ rows, quickEvents = 100_000, fileEvents }: Group): Promise<ReadonlyMap<Row, readonly Measured[]>> {
+async function measureAll({
+  rows,
+  quickEvents = 100_000,
+  fileEvents,
+  maxRounds = rounds,
+}: Group): Promise<ReadonlyMap<Row, readonly Measured[]>> {
   const measured = new Map(rows.map((row) => [row, [] as Measured[]]));
   const events = values.quick ? quickEvents : fileEvents;
   const folder = await mkdtemp(join(tmpdir(), 'millrace-bench-'));
@@ -50,7 +55,7 @@ async function measureAll({ rows, quickEvents = 100_000, fileEvents }: Group): P
     ...(fileEvents === undefined ? [] : ['--file', file]),
   ];
   try {
-    for (let round = 0; round < rounds; round++)
+    for (let round = 0; round < Math.min(rounds, maxRounds); round++)
       for (const row of rows) measured.get(row)!.push(await measure([...row.command, ...flags]));
   } finally {
     await rm(folder, { recursive: true });

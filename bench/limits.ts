@@ -9,6 +9,7 @@ import { createGzip, createZstdCompress } from 'node:zlib';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { enrichedColumns } from '../src/index.ts';
 import { LineIndex } from '../src/lines/line-index.ts';
+import { STORAGE_VERSION } from '../src/stores/duckdb/connection.ts';
 import * as duckdbSql from '../src/stores/duckdb/sql.ts';
 import { writeClean } from './clean-file.ts';
 import { here } from './here.ts';
@@ -20,11 +21,11 @@ import { warehouseServer } from './warehouse-server.ts';
 /**
  * What no pipeline on this machine can be faster than, on a file of lines:
  *
- *     node bench/limits.ts [--of read | tabs | gzip | zstd | copy | duckdb] [--events 500000] [--file path]
+ *     node bench/limits.ts [--of read | tabs | gzip | zstd | copy | duckdb | duckdb-newest] [--events 500000] [--file path]
  *
  * `read` reads the file; `tabs` finds its lines and their columns, too; `gzip` and `zstd` compress it; `copy` is `psql \copy` of the rows that the
- * warehouse pipeline would store, and `duckdb` DuckDB's own COPY of them, on one thread. Prints one line of JSON: events, bytes, seconds, CPU
- * seconds of this process (of psql) and of the server, peak memory.
+ * warehouse pipeline would store, and `duckdb` DuckDB's own COPY of them, on one thread, into a file as it makes one by itself; `duckdb-newest` into one of the format that
+ * millrace asks for. Prints one line of JSON: events, bytes, seconds, CPU seconds of this process (of psql) and of the server, peak memory.
  */
 const { values } = parseArgs({
   options: {
@@ -42,7 +43,8 @@ const limits: Readonly<Record<string, () => Promise<Took>>> = {
   gzip: () => here(() => pipeline(blocks(), createGzip({ chunkSize: BLOCK_BYTES }), nowhere())),
   zstd: () => here(() => pipeline(blocks(), createZstdCompress({ chunkSize: BLOCK_BYTES }), nowhere())),
   copy,
-  duckdb,
+  duckdb: () => duckdb(''),
+  'duckdb-newest': () => duckdb(`(STORAGE_VERSION '${STORAGE_VERSION}')`),
 };
 
 const limit = limits[values.of];
@@ -85,10 +87,12 @@ async function copy(): Promise<Took> {
   return took;
 }
 
-async function duckdb(): Promise<Took> {
+async function duckdb(options: string): Promise<Took> {
   const rows = await writeClean(clean, input, false);
-  const instance = await DuckDBInstance.create(join(folder, 'warehouse.duckdb'), { threads: '1' });
+  const instance = await DuckDBInstance.create(':memory:', { threads: '1' });
   const connection = await instance.connect();
+  await connection.run(`ATTACH '${join(folder, 'warehouse.duckdb')}' AS warehouse ${options}`);
+  await connection.run('USE warehouse');
   for (const statement of duckdbSql.createTable({ name: 'events', columns: enrichedColumns })) await connection.run(statement);
   const format = `FORMAT csv, DELIMITER '\t', HEADER false, QUOTE '', ESCAPE '', NULLSTR '', STORE_REJECTS true`;
   const took = await here(() => connection.run(`COPY events FROM '${clean}' (${format})`));

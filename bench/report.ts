@@ -35,7 +35,7 @@ export function pageOf({ machine, rounds, results }: BenchResults): string {
   const others = Object.entries(programs).map(([name, version]) => `${name} ${version}`);
   return `# Benchmarks
 
-Written by \`npm run bench\`: each row is a process of its own, ${rounds} rounds one after the other over all rows of a group; medians, with the least and the
+Written by \`npm run bench\`: each row is a process of its own, up to ${rounds} rounds one after the other over all rows of a group; medians, with the least and the
 greatest. Trust the ratios. "times as many" and "of the CPU" compare with the old chain or what the row's group says; CPU is of all
 processes of a row, its server's counts in "of the CPU".
 
@@ -51,9 +51,10 @@ ${results.map(sectionOf).join('\n\n')}
 
 function sectionOf({ group, measured }: GroupResult): string {
   const counts = [...measured.values()].flat().flatMap(({ events, missing }) => (missing ? [] : [events]));
+  const rounds = Math.max(...[...measured.values()].map(({ length }) => length));
   return `## ${group.title}
 
-\`npm run bench -- --only ${group.name}\`, ${Math.max(...counts).toLocaleString('en')} events
+\`npm run bench -- --only ${group.name}\`, ${Math.max(...counts).toLocaleString('en')} events, ${rounds} rounds
 
 ${asMarkdown(tableOf(group, measured))}`;
 }

@@ -20,7 +20,7 @@ export type DuckdbRow = Readonly<Record<string, unknown>>;
 // third longer to be written.
 const BLOCK_SIZE_BYTES = 131_072;
 const ROW_GROUP_ROWS = 16_384;
-const STORAGE_VERSION = 'v1.5.0';
+export const STORAGE_VERSION = 'v1.5.0';
 
 /** The name of the file's database in our own connection. */
 const CATALOG = 'store';
