@@ -32,7 +32,7 @@ const latenciesMs = new Float64Array(events);
 let measured = 0;
 
 const folder = await mkdtemp(join(tmpdir(), 'millrace-bench-'));
-const server = await warehouseServer();
+const server = await warehouseServer(lines.length);
 try {
   const declared = warehouse.pipeline({
     KINESIS_STREAM: 'bench',

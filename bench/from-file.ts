@@ -35,7 +35,7 @@ const of = values.of === 'text' ? 'text' : 'record';
 const events = Number(values.events);
 const input = await linesFile(values.file, events);
 const folder = await mkdtemp(join(tmpdir(), 'millrace-bench-'));
-const server = values.into === 'postgres' ? await warehouseServer() : undefined;
+const server = values.into === 'postgres' ? await warehouseServer(events) : undefined;
 const minutes = archive(directory(join(folder, 'archive')), {
   prefix: 'snowplow',
   compression: values.compression === 'zstd' ? 'zstd' : 'gzip',

@@ -79,7 +79,7 @@ function findTabs(): void {
 
 async function copy(): Promise<Took> {
   const rows = await writeClean(clean, input, true);
-  const server = await warehouseServer();
+  const server = await warehouseServer(events);
   const statement = `\\copy ${server.table} from '${clean}' with (format text, null '', encoding 'UTF8', on_error ignore, log_verbosity silent)`;
   const took = await server.measured(() => measured(['psql', '-q', '-v', 'ON_ERROR_STOP=1', '-c', statement, server.url]));
   check(await server.count(), rows);

@@ -44,7 +44,7 @@ async function capture(): Promise<Took & { readonly kept: number }> {
 }
 
 async function whole(): Promise<Took & { readonly kept: number }> {
-  const server = await warehouseServer();
+  const server = await warehouseServer(events);
   const took = await server.measured(() => measured([...chain, server.url, server.table]));
   const kept = await server.count();
   await server.stop();

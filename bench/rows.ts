@@ -7,6 +7,8 @@ export interface Row {
   readonly command: readonly string[];
   /** The row to which this one's CPU is compared: what the difference between the two costs an event, and their ratio. */
   readonly against?: string;
+  /** `--quick` leaves it out, and says so. */
+  readonly takesLong?: boolean;
   /** How many steps more than that row it has: the difference is told for one. @default 1 */
   readonly steps?: number;
 }
@@ -18,8 +20,8 @@ export interface Group {
   /** Which columns it has. */
   readonly table: TableKind;
   readonly rows: readonly Row[];
-  /** How many events a row gets with `--quick`. @default 100_000 */
-  readonly quickEvents?: number;
+  /** How many events a row gets with `--quick`; `own` are as many as without. @default 100_000 */
+  readonly quickEvents?: number | 'own';
   /** More rounds than this are not worth their time, where a row takes long. @default all of them */
   readonly maxRounds?: number;
   /** The rows read one file of so many events: its path comes as `--file`. */
@@ -83,6 +85,7 @@ export const groups: readonly Group[] = [
       ...[1, 10, 60].map((millions) => ({
         name: `${millions} million identities`,
         command: core('--fused', 'on', '--ids', String(millions * 1e6)),
+        takesLong: millions > 10,
         against: '1 million identities',
       })),
     ],
@@ -92,9 +95,11 @@ export const groups: readonly Group[] = [
     title: 'dedupe alone, deliveries of a thousand, 5 % more new ones than it may remember and then nine tenths of them again',
     table: 'dedupe',
     maxRounds: 3,
+    quickEvents: 'own',
     rows: [1, 10, 60].map((millions) => ({
       name: `${millions} million identities`,
       command: ['bench/dedupe.ts', '--ids', String(millions * 1e6)],
+      takesLong: millions > 1,
     })),
   },
   {
@@ -178,7 +183,7 @@ export const groups: readonly Group[] = [
     name: 'redis',
     title: 'Seven commands an event into a redis-server of its own, batches of 1,000, one after the other',
     table: 'server',
-    quickEvents: 50_000,
+    quickEvents: 20_000,
     rows: [
       { name: "ioredis's pipeline, at least once", command: ['bench/redis-apply.ts', '--by', 'pipeline'] },
       { name: 'apply, exactly once', command: ['bench/redis-apply.ts'], against: "ioredis's pipeline, at least once" },
@@ -189,7 +194,7 @@ export const groups: readonly Group[] = [
     title:
       'The whole realtime pipeline on one thread: from when a line is due in its process, evenly, until Redis has answered; after three seconds of warm-up',
     table: 'latency',
-    quickEvents: 5_000,
+    quickEvents: 2_000,
     rows: [1000, 5000, 20_000].map((rate) => ({
       name: `${rate.toLocaleString('en')} events/s`,
       command: ['bench/latency.ts', '--rate', String(rate)],
@@ -199,7 +204,7 @@ export const groups: readonly Group[] = [
     name: 'end-to-end',
     title: 'The same behind kinesis-local, 20 events/s: from PutRecord until the key is there',
     table: 'latency',
-    quickEvents: 40,
+    quickEvents: 20,
     rows: [
       { name: 'polling', command: ['bench/end-to-end.ts'] },
       { name: 'fan-out', command: ['bench/end-to-end.ts', '--mode', 'fan-out'] },
@@ -210,7 +215,7 @@ export const groups: readonly Group[] = [
     title:
       'The whole warehouse pipeline, windows of a second, Postgres (fsync on) and a folder of gzip: from when an event is due in its process, evenly, until its row can be seen; after three seconds of warm-up',
     table: 'latency',
-    quickEvents: 10_000,
+    quickEvents: 5_000,
     rows: [{ name: '5,000 events/s', command: ['bench/freshness.ts'] }],
   },
   {

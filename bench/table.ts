@@ -11,6 +11,8 @@ export interface Measured {
   readonly bytes?: number;
   /** Programs that the machine lacks: nothing was measured. */
   readonly missing?: readonly string[];
+  /** Why else nothing was measured. */
+  readonly leftOut?: string;
   /** What its server spent. */
   readonly serverCpuSeconds?: number;
   /** Half, 99 % and 99.9 % of its events took no longer. */
@@ -28,6 +30,9 @@ export interface Measured {
   readonly bytesPerId?: number;
   readonly longestMs?: number;
 }
+
+/** What stands for a row that `--quick` has no time for. */
+export const LEFT_OUT: Measured = { events: 0, seconds: 0, cpuSeconds: 0, peakMiB: 0, leftOut: 'too long for --quick' };
 
 /** One column: its head, and what it says of a row that is compared with another, or with none. */
 interface Column {
@@ -110,9 +115,9 @@ export function tableOf(
 ): readonly (readonly string[])[] {
   const columns: readonly Column[] = COLUMNS[table];
   const lines = rows.map((row) => {
-    const missing = missingOf(row, measured);
-    if (missing) return [row.name, `no ${missing.join(', ')} on this machine`, ...columns.slice(1).map(() => '')];
-    const other = rows.find((one) => one.name === row.against && !missingOf(one, measured));
+    const why = whyNot(row, measured);
+    if (why) return [row.name, why, ...columns.slice(1).map(() => '')];
+    const other = rows.find((one) => one.name === row.against && !whyNot(one, measured));
     return [row.name, ...columns.map(({ cell }) => cell(measured.get(row)!, other && measured.get(other), row))];
   });
   return [['', ...columns.map(({ head }) => head)], ...lines];
@@ -131,8 +136,10 @@ export function asMarkdown([head, ...lines]: readonly (readonly string[])[]): st
   return [head!, rule, ...lines].map((line) => `| ${line.join(' | ')} |`).join('\n');
 }
 
-function missingOf(row: Row, measured: ReadonlyMap<Row, readonly Measured[]>): readonly string[] | undefined {
-  return measured.get(row)!.find(({ missing }) => missing)?.missing;
+/** Why a row has nothing to show. */
+function whyNot(row: Row, measured: ReadonlyMap<Row, readonly Measured[]>): string | undefined {
+  const one = measured.get(row)!.find(({ missing, leftOut }) => missing ?? leftOut);
+  return one && (one.leftOut ?? `no ${one.missing!.join(', ')} on this machine`);
 }
 
 function serverCpuPerMillion({ serverCpuSeconds = 0, events }: Measured): number {

@@ -18,8 +18,8 @@ export interface WarehouseServer {
   stop(): Promise<void>;
 }
 
-/** Starts the Postgres that npm brings, with fsync on and as if it had been up for a while, and makes the table as `copyInto` does. */
-export async function warehouseServer(): Promise<WarehouseServer> {
+/** Starts the Postgres that npm brings, with fsync on and as if it had been up for a while, and makes the table as `copyInto` does, for so many events. */
+export async function warehouseServer(events: number): Promise<WarehouseServer> {
   const server = await startPostgres({ fsync: true });
   const query = async (statement: string): Promise<readonly unknown[]> => {
     const client = new pg.Client(server.url);
@@ -29,7 +29,9 @@ export async function warehouseServer(): Promise<WarehouseServer> {
     return rows;
   };
   // Segments of its log are used again and again once it has been up for a while; a fresh one writes each of them twice.
-  await query(`CREATE TABLE filler AS SELECT repeat(md5(i::text), 42) AS filler FROM generate_series(1, 600000) i`);
+  await query(
+    `CREATE TABLE filler AS SELECT repeat(md5(i::text), 42) AS filler FROM generate_series(1, ${Math.ceil(events * 1.2)}) i`,
+  );
   await query('DROP TABLE filler');
   await query('CHECKPOINT');
   await query(createTable({ name: TABLE, columns: enrichedColumns }));
