@@ -14,8 +14,8 @@ const SIGNATURE = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1');
 const TRAILER = -1;
 
 /**
- * Writes lines in COPY's binary format, which costs the server two thirds of what text does: 0.6 µs a line of 131 columns
- * here, in WebAssembly. Its memory is of one size, whatever comes.
+ * Writes lines in COPY's binary format, which costs the server about three quarters of what text does, in WebAssembly. Its memory is of one
+ * size, whatever comes.
  */
 export class BinaryLines {
   readonly #module: BinaryModule;
