@@ -20,8 +20,9 @@ export interface Noise {
 
 /** What every log line of the enricher has in it, in its logger's name: a cheap first test, the cheaper for its rare first letter. */
 export const LOGGER = Buffer.from('KinesisS');
+const THROWN_WORDS = ['Exception', 'Error', 'Throwable'];
 /** What an exception's name ends with. */
-export const THROWN = ['Exception', 'Error', 'Throwable'].map((word) => Buffer.from(word));
+export const THROWN = THROWN_WORDS.map((word) => Buffer.from(word));
 /** What every bad row begins with: a cheap first test. */
 export const BAD_ROW = Buffer.from('{"line":"');
 
@@ -55,11 +56,11 @@ const throwable = String.raw`(?:[a-z][\w$]*\.)+[A-Z][\w$]*(?:Exception|Error|Thr
 const exception = String.raw`(?:Caused by: )?${throwable}(?:: [^\t\n]{0,1000})?$`;
 const frame = String.raw`\tat [\w.$<>]+\((?:[\w$]+\.(?:java|scala):\d+|[\w$]+\.(?:java|scala)|Native Method|Unknown Source)\)|\t\.\.\. \d+ more`;
 const badRow = String.raw`\{"line":"[\w+/=-]*","errors":\[(?:"(?:[^"\\\t\n]|\\.)*",?)*\](?:,"failure_tstamp":"[^"\t\n]*")?\}`;
+const marked = `${head}(?:(?<message>${message})|(?<key>Partition key: ))?|(?<badRow>${badRow})|${frame}`;
 // An exception's first line tells where it begins only at a line's start, or behind a last column, which is a number or a time.
-const anywhere = new RegExp(
-  `${head}(?:(?<message>${message})|(?<key>Partition key: ))?|(?<badRow>${badRow})|${frame}|(?:^|(?<=\\t[\\d :.-]{0,40}))${exception}|(?<thrown>${throwable})`,
-  'g',
-);
+const anywhere = new RegExp(`${marked}|(?:^|(?<=\\t[\\d :.-]{0,40}))${exception}|(?<thrown>${throwable})`, 'g');
+// Any letter may begin an exception's name, so looking for one costs ten times what the rest does.
+const anywhereButThrown = new RegExp(marked, 'g');
 
 const keyWord = /[\w.:%-]{1,253}/y;
 const keyUuid = new RegExp(uuid, 'y');
@@ -75,7 +76,8 @@ export interface Heard {
 /** Finds all that may be noise in a text of one line, in order. */
 export function findNoise(text: string, { apps, exceptions }: Heard): Noise[] {
   const found: Noise[] = [];
-  for (const match of text.matchAll(anywhere)) {
+  const thrownHere = THROWN_WORDS.some((word) => text.includes(word));
+  for (const match of text.matchAll(thrownHere ? anywhere : anywhereButThrown)) {
     const { thread = '', message: known, key, badRow: refused, thrown } = match.groups!;
     const at = match.index;
     const end = at + match[0].length;
@@ -153,7 +155,7 @@ const blockHead =
 
 /** Where the first line of a block of java.util.logging begins, at the end of a line; -1 when there is none. */
 export function blockAt(text: string): number {
-  return text.search(blockHead);
+  return text.includes('com.amazonaws.') ? text.search(blockHead) : -1;
 }
 
 /** Says whether a line is the second line of such a block. */

@@ -45,6 +45,11 @@ export class NoiseKnowledge {
     return this.#isPlausible(columnsOf(record));
   }
 
+  /** The visitor's address in a record, in latin1. */
+  addressOf(record: Uint8Array): string {
+    return this.#field(columnsOf(record) === 98 ? 12 : 13);
+  }
+
   learn(record: Uint8Array): void {
     this.#learn(columnsOf(record));
   }

@@ -1,3 +1,4 @@
+import { lineIndex } from '../lines/line-index.ts';
 import type { Noise } from './noise-grammar.ts';
 import type { NoiseKnowledge } from './noise-knowledge.ts';
 import { type Key, type Piece, firstPiece, isTold, joinPieces, keyOf, keysOf, slackOf } from './noise-pieces.ts';
@@ -78,9 +79,11 @@ export class NoiseMoves {
 
   #text(reading: Reading, line: NoisyLine, start: number, end: number, key?: number): Reading {
     if (start === end) return reading;
-    const bytes = line.bytes.subarray(start, end);
+    // A whole line stays the same object: its columns are looked for once for all readings.
+    const bytes = start === 0 && end === line.bytes.length ? line.bytes : line.bytes.subarray(start, end);
     const from = line.from + start;
-    const tabs = countTabs(bytes);
+    lineIndex.add(bytes);
+    const tabs = lineIndex.count - 1;
     let { cost, isSpoilt } = reading;
     if (!reading.open) cost += tabs === 0 ? Cost.headless : 0;
     else if (reading.isTorn) cost += tabs === 0 ? Cost.headless : 0;
@@ -149,7 +152,7 @@ export class NoiseMoves {
       if (begin.key !== undefined) keys = this.#decideByApp(begin, keys);
       else if (apps.size > 0 && !apps.has(bytes.toString('latin1', 0, bytes.indexOf(TAB)))) cost += Cost.newApp;
       if (keys.some((key) => !key.isDue)) {
-        const address = bytes.toString('latin1').split('\t', 14)[reading.columns === 98 ? 12 : 13]!;
+        const address = this.#knowledge.addressOf(bytes);
         keys = keys.map((key) => (key.isDue ? key : { ...key, met: key.met | bit(key.keys.indexOf(address)) }));
       }
     }
@@ -202,10 +205,4 @@ function isAtPage(start: number, length: number): boolean {
 
 function bit(index: number): number {
   return index < 0 ? 0 : 1 << index;
-}
-
-function countTabs(bytes: Buffer): number {
-  let tabs = 0;
-  for (let i = 0; i < bytes.length; i++) if (bytes[i] === TAB) tabs++;
-  return tabs;
 }

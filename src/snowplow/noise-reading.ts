@@ -100,14 +100,28 @@ export function isDoubtful({ tornFor }: Reading): boolean {
 /** Sorts readings, best first; keeps one of those that are the same from here on, and none that is hopeless. */
 export function prune(readings: Reading[]): Reading[] {
   readings.sort((a, b) => a.cost - b.cost);
-  const kept = new Map<string, Reading>();
+  const kept: Reading[] = [];
   for (const reading of readings) {
     if (reading.cost > readings[0]!.cost + HOPELESS) break;
-    const { columns, owesNewline, openId, foundId, keys, isSpoilt, isTorn, leftIn, tornFor } = reading;
-    const same = `${columns},${owesNewline},${isSpoilt},${isTorn},${leftIn},${tornFor},${openId},${foundId},${keys.map(({ id, met, isDue }) => `${id} ${met} ${isDue}`).join()}`;
-    if (!kept.has(same)) kept.set(same, reading);
+    if (!kept.some((better) => isSame(better, reading))) kept.push(reading);
   }
-  return [...kept.values()];
+  return kept;
+}
+
+/** Says whether two readings are the same from here on. */
+function isSame(a: Reading, b: Reading): boolean {
+  return (
+    a.columns === b.columns &&
+    a.owesNewline === b.owesNewline &&
+    a.isSpoilt === b.isSpoilt &&
+    a.isTorn === b.isTorn &&
+    a.leftIn === b.leftIn &&
+    a.tornFor === b.tornFor &&
+    a.openId === b.openId &&
+    a.foundId === b.foundId &&
+    a.keys.length === b.keys.length &&
+    a.keys.every(({ id, met, isDue }, i) => id === b.keys[i]!.id && met === b.keys[i]!.met && isDue === b.keys[i]!.isDue)
+  );
 }
 
 /** What a reading found, last first. */
