@@ -6,7 +6,8 @@ import { DuckdbStore } from './store.ts';
 import type { Ask, Call, FromThread, ToThread } from './thread.ts';
 
 /** The thread that all of DuckDB's work is done in: answers the calls of `thread.ts`. */
-const stores: DuckdbStore[] = [];
+const stores = new Map<number, DuckdbStore>();
+let opened = 0;
 const answers = new Map<number, PromiseWithResolvers<readonly RejectRow[]>>();
 const port = parentPort!;
 const open = workerData as Int32Array<SharedArrayBuffer>;
@@ -33,12 +34,15 @@ port.on('message', (message: ToThread) => {
 async function answer(id: number, call: Call): Promise<unknown> {
   const ask = (question: Ask): void => say({ id, ask: question });
   switch (call.method) {
-    case 'open':
-      return stores.push(await DuckdbStore.open(...call.args)) - 1;
+    case 'open': {
+      const store = await DuckdbStore.open(...call.args);
+      stores.set(++opened, store);
+      return opened;
+    }
     case 'run':
       return run(...call.args);
     case 'commit':
-      return stores[call.store]!.commit(...call.args, {
+      return stores.get(call.store)!.commit(...call.args, {
         send: (pass, numbers) => ask({ lines: { pass, numbers } }),
         refuse: (faults) => {
           const asked = Promise.withResolvers<readonly RejectRow[]>();
@@ -48,20 +52,27 @@ async function answer(id: number, call: Call): Promise<unknown> {
         },
       });
     case 'createTable':
-      return stores[call.store]!.createTable(...call.args);
+      return stores.get(call.store)!.createTable(...call.args);
     case 'acquire':
-      return stores[call.store]!.acquire(...call.args);
+      return stores.get(call.store)!.acquire(...call.args);
     case 'positions':
-      return stores[call.store]!.positions(...call.args);
+      return stores.get(call.store)!.positions(...call.args);
     case 'close':
-      return stores[call.store]!.close();
+      return close(call.store);
   }
+}
+
+async function close(id: number): Promise<void> {
+  const store = stores.get(id)!;
+  stores.delete(id);
+  await store.close();
 }
 
 function say(message: FromThread): void {
   port.postMessage(message);
 }
 
+/** For tests: what this process has open, no other can read. */
 async function run(path: string, statements: string): Promise<unknown> {
   const file = await DuckdbFile.acquire(path, { memoryLimitBytes: 64 * 1024 * 1024, threads: 1 });
   try {
