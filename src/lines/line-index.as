@@ -1,18 +1,16 @@
 // AssemblyScript, https://www.assemblyscript.org: compiled by `npm run wasm` into line-index-wasm.ts.
 //
-// Finds the columns of lines of tab-separated text, sixteen bytes at a time.
+// Finds the columns of lines of tab-separated text, 64 bytes at a time.
 
 /** Where the lines are told: for each row where its line begins and ends, two words. */
 const TABLE: usize = 0x10000;
 /** What was found, a word a row: the number of columns, and above it the marks. */
 const FOUND: usize = 0x11000;
-/** A row of words for each line: one before where it begins, then where each of its columns ends. */
+/** Of the one line that was spread: a word before where it begins, then where each of its columns ends. */
 const ENDS: usize = 0x12000;
-const ROW_BYTES: usize = 640;
-const MANY: usize = 256;
-/** Columns told of a line at most: behind them is room for what sixteen bytes may add. */
-const MAX_COLUMNS: i32 = 140;
-const MAX_COUNT: i32 = 0xffffff;
+/** Columns told of a line at most: behind them is room for what 64 bytes may add. */
+const MAX_COLUMNS: usize = 140;
+const MAX_COUNT: u64 = 0xffffff;
 
 const HAS_NEWLINE: i32 = 0x01000000;
 const HAS_LOGGER: i32 = 0x02000000;
@@ -24,69 +22,134 @@ const HASH: usize = 0xf010;
 /** The 128 bits of a UUID that was read, as four words, the first digits first. */
 const UUID: usize = 0xf020;
 
-/** `KinesisS`: what each log line of the enricher has in its logger's name. */
+const TAB: u8 = 9;
+const NEWLINE: u8 = 10;
+/** `KinesisS`: what each log line of the enricher has in its logger's name, and its first letter. */
 const LOGGER: u64 = 0x53736973656e694b;
+const LOGGER_LETTER: u8 = 0x4b;
 
-/** Finds the columns of one line, into the row behind the last of the many, and says what was found. */
-export function scan(start: usize, end: usize): i32 {
-  return scanLine(start, end, ENDS + MANY * ROW_BYTES);
-}
-
-/** Finds the columns of the first so many lines of the table. */
+/** Finds the tabs of the first so many lines of the table. */
 export function scanAll(count: i32): void {
-  for (let row: usize = 0; row < <usize>count; row++) {
-    const line = TABLE + (row << 3);
-    store<i32>(FOUND + (row << 2), scanLine(load<u32>(line), load<u32>(line, 4), ENDS + row * ROW_BYTES));
-  }
+  for (let row: usize = 0; row < <usize>count; row++) scan(row);
 }
 
-@inline
-function scanLine(start: usize, end: usize, row: usize): i32 {
-  const limit = row + MAX_COLUMNS * 4;
+/**
+ * Finds the tabs of a line: a bit for each of its bytes, in words of 64 that lie right before it. To set bits costs no branch, whatever
+ * the line looks like; what of its columns is then asked for is few.
+ */
+export function scan(row: usize): void {
+  const start = startOf(row);
+  const end = endOf(row);
+  let word = wordsBefore(start, end);
+  let count: u64 = 1;
   let marks: i32 = 0;
-  let more: i32 = 0;
   let newlines = i64x2.splat(0);
   let all = i64x2.splat(0);
-  store<u32>(row, <u32>start - 1);
-  let next = row + 4;
   let at = start;
-  for (; at + 16 <= end; at += 16) {
-    const bytes = v128.load(at);
-    newlines = v128.or(newlines, i8x16.eq(bytes, i8x16.splat(10)));
-    all = v128.or(all, bytes);
-    const letters = i8x16.bitmask(i8x16.eq(bytes, i8x16.splat(0x4b)));
-    if (letters != 0) marks |= loggerAmong(letters, at, end);
-    const tabs = i8x16.bitmask(i8x16.eq(bytes, i8x16.splat(9)));
-    if (next < limit) next = addTabs(tabs, at, next);
-    else more += popcnt(tabs);
+  for (; at + 64 <= end; at += 64, word += 8) {
+    newlines = v128.or(newlines, whereAny(at, NEWLINE));
+    all = v128.or(all, v128.or(v128.or(v128.load(at), v128.load(at, 16)), v128.or(v128.load(at, 32), v128.load(at, 48))));
+    if (v128.any_true(whereAny(at, LOGGER_LETTER))) marks |= loggerAmong(bits(at, LOGGER_LETTER), at, end);
+    const tabs = bits(at, TAB);
+    store<u64>(word, tabs);
+    count += popcnt(tabs);
   }
   if (at < end) {
     // What lies behind the line's end does not count.
-    const inside: i32 = (1 << <i32>(end - at)) - 1;
-    const bytes = v128.load(at);
-    if (i8x16.bitmask(i8x16.eq(bytes, i8x16.splat(10))) & inside) marks |= HAS_NEWLINE;
-    if (i8x16.bitmask(bytes) & inside) marks |= IS_BEYOND_ASCII;
-    marks |= loggerAmong(i8x16.bitmask(i8x16.eq(bytes, i8x16.splat(0x4b))) & inside, at, end);
-    const tabs = i8x16.bitmask(i8x16.eq(bytes, i8x16.splat(9))) & inside;
-    if (next < limit) next = addTabs(tabs, at, next);
-    else more += popcnt(tabs);
+    const inside: u64 = (<u64>1 << <u64>(end - at)) - 1;
+    if (bits(at, NEWLINE) & inside) marks |= HAS_NEWLINE;
+    if (highBits(at) & inside) marks |= IS_BEYOND_ASCII;
+    marks |= loggerAmong(bits(at, LOGGER_LETTER) & inside, at, end);
+    const tabs = bits(at, TAB) & inside;
+    store<u64>(word, tabs);
+    count += popcnt(tabs);
   }
   if (v128.any_true(newlines)) marks |= HAS_NEWLINE;
   if (i8x16.bitmask(all)) marks |= IS_BEYOND_ASCII;
+  store<i32>(FOUND + (row << 2), <i32>min(count, MAX_COUNT) | marks);
+}
+
+/** Tells where each of a line's columns ends, as far as there is room. */
+export function spread(row: usize): void {
+  const start = startOf(row);
+  const end = endOf(row);
+  let word = wordsBefore(start, end);
+  store<u32>(ENDS, <u32>start - 1);
+  let next = ENDS + 4;
+  for (let at = start; at < end && next < ENDS + MAX_COLUMNS * 4; at += 64, word += 8)
+    for (let tabs = load<u64>(word); tabs != 0; tabs &= tabs - 1) {
+      store<u32>(next, <u32>at + <u32>ctz(tabs));
+      next += 4;
+    }
   store<u32>(next, <u32>end);
-  return min(<i32>((next - row) >> 2) + more, MAX_COUNT) | marks;
 }
 
 @inline
-function addTabs(tabs: i32, at: usize, next: usize): usize {
-  for (; tabs != 0; tabs &= tabs - 1) {
-    store<u32>(next, <u32>at + <u32>ctz(tabs));
-    next += 4;
-  }
-  return next;
+function startOf(row: usize): usize {
+  return <usize>load<u32>(TABLE + (row << 3));
 }
 
-function loggerAmong(letters: i32, at: usize, end: usize): i32 {
+@inline
+function endOf(row: usize): usize {
+  return <usize>load<u32>(TABLE + (row << 3), 4);
+}
+
+@inline
+function wordsBefore(start: usize, end: usize): usize {
+  return start - (((end - start + 63) >> 6) << 3);
+}
+
+/** Where a column of a line begins; behind the line's end when it has not so many. */
+function columnStart(row: usize, column: i32): usize {
+  return column == 0 ? startOf(row) : columnEnd(row, column - 1) + 1;
+}
+
+/** Where a column of a line ends: at the tab behind it, or with the line. */
+function columnEnd(row: usize, column: i32): usize {
+  const start = startOf(row);
+  const end = endOf(row);
+  let word = wordsBefore(start, end);
+  let before: u64 = column;
+  for (let at = start; at < end; at += 64, word += 8) {
+    let tabs = load<u64>(word);
+    const count = popcnt(tabs);
+    if (before < count) {
+      for (; before > 0; before--) tabs &= tabs - 1;
+      return at + <usize>ctz(tabs);
+    }
+    before -= count;
+  }
+  return end;
+}
+
+/** A bit for each of 64 bytes that is this one. */
+@inline
+function bits(at: usize, byte: u8): u64 {
+  const low = <u32>i8x16.bitmask(where(at, byte)) | (<u32>i8x16.bitmask(where(at + 16, byte)) << 16);
+  const high = <u32>i8x16.bitmask(where(at + 32, byte)) | (<u32>i8x16.bitmask(where(at + 48, byte)) << 16);
+  return <u64>low | (<u64>high << 32);
+}
+
+/** A bit for each of 64 bytes that is beyond ASCII. */
+@inline
+function highBits(at: usize): u64 {
+  const low = <u32>i8x16.bitmask(v128.load(at)) | (<u32>i8x16.bitmask(v128.load(at, 16)) << 16);
+  const high = <u32>i8x16.bitmask(v128.load(at, 32)) | (<u32>i8x16.bitmask(v128.load(at, 48)) << 16);
+  return <u64>low | (<u64>high << 32);
+}
+
+/** Something where any of 64 bytes is this one. */
+@inline
+function whereAny(at: usize, byte: u8): v128 {
+  return v128.or(v128.or(where(at, byte), where(at + 16, byte)), v128.or(where(at + 32, byte), where(at + 48, byte)));
+}
+
+@inline
+function where(at: usize, byte: u8): v128 {
+  return i8x16.eq(v128.load(at), i8x16.splat(byte));
+}
+
+function loggerAmong(letters: u64, at: usize, end: usize): i32 {
   for (; letters != 0; letters &= letters - 1) {
     const letter = at + <usize>ctz(letters);
     if (letter + 8 <= end && load<u64>(letter) == LOGGER) return HAS_LOGGER;
@@ -94,8 +157,16 @@ function loggerAmong(letters: i32, at: usize, end: usize): i32 {
   return 0;
 }
 
-/** Hashes the bytes from start to end: 128 bits, in two lanes of 64. */
-export function hash(start: usize, end: usize): void {
+/** Whether nothing stands in a column of a line, or it has not so many. */
+export function isEmpty(row: usize, column: i32): bool {
+  const start = columnStart(row, column);
+  return start >= endOf(row) || load<u8>(start) == TAB;
+}
+
+/** Hashes the bytes of neighbouring columns, tabs between them included: 128 bits, in two lanes of 64. */
+export function hash(row: usize, first: i32, last: i32): void {
+  const start = columnStart(row, first);
+  const end = columnEnd(row, last);
   const length = <u64>(end - start);
   let a = load<u64>(SEED) ^ length;
   let b = load<u64>(SEED, 8) + length;
@@ -119,9 +190,12 @@ function mixed(word: u64): u64 {
   return x ^ (x >> 29);
 }
 
-/** Reads a UUID of 36 characters, in either case. False when it is none; what was written is then of no use. */
-export function uuid(start: usize, end: usize): bool {
-  if (end - start != 36) return false;
+/** Reads a column's UUID of 36 characters, in either case. False when it is none; what was written is then of no use. */
+export function uuid(row: usize, column: i32): bool {
+  const start = columnStart(row, column);
+  const end = start + 36;
+  // There is no tab in a UUID, so the column ends here or does not hold one.
+  if (end > endOf(row) || (end < endOf(row) && load<u8>(end) != TAB)) return false;
   const a = v128.load(start);
   const b = v128.load(start, 16);
   const c = v128.load32_zero(start, 32);
@@ -151,8 +225,10 @@ function notHex(digits: v128): v128 {
   return v128.and(decimal, letter);
 }
 
-/** Whether there stands a time that exists, `2026-11-22 09:00:00`, with up to nine digits of a fraction. */
-export function isTimestamp(start: usize, end: usize): bool {
+/** Whether a column holds a time that exists, `2026-11-22 09:00:00`, with up to nine digits of a fraction. */
+export function isTimestamp(row: usize, column: i32): bool {
+  const start = columnStart(row, column);
+  const end = columnEnd(row, column);
   const length = end - start;
   if (length < 19 || length == 20 || length > 29) return false;
   const year = two(start) * 100 + two(start + 2);

@@ -67,9 +67,8 @@ export function label(schemas: LabelSchemas, { unknown = 'pass' }: LabelOptions 
 
   /** Whether there is no label, or one that has passed; else `hash` is the label's. */
   function isKnown(index: LineIndex, category: number, label: number): boolean {
-    const end = index.end(label);
-    if (end === index.start(label)) return true;
-    index.hash(index.start(category), end, hash);
+    if (index.isEmpty(label)) return true;
+    index.hash(category, label, hash);
     return passed.has(hash);
   }
 
