@@ -68,7 +68,10 @@ export function dedupe<T>({ by, within, capacity = 10_000_000, state }: DedupeOp
     detail,
     seed: () => new DedupeMemory({ step: STEP, identity, withinMs, capacity, state }),
     ...(identity.hashLine && {
-      lines: { keeps: (memory, index, delivery, record) => !memory.isRepeatLine(index, delivery, record) },
+      lines: {
+        foresee: (memory, index, places) => memory.foresee(index, places),
+        keeps: (memory, place, delivery, record) => !memory.isRepeatLine(place, delivery, record),
+      },
     }),
     step(memory, data, origin, out) {
       if (memory.isRepeat(data, origin)) out.drop();

@@ -42,6 +42,11 @@ export class IdentityPartition {
     return this.#sights.byteLength + this.#slots.byteLength;
   }
 
+  /** The slot at which a search begins. */
+  slotAtHome(hash: number): number {
+    return this.#slots[home(hash, this.#slots.length)]!;
+  }
+
   /** Looks for sights of the same identity; one of the same position counts before all others. */
   find(sight: Uint32Array, hash: number, withinMs: number): Seen {
     const slots = this.#slots;

@@ -1,6 +1,7 @@
 import type { Delivery } from '../delivery.ts';
-import { type LineIndex, lineIndex } from '../lines/line-index.ts';
+import { type LineIndex, MAX_LINES, lineIndex } from '../lines/line-index.ts';
 import type { Chain } from './event-steps.ts';
+import type { Records } from '../records.ts';
 import { eventOf } from './each-event.ts';
 import type { MakeData } from './window-contents.ts';
 
@@ -13,8 +14,10 @@ export interface LineSteps<S> {
   passes?(index: LineIndex): boolean;
   /** Makes the data that the step gives out of what it takes; for a line that passed. @default the same */
   make?(data: never): unknown;
-  /** Sees the lines that all steps let pass, in order with all others. False drops one. @default keeps all */
-  keeps?(state: S, index: LineIndex, delivery: Delivery, record: number): boolean;
+  /** Is shown many lines that all steps let pass, by their places in the index, before `keeps` sees the first of them: to read what that takes. */
+  foresee?(state: S, index: LineIndex, places: Uint16Array): void;
+  /** Sees a line that all steps let pass, by its place, in order with all others. False drops it. @default keeps all */
+  keeps?(state: S, place: number, delivery: Delivery, record: number): boolean;
 }
 
 /** A step's part of the short cut: the state is the one that the step has anyway. */
@@ -31,6 +34,8 @@ export class ShortCut<T> {
   readonly #keepers: readonly LineLink[];
   readonly #make: MakeData<T>;
   readonly #index = lineIndex;
+  /** The places of the lines that pass, among those that are indexed. */
+  readonly #passing = new Uint16Array(MAX_LINES);
 
   constructor(chain: Chain) {
     const links = chain.lineLinks;
@@ -51,19 +56,34 @@ export class ShortCut<T> {
     add: (delivery: Delivery, record: number, make: MakeData<T>) => void,
   ): void {
     const records = delivery.records!;
-    for (let record = 0; record < records.count;) {
-      const count = this.#index.addRecords(records, record);
-      for (let place = 0; place < count; place++, record++) {
+    for (let from = 0; from < records.count;) {
+      const count = this.#index.addRecords(records, from);
+      const passing = this.#look(records, from, count);
+      for (let place = 0, next = 0; place < count; place++) {
         if (isOver.closed) return;
-        this.#index.show(place);
-        if (records.fateOf(record) === undefined && this.#passes()) {
-          if (this.#keeps(delivery, record)) add(delivery, record, this.#make);
+        const record = from + place;
+        if (place === passing[next]) {
+          next++;
+          if (this.#keeps(place, delivery, record)) add(delivery, record, this.#make);
         } else {
           const event = eventOf(delivery, record);
           if (event) this.#chain.take(event.data, event.origin);
         }
       }
+      from += count;
     }
+  }
+
+  /** Finds which of the lines that are indexed take the short cut. */
+  #look(records: Records, from: number, count: number): Uint16Array {
+    let found = 0;
+    for (let place = 0; place < count; place++) {
+      this.#index.show(place);
+      if (records.fateOf(from + place) === undefined && this.#passes()) this.#passing[found++] = place;
+    }
+    const passing = this.#passing.subarray(0, found);
+    for (const { state, lines } of this.#keepers) lines.foresee?.(state, this.#index, passing);
+    return passing;
   }
 
   #passes(): boolean {
@@ -71,9 +91,9 @@ export class ShortCut<T> {
     return true;
   }
 
-  #keeps(delivery: Delivery, record: number): boolean {
+  #keeps(place: number, delivery: Delivery, record: number): boolean {
     for (const { name, state, lines } of this.#keepers) {
-      if (lines.keeps!(state, this.#index, delivery, record)) continue;
+      if (lines.keeps!(state, place, delivery, record)) continue;
       delivery.mark(record, delivery.ledger.dropCode(name));
       return false;
     }

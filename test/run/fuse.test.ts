@@ -6,6 +6,7 @@ import type { Delivery } from '../../src/delivery.ts';
 import type { Event, Item } from '../../src/event.ts';
 import { Ledger, Outcome } from '../../src/ledger.ts';
 import { decode } from '../../src/operators/decode.ts';
+import { MAX_LINES } from '../../src/lines/line-index.ts';
 import { dedupe } from '../../src/operators/dedupe.ts';
 import { minuteWindow } from '../../src/operators/minute-window.ts';
 import { stripCheckpoints } from '../../src/operators/strip-checkpoints.ts';
@@ -190,21 +191,26 @@ describe('begin', () => {
   const windowOf = (maxEvents: number): AnyOperator =>
     minuteWindow({ maxEvents, scheduler: new VirtualTimeScheduler() }) as AnyOperator;
 
+  function isTheSame(steps: () => AnyOperator[], maxEvents: number, comes: Traffic): void {
+    const make = (): AnyOperator[] => [...steps(), windowOf(maxEvents)];
+    const plain = seen((source, context) => through(make(), source.read(context)), comes);
+    const begun = seen(({ deliveries }, context) => {
+      const read = (): never => expect.unreachable('event by event');
+      const { stream, count, rest } = begin({ source: { read, deliveries } as unknown as Source<unknown>, operators: make() }, context); // prettier-ignore
+      expect([count, rest]).toEqual([make().length, []]);
+      return stream;
+    }, comes);
+    expect(begun).toEqual(plain);
+  }
+
   it('takes whole deliveries into windows that are the very same, whatever comes', () => {
-    fc.assert(
-      fc.property(fc.constantFrom(...onLines), fc.integer({ min: 1, max: 9 }), traffic, (steps, maxEvents, comes) => {
-        const make = (): AnyOperator[] => [...steps(), windowOf(maxEvents)];
-        const plain = seen((source, context) => through(make(), source.read(context)), comes);
-        const begun = seen(({ deliveries }, context) => {
-          const read = (): never => expect.unreachable('event by event');
-          const { stream, count, rest } = begin({ source: { read, deliveries } as unknown as Source<unknown>, operators: make() }, context); // prettier-ignore
-          expect([count, rest]).toEqual([make().length, []]);
-          return stream;
-        }, comes);
-        expect(begun).toEqual(plain);
-      }),
-      { numRuns: 1500 },
-    );
+    fc.assert(fc.property(fc.constantFrom(...onLines), fc.integer({ min: 1, max: 9 }), traffic, isTheSame), { numRuns: 1500 });
+  });
+
+  it('takes deliveries of more lines than are looked at in one go', () => {
+    const many = fc.array(payload, { minLength: MAX_LINES - 1, maxLength: 2 * MAX_LINES + 9, size: 'max' });
+    const comes = fc.record({ deliveries: fc.tuple(many, many), ends: fc.boolean(), takes: fc.integer({ min: 1, max: 1000 }) });
+    fc.assert(fc.property(fc.constantFrom(...onLines), fc.integer({ min: 1, max: 9 }), comes, isTheSame), { numRuns: 50 });
   });
 
   it('reads event by event where a step before the window does not speak of lines, and behind the window', () => {
