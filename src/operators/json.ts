@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { ZodType } from 'zod';
 import { type Format, Malformed } from './decode.ts';
+import { parseJson } from './parse-json.ts';
 import { issueOf } from './schema-issue.ts';
 
 /** So much of what is no JSON is shown. */
@@ -21,7 +22,7 @@ export function json<T>(schema?: ZodType<T>): Format<T> {
       const text = (Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)).toString();
       let value: unknown;
       try {
-        value = JSON.parse(text);
+        value = parseJson(text);
       } catch (error) {
         const shown = text.length > SHOWN_CHARACTERS ? `${text.slice(0, SHOWN_CHARACTERS)}…` : text;
         return new Malformed('invalid_json', `expected JSON, got ${JSON.stringify(shown)}: ${String(error)}`);

@@ -1,5 +1,6 @@
 import type { ZodType } from 'zod';
 import type { LineIndex } from '../lines/line-index.ts';
+import { parseJson } from '../operators/parse-json.ts';
 import { issueOf } from '../operators/schema-issue.ts';
 import type { Check, Issue } from '../operators/validate.ts';
 import type { EnrichedEvent } from './enriched-event.ts';
@@ -85,7 +86,7 @@ export function label(schemas: LabelSchemas, { unknown = 'pass' }: LabelOptions 
     const text = bytes.toString(encoding, start, index.end(columnOf[LABEL]!));
     let value: unknown;
     try {
-      value = JSON.parse(text);
+      value = parseJson(text);
     } catch (error) {
       return { code: 'invalid_json', reason: brokenJson(text, error), path: 'se_label' };
     }
