@@ -13,7 +13,12 @@ export interface ArchiveOptions {
   readonly prefix: string;
   /** @default 'gzip' */
   readonly compression?: Compression;
-  /** 1 is fast, 9 (gzip) or 22 (zstd) is small. @default 6 for gzip, 3 for zstd */
+  /**
+   * 1 is fast, 9 (gzip) or 22 (zstd) is small. gzip's objects are a sixth smaller at 6, for nearly twice the CPU time; zstd's are half as
+   * large at a third of it.
+   *
+   * @default 3 for gzip, 1 for zstd
+   */
   readonly level?: number;
   /** @default 'archive' */
   readonly name?: string;

@@ -12,9 +12,12 @@ const ZSTD_SKIPPABLE = 0x184d2a50;
 
 export type Compression = 'gzip' | 'zstd';
 
+/** Decision 38 has what each level takes and gives. */
+const USUAL_LEVELS = { gzip: 3, zstd: 1 } as const satisfies Record<Compression, number>;
+
 export interface PackOptions {
   readonly compression: Compression;
-  /** The compressor's own scale. */
+  /** The compressor's own scale. @default 3 for gzip, 1 for zstd */
   readonly level?: number | undefined;
   /** Kept beside the lines, unseen by readers: the same lines under another stamp are other bytes. */
   readonly stamp: string;
@@ -27,15 +30,12 @@ export interface PackOptions {
  */
 export async function packLines(
   lines: Iterable<Uint8Array>,
-  { compression, level, stamp }: PackOptions,
+  { compression, level = USUAL_LEVELS[compression], stamp }: PackOptions,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const compressor =
     compression === 'gzip'
-      ? createGzip({ level: level ?? constants.Z_DEFAULT_COMPRESSION, chunkSize: OUTPUT_BYTES })
-      : createZstdCompress({
-          params: { [constants.ZSTD_c_compressionLevel]: level ?? constants.ZSTD_CLEVEL_DEFAULT },
-          chunkSize: OUTPUT_BYTES,
-        });
+      ? createGzip({ level, memLevel: constants.Z_MAX_MEMLEVEL, chunkSize: OUTPUT_BYTES })
+      : createZstdCompress({ params: { [constants.ZSTD_c_compressionLevel]: level }, chunkSize: OUTPUT_BYTES });
   const packed: Uint8Array[] = [];
   compressor.on('data', (chunk: Uint8Array) => packed.push(chunk));
   const end = finished(compressor);

@@ -134,6 +134,22 @@ describe('archive', () => {
     expect(text === [...odd, 'ends with a newline', big, 'after', 'last', ''].join('\n')).toBe(true);
   });
 
+  test.each([
+    ['gzip', 3],
+    ['zstd', 1],
+  ] as const)('packs with %s at level %i unless it is told another', async (compression, level) => {
+    // Words that come again at all distances: each level finds others of them.
+    const lines = Array.from({ length: 3000 }, (_, i) => `${i}\t${(i * 7919) % 1013}\tvisitor-${(i * i) % 997}\t${i % 61}`);
+    const packed = async (name: string, options: Partial<ArchiveOptions>): Promise<Uint8Array> => {
+      const [key] = await stored({ compression, name, prefix: name, ...options }, [windowWith(...lines)]);
+      return (await files.get(key!))!.body;
+    };
+    const usual = await packed('usual', {});
+    expect(Buffer.compare(usual, await packed('told', { level }))).toBe(0);
+    for (const other of [level + 1, level + 3])
+      expect(usual.length).not.toBe((await packed(`at-${other}`, { level: other })).length);
+  });
+
   test('takes lines from what has bytes', async () => {
     const events = deliver(['a', 'b']).events.map((event) => event.with({ bytes: event.data, other: 1 }));
     const bytes = await archive<{ bytes: Uint8Array }>(store, { prefix: 'x' }).open({ pipeline: 'p', report: () => {} });
