@@ -148,6 +148,14 @@ export interface Item {
   mark(outcome: number): void;
 }
 
+/** Where the last of some items ends, by shard. */
+export function lastByShard(items: Iterable<Item>): ReadonlyMap<string, Position> {
+  const last = new Map<string, Item>();
+  for (const item of items) last.set(item.shard, item);
+  // A position is an object made for whoever asks for it.
+  return new Map([...last].map(([shard, item]) => [shard, item.last]));
+}
+
 /** One record on its way: its data, and where it came from. */
 export class Event<out T> implements Item {
   readonly data: T;

@@ -1,7 +1,7 @@
 import type { SchedulerLike, Subscription } from 'rxjs';
 import type { Report } from '../diagnostic.ts';
 import { WentBackError } from '../errors.ts';
-import { type Item, type Resume, comparePositions, compareResumes, formatResume, isPosition } from '../event.ts';
+import { type Item, type Resume, comparePositions, compareResumes, formatResume, isPosition, lastByShard } from '../event.ts';
 import { Outcome } from '../ledger.ts';
 import type { Batch, OpenSink, Refusal } from '../sinks/sink.ts';
 import { pause } from '../sources/pause.ts';
@@ -172,10 +172,7 @@ export class SinkDriver<T extends Item> {
     let bytes = 0;
     let count = 0;
     for (const { item } of this.#queue) {
-      // Events that a step made of one record have one position, and must not be parted by a commit.
-      const before = this.#queue[count - 1]?.item;
-      const isTwin = before?.shard === item.shard && comparePositions(item.first, before.last) === 0;
-      if (count > 0 && !isTwin && bytes + item.sizeBytes > MAX_BATCH_BYTES) break;
+      if (count > 0 && bytes + item.sizeBytes > MAX_BATCH_BYTES && !areTwins(this.#queue[count - 1]!.item, item)) break;
       bytes += item.sizeBytes;
       count++;
     }
@@ -188,7 +185,7 @@ export class SinkDriver<T extends Item> {
     // The sink may have come further by a commit since it was told to move on.
     const positions = new Map([...this.#advances].filter(([shard, to]) => isBeyond(to, this.#stands.get(shard))));
     this.#advances.clear();
-    for (const { shard, last } of all) positions.set(shard, last);
+    for (const [shard, last] of lastByShard(all)) positions.set(shard, last);
     if (positions.size === 0) return;
     const refused: Refusal[] = [];
     const startedAtMs = scheduler.now();
@@ -237,6 +234,11 @@ export class SinkDriver<T extends Item> {
     this.#turn = done.catch(() => {});
     return done;
   }
+}
+
+/** Events that a step made of one record have one position, and must not be parted by a commit. */
+function areTwins(a: Item, b: Item): boolean {
+  return a.shard === b.shard && comparePositions(b.first, a.last) === 0;
 }
 
 /** What of a batch a sink that stood at `before` lacks, now that it says it stands at `now`. */

@@ -1,4 +1,4 @@
-import { type Event, type Item, type Resume, comparePositions, compareResumes } from '../event.ts';
+import { type Event, type Item, type Resume, comparePositions, compareResumes, lastByShard } from '../event.ts';
 import { thrown } from '../operators/thrown.ts';
 import type { Owner } from '../owner.ts';
 import { checkedSizeOf } from '../stores/check-command.ts';
@@ -169,9 +169,7 @@ function* callsOf<T>(
     const isFull = at - from >= maxEvents || sizeBytes >= MAX_CALL_BYTES;
     if (isFull && !isSameRecord(items[at - 1]!, event)) {
       const events = items.slice(from, at);
-      const reached = new Map<string, Resume>();
-      for (const { shard, last } of events) reached.set(shard, last);
-      yield { events, commands: merger.take(), thrown: reasons, positions: reached };
+      yield { events, commands: merger.take(), thrown: reasons, positions: lastByShard(events) };
       reasons = new Map();
       from = at;
       sizeBytes = 0;
