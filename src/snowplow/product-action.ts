@@ -1,6 +1,8 @@
 import type { Event } from '../event.ts';
 import type { EnrichedEvent } from './enriched-event.ts';
+import { fieldNumber } from './field-number.ts';
 import { isSelfDescribing } from './self-describing.ts';
+import { TextMemo } from './text-memo.ts';
 
 /** What a visitor did with a product. */
 export interface ProductAction {
@@ -23,6 +25,7 @@ export interface ProductActionOptions {
   readonly weights: Readonly<Record<string, number>>;
 }
 
+const LABEL = fieldNumber('se_label');
 const OPENING_BRACE = 0x7b;
 
 /**
@@ -38,14 +41,33 @@ export function productAction({
   weights,
 }: ProductActionOptions): (event: EnrichedEvent) => ProductAction | undefined {
   const weightOf = new Map(Object.entries(weights));
+  const productOfLabel = labelReader();
   return function productAction(event) {
-    const action = actionOf(event);
+    const kind = event.event;
+    const action = kind === 'struct' ? `${event.se_category ?? ''}/${event.se_action ?? ''}` : kind;
     const weight = action === undefined ? undefined : weightOf.get(action);
     if (action === undefined || weight === undefined) return undefined;
-    const product = productOf(event, page, skuOf);
-    const user = event.user_id ?? event.domain_userid ?? event.network_userid;
-    return product && user !== undefined ? { user, ...product, action, weight } : undefined;
+    const product = productOf(kind, event);
+    const user = product && (event.user_id ?? event.domain_userid ?? event.network_userid);
+    return user === undefined ? undefined : { user, ...product!, action, weight };
   };
+
+  function productOf(kind: string | undefined, event: EnrichedEvent): Product | undefined {
+    switch (kind) {
+      case 'struct':
+        return productOfLabel(event);
+      case 'page_view': {
+        const text = page?.exec(event.page_urlpath ?? '')?.[1];
+        return text === undefined ? undefined : { sku: skuOf(text), brand: undefined };
+      }
+      case 'transaction_item': {
+        const sku = event.ti_sku;
+        return sku === undefined ? undefined : { sku, brand: undefined };
+      }
+      default:
+        return undefined;
+    }
+  }
 }
 
 /** Tells the product actions from all other events. For `filter`. */
@@ -53,34 +75,28 @@ export function isProductAction(event: Event<ProductAction | undefined>): event 
   return event.data !== undefined;
 }
 
-function actionOf(event: EnrichedEvent): string | undefined {
-  const kind = event.event;
-  return kind === 'struct' ? `${event.se_category ?? ''}/${event.se_action ?? ''}` : kind;
-}
-
 type Product = Pick<ProductAction, 'sku' | 'brand'>;
 
-function productOf(event: EnrichedEvent, page: RegExp | undefined, skuOf: (text: string) => string): Product | undefined {
-  switch (event.event) {
-    case 'struct':
-      return productOfLabel(event);
-    case 'page_view': {
-      const text = page?.exec(event.page_urlpath ?? '')?.[1];
-      return text === undefined ? undefined : { sku: skuOf(text), brand: undefined };
+/** Reads labels, of which most have come before: those are found by 128 bits of their hash. */
+function labelReader(): (event: EnrichedEvent) => Product | undefined {
+  const known = new TextMemo<Product>();
+  const hash = new Uint32Array(4);
+  return (event) => {
+    const index = event.indexed();
+    const column = event.layout.columnOf[LABEL]!;
+    if (index.bytes[index.start(column)] !== OPENING_BRACE) return undefined;
+    index.hash(column, column, hash);
+    let product = known.get(hash);
+    if (!product) {
+      product = productIn(event.text('se_label'));
+      if (product) known.set(hash, product);
     }
-    case 'transaction_item': {
-      const sku = event.ti_sku;
-      return sku === undefined ? undefined : { sku, brand: undefined };
-    }
-    default:
-      return undefined;
-  }
+    return product;
+  };
 }
 
-function productOfLabel(event: EnrichedEvent): Product | undefined {
-  const label = event.bytesOf('se_label');
-  if (label[0] !== OPENING_BRACE) return undefined;
-  const value = JSON.parse(event.text('se_label')) as Record<string, unknown>;
+function productIn(label: string): Product | undefined {
+  const value = JSON.parse(label) as Record<string, unknown>;
   const { sku, brand } = ((isSelfDescribing(value) ? value.data : value) ?? {}) as Record<string, unknown>;
   return typeof sku === 'string' ? { sku, brand: typeof brand === 'string' ? brand : undefined } : undefined;
 }
