@@ -23,7 +23,7 @@ type OneOrMore<A> = readonly [A, ...A[]];
 export interface Bounds {
   /** How many members it keeps. */
   readonly keep: number;
-  /** How long after its last change it vanishes. */
+  /** How long after its last change it vanishes; a set whose scores are remembered up to a hundredth sooner. */
   readonly expire: Duration;
 }
 

@@ -104,8 +104,8 @@ export class OpenRedis implements OpenCommandStore {
     const memory = this.#plainCalls > 0 ? undefined : this.#memory;
     if (this.#plainCalls > 0) this.#plainCalls--;
     args.push(goesOn || memory ? this.#lastCall : '', thisCall);
+    const call = memory?.begin(Date.now());
     const running = this.#script.run(keys, args, (writer) => {
-      memory?.begin();
       for (const { command } of commands) {
         this.#script.know(command);
         if (memory) memory.write(command, writer);
@@ -119,6 +119,7 @@ export class OpenRedis implements OpenCommandStore {
     this.#lastCall = thisCall;
     const [refused, told] = await this.#answered(owner, positions, running);
     for (const [key, field] of next) this.#fields.set(key, field);
+    if (call !== undefined) this.#memory!.answered(call);
     for (let i = 0; i < told.length; i += 2) this.#memory?.learn(commands[Number(told[i])]!.command, String(told[i + 1]));
     const faults: CommandFault[] = [];
     for (let i = 0; i < refused.length; i += 2) {
@@ -203,7 +204,7 @@ function aboutOf(events: Batch['events'], commands: readonly Merged[]): string {
   let about = '';
   for (const { position, arrivedAtMs } of events) about += `${arrivedAtMs} ${formatResume(position)} ${position.shard}\n`;
   about += '\n';
-  for (const { events: numbers } of commands) about += `${numbers.join()}\n`;
+  for (const { events: numbers } of commands) about += `${numbers.length === 1 ? numbers[0] : numbers.join()}\n`;
   return about;
 }
 

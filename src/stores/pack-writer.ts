@@ -38,6 +38,11 @@ export class PackWriter {
     for (let i = 0; i < args.length; i++) this.add(args[i]!);
   }
 
+  /** Where the key of the command will stand that is added next, counted from 1. */
+  get nextKey(): number {
+    return this.#count + 3;
+  }
+
   /** Adds a list as one argument; its items are to be written next. */
   addList(length: number): void {
     this.#count++;

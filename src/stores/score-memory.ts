@@ -1,6 +1,7 @@
 import type { Command } from './commands.ts';
-import { isOfOneKey } from './merge-commands.ts';
+import { KeyMemory, type KnownKey, type Members, sizeOf } from './key-memory.ts';
 import { MemberNumbers } from './member-numbers.ts';
+import { isOfOneKey } from './merge-commands.ts';
 import type { PackWriter } from './pack-writer.ts';
 import { RankedSet } from './ranked-set.ts';
 import { Scores } from './scores.ts';
@@ -18,46 +19,40 @@ const NONE: readonly number[] = [];
 /** What stands in place of bytes that are no text: of those nothing can be known. */
 const NO_TEXT = '\uFFFD';
 
-/** What a key holds. */
-type Known = RankedSet | ReadonlySet<string>;
-
 /**
  * Remembers what sorted sets hold that nobody else changes, so that a `rank` can be sent as what scores become: to set them takes the server
- * half as long as to add to each.
+ * half as long as to add to each; and when their expiry was told, so that it need not be told each time.
  *
  * A set that is not remembered is asked for by the command that changes it: its answer tells what the set held before, which is good
  * as long as nothing that was sent behind it touches the set. Each call says how many members the sets have at its beginning on which it rests,
  * and does nothing when that is not so: keys expire, are evicted and deleted. Whoever does not know whether a call took place has to forget all.
  */
 export class ScoreMemory {
-  readonly #maxScores: number;
-  /** By key, sorted sets, and the sets whose members they leave out. What is not met between two changes of generation is forgotten. */
-  #young = new Map<string, Known>();
-  #old = new Map<string, Known>();
-  #youngScores = 0;
-  /** By key, the command under way that asks for it. */
-  readonly #asked = new Map<string, Command>();
+  readonly #keys: KeyMemory;
   #numbers = new MemberNumbers();
   /** Of lists of members that are met again. */
   #shared = new WeakMap<readonly string[], readonly number[]>();
-  /** How many members the sets that the call at hand rests on have before it, by key. */
-  readonly #sizes = new Map<string, number>();
-  /** Those among them that are sets without scores. */
-  readonly #unranked = new Set<string>();
+  #calls = 0;
+  #answered = 0;
+  #nowMs = 0;
+  /** The sets that the call at hand rests on: how each is counted, where its key stands or the key, and how many members it has before the call. */
+  readonly #rests: (string | number)[] = [];
   /** Of the command at hand: the places of what it changed in its set, and how many those are. */
   readonly #changed: number[] = [];
   #changes = 0;
 
   /** @param maxScores about how many are remembered at most; 40 bytes each */
   constructor(maxScores: number) {
-    this.#maxScores = maxScores;
+    this.#keys = new KeyMemory(maxScores);
   }
 
-  /** Begins a call. */
-  begin(): void {
-    this.#sizes.clear();
-    this.#unranked.clear();
+  /** Begins a call, and tells its number. @param nowMs by any clock that goes as time does */
+  begin(nowMs: number): number {
+    this.#calls++;
+    this.#nowMs = nowMs;
+    this.#rests.length = 0;
     if (this.#numbers.texts.length > MAX_MEMBERS) this.forgetAll();
+    return this.#calls;
   }
 
   /** Writes a command of the call at hand, or what comes to the same. */
@@ -66,100 +61,105 @@ export class ScoreMemory {
     // To Redis all that is no text is the same.
     if (!key.isWellFormed() || !reads.isWellFormed()) this.forgetAll();
     else if (name === 'rank') return this.#rank(command, writer);
-    else this.#note(command);
+    else this.#note(command, writer);
     writer.addCommand(name, key, args);
   }
 
   /**
-   * Ends a call: writes, as one argument behind its commands, the sets that it rests on: how they are counted, key, size. Says whether there
-   * are any; without them it writes nothing.
+   * Ends a call: writes, as one argument behind its commands, the sets that it rests on: ZCARD, where the key stands among the arguments, size; or
+   * SCARD, the key, size. Says whether there are any; without them it writes nothing.
    */
   end(writer: PackWriter): boolean {
-    if (this.#sizes.size === 0) return false;
-    writer.addList(this.#sizes.size * 3);
-    for (const [key, size] of this.#sizes) {
-      writer.text(this.#unranked.has(key) ? 'SCARD' : 'ZCARD');
-      writer.text(key);
-      writer.number(size);
+    if (this.#rests.length === 0) return false;
+    writer.addList(this.#rests.length);
+    for (const item of this.#rests) {
+      if (typeof item === 'string') writer.text(item);
+      else writer.number(item);
     }
     return true;
+  }
+
+  /** To be told of each call that took place, before what it had refused is forgotten. */
+  answered(call: number): void {
+    this.#answered = call;
   }
 
   /** @param told what the keys of a command held before it, as JSON; empty when they held nothing, `large` when more than is remembered */
   learn(command: Command, told: string): void {
     const { key, args, reads } = command;
     if (told === 'large' || told.includes(NO_TEXT)) return this.forget(command);
-    const isGood = this.#asked.get(key) === command;
     const [scores, others] = told === '' ? [[], []] : (JSON.parse(told) as [string[], string[] | object]);
     // To Lua an empty list is an empty table.
     const without = Array.isArray(others) ? new Set(others as string[]) : NOBODY;
-    if (reads !== undefined && this.#asked.get(reads) === command) {
-      this.#asked.delete(reads);
-      this.#remember(reads, without);
-    }
-    if (!isGood) return;
-    this.#asked.delete(key);
+    const [known, read] = [this.#keys.get(key), reads === undefined ? undefined : this.#keys.get(reads)];
+    if (read?.askedBy === command) this.#remember(read, without);
+    if (known?.askedBy !== command) return;
     const ranked = new RankedSet();
     for (let i = 0; i < scores.length; i += 2) ranked.add(this.#numbers.numberOf(scores[i]!), Number(scores[i + 1]));
     this.#change(ranked, args, without);
-    this.#remember(key, ranked);
+    this.#remember(known, ranked);
   }
 
-  /** Forgets what the keys of a command hold. */
+  /** Forgets what it knows of the keys of a command. */
   forget({ key, reads = key }: Command): void {
-    for (const one of [key, reads]) {
-      this.#asked.delete(one);
-      this.#forget(one);
-    }
+    this.#keys.forget(key);
+    this.#keys.forget(reads);
   }
 
   forgetAll(): void {
-    this.#young.clear();
-    this.#old.clear();
-    this.#youngScores = 0;
-    this.#asked.clear();
+    this.#keys.clear();
     this.#numbers = new MemberNumbers();
     this.#shared = new WeakMap();
   }
 
   #rank(command: Command, writer: PackWriter): void {
     const { name, key, args, reads } = command;
-    const ranked = this.#get(key);
-    const without = reads === undefined ? NOBODY : this.#get(reads);
+    const known = this.#keys.get(key);
+    const ranked = known && this.#membersOf(known);
+    const read = reads === undefined ? undefined : this.#keys.get(reads);
+    const without = reads === undefined ? NOBODY : read && this.#membersOf(read);
     if (ranked instanceof RankedSet && without instanceof Set) {
-      this.#restOn(key, ranked);
-      if (without.size > 0) this.#restOn(reads!, without);
-      return this.#put(command, ranked, without, writer);
+      this.#restOn(known!, ranked, writer);
+      if (read && without.size > 0) this.#restOn(read, without, writer);
+      return this.#put(command, known!, ranked, without, writer);
     }
-    this.#asked.delete(key);
     const asks = ranked !== undefined || isWorthwhile(args);
-    if (asks) this.#ask(command);
-    writer.addCommand(asks ? 'learn' : name, key, args);
+    if (asks) this.#ask(command, without === undefined);
+    else if (known) known.askedBy = undefined;
+    writer.addCommand(asks ? 'rankAsking' : name, key, args);
   }
 
-  /** Notes how many members a set has before the call at hand, which has not changed it so far. */
-  #restOn(key: string, known: Known): void {
-    if (this.#sizes.has(key)) return;
-    this.#sizes.set(key, sizeOf(known));
-    if (!(known instanceof RankedSet)) this.#unranked.add(key);
+  #ask(command: Command, asksForRead: boolean): void {
+    const { key, args, reads } = command;
+    const known = this.#keys.of(key);
+    known.members = undefined;
+    known.askedBy = command;
+    known.tell(Number(args[1]), this.#calls, this.#nowMs);
+    if (asksForRead) this.#keys.of(reads!).askedBy = command;
   }
 
-  #ask(command: Command): void {
-    const { key, reads } = command;
-    this.#forget(key);
-    this.#asked.set(key, command);
-    if (reads !== undefined && !this.#get(reads)) this.#asked.set(reads, command);
+  /** Notes how many members a set has before the call at hand, which has not changed it so far. Sorted sets are those of the command that is written next. */
+  #restOn(known: KnownKey, members: Members, writer: PackWriter): void {
+    if (known.restedOnBy === this.#calls) return;
+    known.restedOnBy = this.#calls;
+    if (members instanceof RankedSet) this.#rests.push('ZCARD', writer.nextKey, sizeOf(members));
+    else this.#rests.push('SCARD', known.name, sizeOf(members));
   }
 
-  /** Writes what the scores become: key, expiry in ms, those scores, and the members that go. */
-  #put({ key, args }: Command, ranked: RankedSet, without: ReadonlySet<string>, writer: PackWriter): void {
+  /** Writes what the scores become: key, expiry in ms or 0 when it need not be told, those scores, and the members that go. */
+  #put(command: Command, known: KnownKey, ranked: RankedSet, without: ReadonlySet<string>, writer: PackWriter): void {
+    const { key, args } = command;
     const before = ranked.members.length;
     const gone = this.#change(ranked, args, without);
-    this.#youngScores += ranked.members.length - before;
+    this.#keys.grow(ranked.members.length - before);
+    const expiryMs = Number(args[1]);
+    // What goes, goes first: without members the set itself is gone, and its expiry.
+    const isTold = gone.length < before && known.isTold(expiryMs, this.#answered, this.#nowMs);
+    if (!isTold) known.tell(expiryMs, this.#calls, this.#nowMs);
     writer.add('put');
     writer.add(3 + gone.length);
     writer.add(key);
-    writer.add(args[1]!);
+    writer.add(isTold ? 0 : expiryMs);
     writer.addList(this.#changes * 2);
     const { texts, starts, bytes } = this.#numbers;
     for (let i = 0; i < this.#changes; i++) {
@@ -197,47 +197,30 @@ export class ScoreMemory {
   }
 
   /** Follows a command of another kind. */
-  #note(command: Command): void {
+  #note(command: Command, writer: PackWriter): void {
     const { name, key, args } = command;
     if (!isOfOneKey(command)) return this.forgetAll();
-    if (name === 'PEXPIRE' && Number(args[0]) > 0) return;
-    this.#asked.delete(key);
-    const known = this.#get(key);
-    if (!known || name !== (known instanceof RankedSet ? 'ZREM' : 'SADD')) {
-      this.#forget(key);
-      return;
-    }
-    this.#restOn(key, known);
-    const members = args.map((arg) => (arg instanceof Scores ? '' : String(arg).toWellFormed()));
-    if (known instanceof RankedSet) for (const member of members) known.remove(this.#numbers.numberOf(member));
-    else this.#remember(key, known.union(new Set(members)));
+    const known = this.#keys.get(key);
+    if (!known) return;
+    if (name === 'PEXPIRE' && Number(args[0]) > 0) return known.forgetExpiry();
+    const members = this.#membersOf(known);
+    if (!members || name !== (members instanceof RankedSet ? 'ZREM' : 'SADD')) return this.#keys.forget(key);
+    this.#restOn(known, members, writer);
+    const texts = args.map((arg) => (arg instanceof Scores ? '' : String(arg).toWellFormed()));
+    if (members instanceof RankedSet) for (const text of texts) members.remove(this.#numbers.numberOf(text));
+    else this.#remember(known, members.union(new Set(texts)));
   }
 
-  #get(key: string): Known | undefined {
-    const young = this.#young.get(key);
-    const known = young ?? this.#old.get(key);
-    if (!known) return undefined;
-    if (sizeOf(known) > MAX_SET) {
-      this.#forget(key);
-      return undefined;
-    }
-    if (!young) this.#remember(key, known);
-    return known;
+  /** What a key holds; nothing when that is not known, or too much. */
+  #membersOf(known: KnownKey): Members | undefined {
+    if (known.members && sizeOf(known.members) > MAX_SET) known.members = undefined;
+    return known.members;
   }
 
-  #remember(key: string, known: Known): void {
-    this.#old.delete(key);
-    this.#young.set(key, known);
-    this.#youngScores += sizeOf(known) + 1;
-    if (this.#youngScores * 2 < this.#maxScores) return;
-    this.#old = this.#young;
-    this.#young = new Map();
-    this.#youngScores = 0;
-  }
-
-  #forget(key: string): void {
-    this.#young.delete(key);
-    this.#old.delete(key);
+  #remember(known: KnownKey, members: Members): void {
+    known.askedBy = undefined;
+    this.#keys.grow(sizeOf(members) - (known.members ? sizeOf(known.members) : 0));
+    known.members = members;
   }
 
   #numbersOf({ members, isShared }: Scores): readonly number[] {
@@ -247,10 +230,6 @@ export class ScoreMemory {
     if (isShared) this.#shared.set(members, numbers);
     return numbers;
   }
-}
-
-function sizeOf(known: Known): number {
-  return known instanceof RankedSet ? known.members.length : known.size;
 }
 
 /** Says whether a rank changes so many scores that to set them is faster than to add to them. */

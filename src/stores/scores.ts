@@ -6,6 +6,8 @@ const OVERHEAD_BYTES = 40;
 export interface ScoresOptions {
   /** Whether the list of members is given more than once, so that it is worth being remembered. @default false */
   readonly isShared?: boolean;
+  /** About how many bytes the members send, when they were looked through before. */
+  readonly sizeBytes?: number;
 }
 
 /**
@@ -21,21 +23,30 @@ export class Scores {
   /** About how many bytes it sends. */
   readonly sizeBytes: number;
 
-  constructor(members: readonly string[], by: readonly number[], { isShared = false }: ScoresOptions = {}) {
-    if (members.length > MAX_MEMBERS)
-      throw new RangeError(`scores: expected at most ${MAX_MEMBERS} members, got ${members.length}`);
-    let sizeBytes = 0;
-    for (let i = 0; i < members.length; i++) {
-      if (typeof members[i] !== 'string') throw new TypeError(`scores: expected a member of text, got ${String(members[i])}`);
+  constructor(
+    members: readonly string[],
+    by: readonly number[],
+    { isShared = false, sizeBytes = checkedSizeOf(members) }: ScoresOptions = {},
+  ) {
+    for (let i = 0; i < members.length; i++)
       if (!Number.isFinite(by[i]))
         throw new TypeError(`scores: expected a finite number for ${members[i]}, got ${String(by[i])}`);
-      sizeBytes += members[i]!.length + OVERHEAD_BYTES;
-    }
     this.members = members;
     this.by = by;
     this.isShared = isShared;
     this.sizeBytes = sizeBytes;
   }
+}
+
+function checkedSizeOf(members: readonly string[]): number {
+  if (members.length > MAX_MEMBERS)
+    throw new RangeError(`scores: expected at most ${MAX_MEMBERS} members, got ${members.length}`);
+  let sizeBytes = 0;
+  for (const member of members) {
+    if (typeof member !== 'string') throw new TypeError(`scores: expected a member of text, got ${String(member)}`);
+    sizeBytes += member.length + OVERHEAD_BYTES;
+  }
+  return sizeBytes;
 }
 
 type Pair = readonly [member: string, by: number];
@@ -58,19 +69,20 @@ function asSent(member: string): string {
 
 type Share = readonly [member: string, share: number];
 
-/** The members of lists that were met. */
-const membersOf = new WeakMap<readonly Share[], readonly string[]>();
+/** Of lists that were met: their members, and how many bytes these send. */
+const membersOf = new WeakMap<readonly Share[], { readonly members: readonly string[]; readonly sizeBytes: number }>();
 
 /**
  * Gives each member of a list its share of a score, as a whole number. A list that comes again, as one that `lookup` remembers, is only looked
  * through once, so it must not change, and has each member once.
  */
 export function shares(list: readonly Share[], score: number): Scores {
-  let members = membersOf.get(list);
-  if (!members) membersOf.set(list, (members = list.map(([member]) => asSent(member))));
-  return new Scores(
-    members,
-    list.map(([, share]) => Math.round(share * score)),
-    { isShared: true },
-  );
+  let known = membersOf.get(list);
+  if (!known) {
+    const members = list.map(([member]) => asSent(member));
+    membersOf.set(list, (known = { members, sizeBytes: checkedSizeOf(members) }));
+  }
+  const by: number[] = [];
+  for (const [, share] of list) by.push(Math.round(share * score));
+  return new Scores(known.members, by, { isShared: true, sizeBytes: known.sizeBytes });
 }

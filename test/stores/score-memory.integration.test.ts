@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { WentBackError } from '../../src/errors.ts';
 import { isPosition } from '../../src/event.ts';
 import { faultOf } from '../../src/fault.ts';
@@ -181,7 +181,7 @@ describe('scores that are remembered', () => {
     const [memory, writer] = [new ScoreMemory(100), new PackWriter()];
     const rests = (i: number): boolean => {
       const command = rank(`k${i}`, likes(1), bounds);
-      memory.begin();
+      memory.begin(0);
       memory.write(command, writer);
       const does = memory.end(writer);
       if (!does) memory.learn(command, '');
@@ -189,8 +189,58 @@ describe('scores that are remembered', () => {
     };
     for (let i = 0; i < 100; i++) expect(rests(i)).toBe(false);
     expect(rests(99)).toBe(true);
-    // Each counts one more than its scores.
-    expect(rests(100 - 1 - Math.ceil(100 / 5))).toBe(false);
+    // Each has four scores and counts like four more.
+    expect(rests(100 - 1 - Math.ceil(100 / 8))).toBe(false);
+  });
+});
+
+describe('the expiry of a set that is remembered', () => {
+  afterEach(() => void vi.useRealTimers());
+
+  it('is told anew once a hundredth of it is over, or it is another one', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] });
+    const store = await opened();
+    const told = async (sequence: number, ...commands: readonly Command[]): Promise<number> => {
+      await execute(store, sequence, commands);
+      return countOf('pexpireat');
+    };
+    expect(await told(1, rank('k', likes(1), bounds))).toBe(1);
+    expect(await told(2, rank('k', likes(1), bounds))).toBe(0);
+    vi.advanceTimersByTime(86_400_000 / 100 - 1);
+    expect(await told(3, rank('k', likes(1), bounds))).toBe(0);
+    vi.advanceTimersByTime(1);
+    expect(await told(4, rank('k', likes(1), bounds))).toBe(1);
+    const longer = { keep: 5, expire: { days: 2 } };
+    expect(await told(5, rank('k', likes(1), longer))).toBe(1);
+    expect(await told(6, expire('k', { hours: 1 }))).toBe(0);
+    expect(await told(7, rank('k', likes(1), longer))).toBe(1);
+    await store.close();
+  });
+
+  it('is told anew when all that the set held goes', async () => {
+    const store = await opened();
+    await execute(store, 1, [rank('k', likes(1), bounds)]);
+    const others = ['a', 'b', 'c', 'd', 'e'].map((member) => [member, 9] as const);
+    await execute(store, 2, [rank('k', others, bounds)]);
+    expect(await server.client.pttl('k')).toBeGreaterThan(86_000_000);
+    await execute(store, 3, [zrem('k', 'a', 'b', 'c', 'd', 'e')]);
+    await execute(store, 4, [rank('k', likes(1), bounds)]);
+    await store.close();
+    expect(await server.client.pttl('k')).toBeGreaterThan(86_000_000);
+    expect(await contentsOf(server.client, 'k')).toEqual(['v', '1', 'w', '1', 'x', '1', 'y', '1']);
+  });
+
+  it('counts as told only by a call that was answered', async () => {
+    const store = await opened();
+    await execute(store, 1, [rank('k', likes(1), bounds), expire('k', { hours: 1 })]);
+    await countOf('pexpireat');
+    await Promise.all([
+      execute(store, 2, [rank('k', likes(1), bounds)]),
+      execute(store, 3, [rank('k', likes(1), bounds)], { goesOn: true }),
+    ]);
+    await execute(store, 4, [rank('k', likes(1), bounds)]);
+    await store.close();
+    expect(await countOf('pexpireat')).toBe(2);
   });
 });
 
