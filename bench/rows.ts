@@ -36,6 +36,11 @@ const core = (...flags: readonly string[]): readonly string[] => ['bench/core.ts
 const fromFile = (...flags: readonly string[]): readonly string[] => ['bench/from-file.ts', ...flags];
 const limit = (of: string): readonly string[] => ['bench/limits.ts', '--of', of];
 
+const packed = (compression: string, level: number): Row => ({
+  name: `${compression} ${level}`,
+  command: ['bench/levels.ts', '--compression', compression, '--level', String(level)],
+});
+
 const [OLD_CAPTURE, OLD_WHOLE] = ['old chain, into files', 'old chain, whole'];
 
 /** Whoever has little memory can have Node collect its garbage sooner, for some of its CPU. */
@@ -124,6 +129,18 @@ export const groups: readonly Group[] = [
       { name: 'limit: its lines and columns', command: limit('tabs') },
       { name: 'limit: gzip', command: limit('gzip') },
       { name: 'limit: zstd', command: limit('zstd') },
+    ],
+  },
+  {
+    name: 'levels',
+    title: "What the archive's objects cost by the compressor's level, and how large they are (records of 1.3 kB)",
+    table: 'levels',
+    maxRounds: 3,
+    fileEvents: 100_000,
+    quickEvents: 20_000,
+    rows: [
+      ...[1, 2, 3, 4, 5, 6, 9].map((level) => packed('gzip', level)),
+      ...[1, 2, 3, 6, 9].map((level) => packed('zstd', level)),
     ],
   },
   {

@@ -24,6 +24,8 @@ export interface Measured {
   readonly tenthMiB?: number;
   readonly halfMiB?: number;
   readonly endMiB?: number;
+  /** How many bytes they became. */
+  readonly packedBytes?: number;
   /** Of `dedupe` alone. */
   readonly newNs?: number;
   readonly repeatNs?: number;
@@ -95,6 +97,12 @@ const COLUMNS = {
     measuredAs('MiB after a tenth', ({ tenthMiB }) => tenthMiB, 0),
     measuredAs('after a half', ({ halfMiB }) => halfMiB, 0),
     measuredAs('in the end', ({ endMiB }) => endMiB, 0),
+    peak,
+  ],
+  levels: [
+    rate(1),
+    cpu(1),
+    measuredAs('bytes a record', ({ packedBytes = Number.NaN, events }) => packedBytes / events, 0),
     peak,
   ],
   dedupe: [
