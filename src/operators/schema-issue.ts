@@ -7,7 +7,7 @@ export function issueOf(error: ZodError): {
   readonly path: readonly PropertyKey[];
 } {
   const [first, ...others] = error.issues;
-  // The error's own message is written when it is read, in twice the time of all the rest.
+  // Zod writes the error's own message when it is read: all its issues, as JSON.
   if (!first) return { code: 'custom', reason: error.message, path: [] };
   const reason = others.length === 0 ? first.message : `${first.message} (and ${others.length} more issues)`;
   return { code: first.code, reason, path: first.path };
