@@ -19,8 +19,8 @@ const IS_BEYOND_ASCII: i32 = 0x04000000;
 /** Sixteen bytes that nobody outside knows, and behind them the hash that was asked for. */
 const SEED: usize = 0xf000;
 const HASH: usize = 0xf010;
-/** The 128 bits of a UUID that was read, as four words, the first digits first. */
-const UUID: usize = 0xf020;
+/** For each row the 128 bits of the UUID that was read of it last, as four words, the first digits first. */
+const UUIDS: usize = 0x13000;
 
 const TAB: u8 = 9;
 const NEWLINE: u8 = 10;
@@ -203,7 +203,7 @@ export function uuid(row: usize, column: i32): bool {
   const first = i8x16.shuffle(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 14, 15, 16, 17);
   const last = i8x16.shuffle(b, c, 3, 4, 5, 6, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19);
   const bytes = i8x16.narrow_i16x8_u(pairs(first), pairs(last));
-  v128.store(UUID, i8x16.shuffle(bytes, bytes, 3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8, 15, 14, 13, 12));
+  v128.store(UUIDS + (row << 4), i8x16.shuffle(bytes, bytes, 3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8, 15, 14, 13, 12));
   const dashes = load<u8>(start, 8) == 0x2d && load<u8>(start, 13) == 0x2d && load<u8>(start, 18) == 0x2d && load<u8>(start, 23) == 0x2d;
   return dashes && v128.any_true(v128.or(notHex(first), notHex(last))) == false;
 }

@@ -9,8 +9,8 @@ export const MAX_LINES = 256;
 const MAX_BYTES = 512 * 1024;
 
 // Where things lie in the module's memory: see line-index.as.
-const [SEED, HASH, UUID] = [0xf000 >> 2, 0xf010 >> 2, 0xf020 >> 2];
-const [TABLE, FOUND, ENDS, LINES] = [0x10000 >> 2, 0x11000 >> 2, 0x12000 >> 2, 0x13000];
+const [SEED, HASH] = [0xf000 >> 2, 0xf010 >> 2];
+const [TABLE, FOUND, ENDS, UUIDS, LINES] = [0x10000 >> 2, 0x11000 >> 2, 0x12000 >> 2, 0x13000 >> 2, 0x14100];
 const [COUNT, HAS_NEWLINE, HAS_LOGGER, IS_BEYOND_ASCII] = [0xffffff, 0x1000000, 0x2000000, 0x4000000];
 /** So many bytes are read at a time, and have a bit each in a word before the line. */
 const STEP_BYTES = 64;
@@ -37,6 +37,8 @@ export class LineIndex {
   #row = ONE;
   #found = 0;
   #isSpread = false;
+  /** Which column of each row is known to hold a UUID, and one more; 0 where none is. It has been read then. */
+  readonly #uuidColumns = new Int32Array(ONE + 1);
   /** Where the many lines end; the one line lies behind them. */
   #linesEnd = LINES;
 
@@ -50,6 +52,7 @@ export class LineIndex {
     if (this.#line !== line) {
       this.#put(line, ONE, this.#linesEnd);
       this.#module.scan(ONE);
+      this.#uuidColumns[ONE] = 0;
       this.#line = line;
     } else if (this.#row === ONE) return;
     this.show(ONE);
@@ -130,9 +133,15 @@ export class LineIndex {
    * @param into takes four words; they are of no use when it says false: the column holds no UUID, or the line has not so many
    */
   uuid(column: number, into: Uint32Array): boolean {
-    const isUuid = this.#module.uuid(this.#row, column) !== 0;
-    for (let i = 0; i < 4; i++) into[i] = this.#words[UUID + i]!;
-    return isUuid;
+    const row = this.#row;
+    // An event's id is looked at to see whether it is one, and again to compare it with others.
+    if (this.#uuidColumns[row] !== column + 1) {
+      const isUuid = this.#module.uuid(row, column) !== 0;
+      this.#uuidColumns[row] = isUuid ? column + 1 : 0;
+      if (!isUuid) return false;
+    }
+    for (let i = 0; i < 4; i++) into[i] = this.#words[UUIDS + row * 4 + i]!;
+    return true;
   }
 
   /** Whether a column holds a time that exists, as `2026-11-22 09:00:00` with up to nine digits of a fraction. */
@@ -144,6 +153,7 @@ export class LineIndex {
     let at = LINES;
     for (let i = 0; i < count; i++) at = this.#put(lineOf(i), i, at);
     this.#module.scanAll(count);
+    this.#uuidColumns.fill(0, 0, count);
     this.#linesEnd = at;
     // Its bytes lay where others lie now.
     this.#line = undefined;

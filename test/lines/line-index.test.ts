@@ -142,6 +142,41 @@ describe('LineIndex', () => {
     );
   });
 
+  it('reads the UUIDs of any columns and lines in any order, again and again', () => {
+    const index = new LineIndex();
+    const words = new Uint32Array(4);
+    const field = fc.oneof(
+      fc.uuid(),
+      fc.uuid().map((uuid) => uuid.replace('-', '0')),
+      fc.constant(''),
+    );
+    const lines = fc.array(fc.tuple(field, field, field), { minLength: 1, maxLength: 4 });
+    const looks = fc.array(fc.tuple(fc.nat(4), fc.nat(2)), { maxLength: 20 });
+    fc.assert(
+      fc.property(fc.array(fc.tuple(lines, looks), { minLength: 1, maxLength: 3 }), (rounds) => {
+        for (const [fields, asked] of rounds) {
+          const texts = fields.map((all) => Buffer.from(all.join('\t')));
+          index.addAll(texts);
+          for (const [i, column] of asked) {
+            // One beyond the last: the first line once more, by itself.
+            const row = i % (texts.length + 1);
+            if (row < texts.length) index.show(row);
+            else index.add(Buffer.from(texts[0]!));
+            const text = fields[row % texts.length]![column]!;
+            const expected =
+              text[8] === '-'
+                ? text
+                    .replaceAll('-', '')
+                    .match(/.{8}/g)!
+                    .map((word) => Number.parseInt(word, 16))
+                : undefined;
+            expect(index.uuid(column, words) ? [...words] : undefined).toEqual(expected);
+          }
+        }
+      }),
+    );
+  });
+
   it('takes for a timestamp what readTimestamp can read, and nothing else', () => {
     const index = new LineIndex();
     const isTimestamp = (text: string): boolean => {
