@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freePort } from './free-port.ts';
 import { type RedisServer, startRedis } from './redis.ts';
 
 export interface RedisCluster {
@@ -20,19 +19,13 @@ const SLOTS = 16_384;
 
 /** Starts a cluster of three nodes on loopback, without replicas. */
 export async function startRedisCluster(): Promise<RedisCluster> {
-  const busPorts = await Promise.all([freePort(), freePort(), freePort()]);
-  const nodes = await Promise.all(
-    busPorts.map((port) =>
-      startRedis({
-        settings: { 'cluster-enabled': 'yes', 'cluster-port': String(port), 'cluster-node-timeout': '2000', appendonly: 'no' },
-      }),
-    ),
-  );
+  const settings = { 'cluster-enabled': 'yes', 'cluster-node-timeout': '2000', appendonly: 'no' };
+  const nodes = await Promise.all([startRedis({ settings }), startRedis({ settings }), startRedis({ settings })]);
   const ids: string[] = [];
   for (const [i, { client }] of nodes.entries()) {
     await client.call('CLUSTER', 'ADDSLOTSRANGE', String(edge(i)), String(edge(i + 1) - 1));
     await client.call('CLUSTER', 'SET-CONFIG-EPOCH', String(i + 1));
-    await client.call('CLUSTER', 'MEET', '127.0.0.1', String(nodes[0]!.port), String(busPorts[0]));
+    await client.call('CLUSTER', 'MEET', '127.0.0.1', String(nodes[0]!.port), String(nodes[0]!.busPort));
     ids.push(String(await client.call('CLUSTER', 'MYID')));
   }
   const isReady = async ({ client }: RedisServer): Promise<boolean> =>

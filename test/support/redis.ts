@@ -16,6 +16,8 @@ export interface RedisOptions {
 export interface RedisServer {
   readonly url: string;
   readonly port: number;
+  /** Where the nodes of its cluster talk to it, if it is in one. */
+  readonly busPort: number;
   readonly pid: number;
   /** Talks to it; closed by `stop`. */
   readonly client: Redis;
@@ -28,9 +30,8 @@ export interface RedisServer {
 export async function startRedis({ replicaOf, settings = {} }: RedisOptions = {}): Promise<RedisServer> {
   const program = redisProgram();
   const folder = await mkdtemp(join(tmpdir(), 'millrace-redis-'));
-  const port = await freePort();
   const all = {
-    port: String(port),
+    port: '',
     bind: '127.0.0.1',
     dir: folder,
     save: '',
@@ -38,6 +39,7 @@ export async function startRedis({ replicaOf, settings = {} }: RedisOptions = {}
     appendfsync: 'always',
     'repl-diskless-sync-delay': '0',
     ...(replicaOf !== undefined && { replicaof: `127.0.0.1 ${replicaOf}` }),
+    'cluster-port': '',
     ...settings,
   };
   const start = async (): Promise<ChildProcess> => {
@@ -47,13 +49,28 @@ export async function startRedis({ replicaOf, settings = {} }: RedisOptions = {}
       { argv0: program.argv0, stdio: ['ignore', 'pipe', 'inherit'] },
     );
     const ready = new Promise<void>((resolve, reject) => {
-      child.stdout.on('data', (chunk: Buffer) => /Ready to accept connections|Running mode=/.test(chunk.toString()) && resolve());
-      child.once('exit', (code) => reject(new Error(`redis-server ended with ${code}`)));
+      let said = '';
+      child.stdout.on('data', (chunk: Buffer) => {
+        said = (said + chunk.toString()).slice(-2000);
+        if (/Ready to accept connections|Running mode=/.test(said)) resolve();
+      });
+      child.once('close', (code) => reject(new Error(`redis-server ended with ${code}: ${said}`)));
     });
     await ready;
     return child;
   };
-  let server = await start();
+  // A port that was free may be taken by another test before it listens there.
+  const startSomewhere = async (tries: number): Promise<ChildProcess> => {
+    [all.port, all['cluster-port']] = [String(await freePort()), String(await freePort())];
+    try {
+      return await start();
+    } catch (error) {
+      if (tries === 1 || !String(error).includes('Address already in use')) throw error;
+      return startSomewhere(tries - 1);
+    }
+  };
+  let server = await startSomewhere(5);
+  const port = Number(all.port);
   const kill = (): void => void server.kill('SIGKILL');
   process.once('exit', kill);
   const end = async (): Promise<void> => {
@@ -66,6 +83,7 @@ export async function startRedis({ replicaOf, settings = {} }: RedisOptions = {}
   return {
     url: `redis://127.0.0.1:${port}`,
     port,
+    busPort: Number(all['cluster-port']),
     client,
     get pid() {
       return server.pid!;
