@@ -39,6 +39,7 @@ const limit = (of: string): readonly string[] => ['bench/limits.ts', '--of', of]
 const packed = (compression: string, level: number): Row => ({
   name: `${compression} ${level}`,
   command: ['bench/levels.ts', '--compression', compression, '--level', String(level)],
+  takesLong: true,
 });
 
 const [OLD_CAPTURE, OLD_WHOLE] = ['old chain, into files', 'old chain, whole'];
@@ -137,7 +138,6 @@ export const groups: readonly Group[] = [
     table: 'levels',
     maxRounds: 3,
     fileEvents: 100_000,
-    quickEvents: 20_000,
     rows: [
       ...[1, 2, 3, 4, 5, 6, 9].map((level) => packed('gzip', level)),
       ...[1, 2, 3, 6, 9].map((level) => packed('zstd', level)),
@@ -252,7 +252,7 @@ export const groups: readonly Group[] = [
     name: 'yahoo',
     title: 'The Yahoo streaming benchmark: ad events as JSON, views by campaign and ten seconds, into Redis, one thread',
     table: 'whole',
-    quickEvents: 1_000_000,
+    quickEvents: 500_000,
     rows: [
       { name: 'a plain loop, at most once', command: ['bench/yahoo.ts', '--by', 'loop'] },
       { name: 'millrace, exactly once', command: ['bench/yahoo.ts'], against: 'a plain loop, at most once' },
