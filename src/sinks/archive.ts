@@ -14,8 +14,8 @@ export interface ArchiveOptions {
   /** @default 'gzip' */
   readonly compression?: Compression;
   /**
-   * 1 is fast, 9 (gzip) or 22 (zstd) is small. gzip's objects are a sixth smaller at 6, for nearly twice the CPU time; zstd's are half as
-   * large at a third of it.
+   * 1 is fast, 9 (gzip) or 22 (zstd) is small. gzip's objects are a sixth smaller at 6, for two thirds more CPU time; zstd's are half as
+   * large, for less than half of it.
    *
    * @default 3 for gzip, 1 for zstd
    */

@@ -5,8 +5,8 @@ import { issueOf } from '../operators/schema-issue.ts';
 import type { Check, Issue } from '../operators/validate.ts';
 import type { EnrichedEvent } from './enriched-event.ts';
 import { fieldNumber } from './field-number.ts';
-import { PassedTexts } from './passed-texts.ts';
 import { isSelfDescribing } from './self-describing.ts';
+import { TextMemo } from './text-memo.ts';
 
 /**
  * Schemas of labels, by the event's `'category/action'`, by `'category/*'`, or by the name in a self-describing label:
@@ -44,7 +44,7 @@ const hash = new Uint32Array(4);
  */
 export function label(schemas: LabelSchemas, { unknown = 'pass' }: LabelOptions = {}): Check<EnrichedEvent> {
   const named = new Map<string, ZodType>();
-  const passed = new PassedTexts();
+  const passed = new TextMemo<true>();
   // Category, action and label are neighbours in every layout: one string is cut for two, with the tab that stands between them.
   const byAction = new Map<string, ZodType>();
   const byCategory = new Map<string, ZodType>();
@@ -61,7 +61,7 @@ export function label(schemas: LabelSchemas, { unknown = 'pass' }: LabelOptions 
     const { columnOf } = event.layout;
     if (isKnown(index, columnOf[CATEGORY]!, columnOf[LABEL]!)) return undefined;
     const issue = read(index, columnOf);
-    if (!issue) passed.add(hash);
+    if (!issue) passed.set(hash, true);
     return issue;
   };
   return Object.assign(check, { passes: (index: LineIndex) => isKnown(index, CATEGORY, LABEL) });
@@ -70,7 +70,7 @@ export function label(schemas: LabelSchemas, { unknown = 'pass' }: LabelOptions 
   function isKnown(index: LineIndex, category: number, label: number): boolean {
     if (index.isEmpty(label)) return true;
     index.hash(category, label, hash);
-    return passed.has(hash);
+    return passed.get(hash) === true;
   }
 
   function read(index: LineIndex, columnOf: Int16Array): Issue | undefined {

@@ -20,8 +20,8 @@ export interface Noise {
 
 /** What every log line of the enricher has in it, in its logger's name: a cheap first test, the cheaper for its rare first letter. */
 export const LOGGER = Buffer.from('KinesisS');
-const THROWN_WORDS = ['Exception', 'Error', 'Throwable'];
 /** What an exception's name ends with. */
+export const THROWN_WORDS = ['Exception', 'Error', 'Throwable'];
 export const THROWN = THROWN_WORDS.map((word) => Buffer.from(word));
 /** What every bad row begins with: a cheap first test. */
 export const BAD_ROW = Buffer.from('{"line":"');

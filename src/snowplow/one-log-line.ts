@@ -1,10 +1,17 @@
-import { LOGGER, logLineLength } from './noise-grammar.ts';
+import { BAD_ROW, LOGGER, THROWN_WORDS, logLineLength } from './noise-grammar.ts';
 import type { NoiseKnowledge } from './noise-knowledge.ts';
 
 /** The longest log line that says itself where it ends, and more. */
 const MAX_LOG_LINE = 1024;
 /** Where one of these stands there may be other noise: of a refused event, an exception, its stack trace, the library's own log. */
-const otherNoise = /\{"line":"|Exception|Error|Throwable|\t(?:at|\.\.\.) |com\.amazonaws\./;
+const otherNoise = new RegExp(
+  [
+    BAD_ROW.toString().replace('{', String.raw`\{`),
+    ...THROWN_WORDS,
+    String.raw`\t(?:at|\.\.\.) `,
+    String.raw`com\.amazonaws\.`,
+  ].join('|'),
+);
 const LOGGER_NAME = LOGGER.toString();
 const NEWLINE = 10;
 

@@ -1,4 +1,4 @@
-/** How many texts are remembered at most. */
+/** How many texts are remembered at most: 16 bytes each, and what they came to. */
 const SLOTS = 16_384;
 
 /**
