@@ -20,7 +20,13 @@ const SLOTS = 16_384;
 /** Starts a cluster of three nodes on loopback, without replicas. */
 export async function startRedisCluster(): Promise<RedisCluster> {
   const settings = { 'cluster-enabled': 'yes', 'cluster-node-timeout': '2000', appendonly: 'no' };
-  const nodes = await Promise.all([startRedis({ settings }), startRedis({ settings }), startRedis({ settings })]);
+  const started = await Promise.allSettled([startRedis({ settings }), startRedis({ settings }), startRedis({ settings })]);
+  const nodes = started.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+  const failed = started.find((one) => one.status === 'rejected');
+  if (failed) {
+    await Promise.all(nodes.map((node) => node.stop()));
+    throw failed.reason;
+  }
   const ids: string[] = [];
   for (const [i, { client }] of nodes.entries()) {
     await client.call('CLUSTER', 'ADDSLOTSRANGE', String(edge(i)), String(edge(i + 1) - 1));
