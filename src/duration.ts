@@ -1,4 +1,8 @@
+import { createRequire } from 'node:module';
 import type { Duration } from 'date-fns';
+
+// As CommonJS: of each module that is imported, Node keeps the text of its package.json until all are, and that of date-fns has 200 kB.
+const { formatDuration } = createRequire(import.meta.url)('date-fns/formatDuration') as typeof import('date-fns/formatDuration');
 
 const unitMs = { weeks: 604_800_000, days: 86_400_000, hours: 3_600_000, minutes: 60_000, seconds: 1_000 } as const;
 
@@ -28,4 +32,19 @@ export function durationMs(
   throw new RangeError(
     `${who}: expected ${name} ${orZero ? 'of zero or longer' : 'longer than zero'}, in weeks to seconds, got ${JSON.stringify(duration)}`,
   );
+}
+
+/** Says a duration in words: `1 hour 30 minutes`. @param duration as parts, or in milliseconds, of which whole seconds are told, rounded up */
+export function inWords(duration: Duration | number): string {
+  return formatDuration(typeof duration === 'number' ? partsOf(duration) : duration) || '0 seconds';
+}
+
+function partsOf(ms: number): Duration {
+  const parts: Duration = {};
+  let rest = Math.ceil(ms / unitMs.seconds) * unitMs.seconds;
+  for (const unit of ['days', 'hours', 'minutes', 'seconds'] as const) {
+    parts[unit] = Math.floor(rest / unitMs[unit]);
+    rest %= unitMs[unit];
+  }
+  return parts;
 }

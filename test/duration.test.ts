@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { durationMs } from '../src/duration.ts';
+import { durationMs, inWords } from '../src/duration.ts';
 
 describe('durationMs', () => {
   it('adds up weeks to seconds, in whole milliseconds', () => {
@@ -16,5 +16,18 @@ describe('durationMs', () => {
     expect(() => durationMs(duration, { who: 'dedupe', name: 'within' })).toThrow(
       /^dedupe: expected within longer than zero, in weeks to seconds, got /,
     );
+  });
+});
+
+describe('inWords', () => {
+  it.each([
+    [{ hours: 1, minutes: 30 }, '1 hour 30 minutes'],
+    [{ weeks: 2 }, '2 weeks'],
+    [90_061_000, '1 day 1 hour 1 minute 1 second'],
+    [40 * 86_400_000, '40 days'],
+    [1, '1 second'],
+    [0, '0 seconds'],
+  ])('says %j', (duration, words) => {
+    expect(inWords(duration)).toBe(words);
   });
 });

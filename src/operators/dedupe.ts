@@ -1,7 +1,6 @@
 import type { Duration } from 'date-fns';
-import { formatDuration } from 'date-fns/formatDuration';
 import type { MonoTypeOperatorFunction } from 'rxjs';
-import { durationMs } from '../duration.ts';
+import { durationMs, inWords } from '../duration.ts';
 import type { Event } from '../event.ts';
 import { DedupeMemory } from './dedupe-memory.ts';
 import type { IdentityState } from './identity-state.ts';
@@ -62,7 +61,7 @@ export function dedupe<T>({ by, within, capacity = 10_000_000, state }: DedupeOp
     throw new RangeError(`${STEP}: expected within of at most ${MAX_WITHIN_DAYS} days, got ${JSON.stringify(within)}`);
   if (!Number.isInteger(capacity) || capacity < 1 || capacity > IdentityTable.maxCapacity)
     throw new RangeError(`${STEP}: expected a capacity from 1 to ${IdentityTable.maxCapacity}, got ${capacity}`);
-  const detail = [`by ${identity.name}`, `within ${formatDuration(within)}`, ...(state ? [state.describe] : [])].join(', ');
+  const detail = [`by ${identity.name}`, `within ${inWords(within)}`, ...(state ? [state.describe] : [])].join(', ');
   return eventSteps<DedupeMemory<T>, T, T>({
     name: STEP,
     detail,

@@ -1,7 +1,6 @@
 import type { Duration } from 'date-fns';
-import { formatDuration } from 'date-fns/formatDuration';
 import { Observable, type OperatorFunction, type SchedulerLike, type Subscription, asyncScheduler } from 'rxjs';
-import { durationMs } from '../duration.ts';
+import { durationMs, inWords } from '../duration.ts';
 import type { Delivery } from '../delivery.ts';
 import type { Event } from '../event.ts';
 import type { Ledger } from '../ledger.ts';
@@ -149,7 +148,7 @@ export function minuteWindow<T>({
           }),
         );
       });
-  const detail = `${formatDuration(every)}, grace ${graceMs / 1000} s`;
+  const detail = `${inWords(every)}, grace ${graceMs / 1000} s`;
   return named(who, detail, windows([], eventwise), {
     keepsMs: everyMs + graceMs,
     behind: (before) => windows(before, eventwise),

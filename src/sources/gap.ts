@@ -1,5 +1,4 @@
-import { formatDuration } from 'date-fns/formatDuration';
-import { intervalToDuration } from 'date-fns/intervalToDuration';
+import { inWords } from '../duration.ts';
 import { type Resume, formatResume } from '../event.ts';
 import type { SourceContext } from './source.ts';
 
@@ -43,6 +42,5 @@ export function lostOf({ fromMs, untilMs }: Pick<Gap, 'fromMs' | 'untilMs'>): st
   const [from, until] = [fromMs, untilMs].map((ms) => (ms === undefined ? undefined : new Date(ms).toISOString()));
   if (from === undefined) return until === undefined ? 'what came behind it' : `what came behind it until ${until}`;
   if (until === undefined) return `what came since ${from}`;
-  const length = formatDuration(intervalToDuration({ start: fromMs!, end: untilMs! }));
-  return `what came from ${from} to ${until} (at most ${length})`;
+  return `what came from ${from} to ${until} (at most ${inWords(untilMs! - fromMs!)})`;
 }
