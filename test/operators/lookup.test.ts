@@ -191,7 +191,7 @@ describe('lookup', () => {
     const { push, told, end, out } = looked(store);
     await push('a');
     store.calls[0]!.done([], Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' }));
-    await vi.waitFor(() => expect(store.calls).toHaveLength(2));
+    await vi.waitFor(() => expect(store.calls).toHaveLength(2), 10_000);
     expect(store.calls[1]!.keys).toEqual(['a']);
     expect(told).toMatchObject([{ type: 'lookup-retry', attempt: 1 }]);
     const broken = new Error('NOAUTH Authentication required.');

@@ -56,7 +56,7 @@ describe('pipelines side by side', () => {
     await Promise.all(parts.map(({ source }) => source.started()));
     parts[0].source.end();
     parts[1].source.push('one');
-    await vi.waitFor(() => expect(parts[1].sink.stored).toHaveLength(1));
+    await vi.waitFor(() => expect(parts[1].sink.stored).toHaveLength(1), 10_000);
     parts[1].source.push({ sequence: 2, raw: 'two' });
     parts[1].source.end();
     expect((await ended).map((counts) => counts?.stored)).toEqual([0, 2]);

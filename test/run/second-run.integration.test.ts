@@ -34,7 +34,7 @@ describe('a second run on the same machine', () => {
     await source.started();
 
     source.push('one');
-    await vi.waitFor(() => expect(sink.stored).toHaveLength(1));
+    await vi.waitFor(() => expect(sink.stored).toHaveLength(1), 10_000);
 
     const newer = pushSource();
     const second = startRun(declare(newer));

@@ -49,7 +49,7 @@ async function clients(): Promise<string[]> {
   return clients();
 }
 let deadlineMs = 0;
-beforeEach(() => void (deadlineMs = Date.now() + 4_000));
+beforeEach(() => void (deadlineMs = Date.now() + 20_000));
 
 const EVENTS = 60;
 const bounds = { keep: 100, expire: { days: 1 } };
