@@ -26,8 +26,11 @@ describe('productAction', () => {
 
   it('reads each of many labels as if it were the first, also when it comes again', () => {
     const skus = Array.from({ length: 40_000 }, (_, i) => `KI-${i}`);
-    for (const sku of [...skus, ...skus])
-      expect(read(eventOf(struct(`{"sku":"${sku}","brand":"of ${sku}"}`)))).toMatchObject({ sku, brand: `of ${sku}` });
+    const misread = [...skus, ...skus].filter((sku) => {
+      const action = read(eventOf(struct(`{"sku":"${sku}","brand":"of ${sku}"}`)));
+      return action?.sku !== sku || action.brand !== `of ${sku}`;
+    });
+    expect(misread).toEqual([]);
   });
 
   it('reads a self-describing label', () => {
