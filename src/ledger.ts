@@ -57,6 +57,7 @@ export class Ledger {
   #inFlightBytes = 0;
   #reservedBytes = 0;
   #bytesAtSinks = 0;
+  #bytesLingering = 0;
   #sinkRests = 0;
   #read = 0;
   #inFlight = 0;
@@ -88,7 +89,7 @@ export class Ledger {
 
   /** Whether sinks have something to do. */
   get hasSomeAtSinks(): boolean {
-    return this.#bytesAtSinks > 0;
+    return this.#bytesAtSinks + this.#bytesLingering > 0;
   }
 
   /** How often the sinks had nothing left to do. */
@@ -196,7 +197,7 @@ export class Ledger {
     return () => this.#pressureListeners.delete(close);
   }
 
-  /** Calls `hurry` when a source waits for room: who waits for company should go alone. */
+  /** Calls `hurry` when a source waits for room and only what lingers can make it: who waits for company should go alone. */
   onFull(hurry: () => void): void {
     this.#fullListeners.add(hurry);
   }
@@ -261,9 +262,13 @@ export class Ledger {
   /** Tells that sinks have taken on (or, negative, finished) this many bytes: as long as they have some, room will come. */
   atSinks(bytes: number): void {
     this.#bytesAtSinks += bytes;
-    if (this.#bytesAtSinks > 0) return;
-    this.#sinkRests++;
-    this.#relievePressure();
+    if (bytes < 0) this.#noteRest();
+  }
+
+  /** Tells the same of what waits for company: it may go on waiting as long as the sinks have something else. */
+  linger(bytes: number): void {
+    this.#bytesLingering += bytes;
+    if (bytes < 0) this.#noteRest();
   }
 
   /** @internal A delivery's source let go of it, and something still holds it. */
@@ -300,12 +305,17 @@ export class Ledger {
     this.#relievePressure();
   }
 
-  // What the sinks have makes room by itself, and so does a reservation once it is read. Only when neither will do have the windows to close.
+  #noteRest(): void {
+    if (!this.hasSomeAtSinks) this.#sinkRests++;
+    this.#relievePressure();
+  }
+
+  // What the sinks have makes room by itself, and so does a reservation once it is read. Only when neither will do has what lingers to go,
+  // and only then have the windows to close.
   #relievePressure(): void {
     const next = this.#waiting[0];
-    if (!next || this.#inFlightBytes + next.bytes <= this.maxInFlightBytes) return;
-    for (const hurry of this.#fullListeners) hurry();
-    if (this.#bytesAtSinks > 0) return;
-    for (const close of this.#pressureListeners) close();
+    if (!next || this.#bytesAtSinks > 0 || this.#inFlightBytes + next.bytes <= this.maxInFlightBytes) return;
+    const listeners = this.#bytesLingering > 0 ? this.#fullListeners : this.#pressureListeners;
+    for (const makeRoom of listeners) makeRoom();
   }
 }

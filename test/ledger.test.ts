@@ -148,6 +148,22 @@ describe('ledger', () => {
     expect(close).toHaveBeenCalledOnce();
   });
 
+  it('hurries what lingers when a source waits and the sinks have nothing else, and only then makes the windows close', () => {
+    const ledger = new Ledger({ maxInFlightBytes: 2 * RECORD_OVERHEAD_BYTES });
+    const told: string[] = [];
+    ledger.onPressure(() => told.push('close'));
+    ledger.onFull(() => told.push('hurry'));
+    deliver(['a'], ledger);
+    ledger.atSinks(1);
+    ledger.linger(1);
+    void ledger.reserve(2 * RECORD_OVERHEAD_BYTES);
+    expect(told).toEqual([]);
+    ledger.atSinks(-1);
+    expect(told).toEqual(['hurry']);
+    ledger.linger(-1);
+    expect(told).toEqual(['hurry', 'close']);
+  });
+
   it('leaves the windows alone when what fills it is only reserved', () => {
     const ledger = new Ledger({ maxInFlightBytes: 2000 });
     const close = vi.fn<() => void>();

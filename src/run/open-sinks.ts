@@ -7,7 +7,7 @@ import type { Sink } from '../sinks/sink.ts';
 import type { RetryOptions } from './retry.ts';
 import { SinkDriver } from './sink-driver.ts';
 
-/** How long a reject waits for others, in milliseconds, unless something has to be committed behind it or there is no room. */
+/** How long a reject waits for others, in milliseconds, unless something has to be committed behind it or only it keeps a source from reading on. */
 const REJECTS_LINGER_MS = 1000;
 
 /** How sinks wait. */
@@ -167,11 +167,11 @@ export class OpenSinks {
       );
     }
     this.#report({ type: 'rejected', position: event.position, why });
-    this.#ledger.atSinks(reject.sizeBytes);
+    this.#ledger.linger(reject.sizeBytes);
     rejects.push(reject, () => {
       reject.mark(Outcome.rejected);
       reject.release();
-      this.#ledger.atSinks(-reject.sizeBytes);
+      this.#ledger.linger(-reject.sizeBytes);
     });
   }
 }

@@ -38,7 +38,7 @@ interface Entry<T> {
 
 /**
  * Brings items to one sink, one commit at a time, in order, again and again while it fails for passing reasons.
- * What comes in while a commit is under way makes up the next one.
+ * What comes in while a commit is under way makes up the next one, once it has lingered.
  */
 export class SinkDriver<T extends Item> {
   readonly #options: SinkDriverOptions<T>;
@@ -51,6 +51,8 @@ export class SinkDriver<T extends Item> {
   #working: Promise<void> | undefined;
   #turn: Promise<unknown> = Promise.resolve();
   #hasEnded = false;
+  /** Whether there is something that need not linger. */
+  #isDue = false;
   #pushed = 0;
   #stored = 0;
   #linger: Subscription | undefined;
@@ -128,21 +130,24 @@ export class SinkDriver<T extends Item> {
 
   // A microtask later all events of the delivery at hand have arrived, and share a commit.
   #wake(lingerMs?: number): void {
-    if (this.#working || this.#hasEnded) return;
+    if (this.#hasEnded) return;
     if (lingerMs) {
       this.#linger ??= this.#options.scheduler.schedule(() => this.#wake(), lingerMs);
       return;
     }
     this.#linger?.unsubscribe();
     this.#linger = undefined;
-    this.#working = this.#work();
+    this.#isDue = true;
+    this.#working ??= this.#work();
   }
 
   async #work(): Promise<void> {
     await Promise.resolve();
     try {
-      while (!this.#hasEnded && (this.#queue.length > 0 || this.#advances.size > 0)) {
-        await this.#commit(this.#take());
+      while (!this.#hasEnded && this.#isDue) {
+        const entries = this.#take();
+        this.#isDue = this.#queue.length > 0;
+        await this.#commit(entries);
         this.#tellWaiting();
       }
       this.#working = undefined;
@@ -157,7 +162,8 @@ export class SinkDriver<T extends Item> {
   async #until(isSo: () => boolean): Promise<void> {
     while (!isSo()) {
       if (this.#hasEnded) throw new Error(`${this.#options.name}: ended before all was stored`);
-      this.#wake();
+      // A commit under way may be all it takes.
+      if (!this.#working) this.#wake();
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     }
   }

@@ -51,7 +51,7 @@ export function copyInto(
         async commit({ items, positions }, refused) {
           refused.length = 0;
           await store.commit(owner, {
-            rows: { table, lines: items.flatMap((window) => Array.from(window.data(), (row) => row.toRow())) },
+            rows: { table, lines: linesOf(items) },
             refuse: (index, fault) => {
               const [event, why] = [eventAt(items, index), { step: STEP, ...fault }];
               refused.push({ event, why });
@@ -64,6 +64,13 @@ export function copyInto(
       };
     },
   };
+}
+
+// A loop: `flatMap` and `Array.from` define each element as a property, at several times the cost.
+function linesOf(windows: readonly Window<Row>[]): Uint8Array[] {
+  const lines: Uint8Array[] = [];
+  for (const window of windows) for (const row of window.data()) lines.push(row.toRow());
+  return lines;
 }
 
 /** The event of a row, by its place among those of all windows. */

@@ -56,7 +56,7 @@ export async function packLines(
       block.set(line, length);
       length += line.length;
     }
-    if (line.at(-1) !== NEWLINE) block[length++] = NEWLINE;
+    if (line[line.length - 1] !== NEWLINE) block[length++] = NEWLINE;
   }
   if (length > 0) await write(block.subarray(0, length));
   compressor.end();

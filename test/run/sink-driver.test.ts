@@ -1,9 +1,10 @@
 import { setImmediate as soon } from 'node:timers/promises';
-import { asyncScheduler } from 'rxjs';
+import { VirtualTimeScheduler, asyncScheduler } from 'rxjs';
 import { expect, it } from 'vitest';
 import { SinkDriver } from '../../src/run/sink-driver.ts';
 import type { OpenSink } from '../../src/sinks/sink.ts';
 import type { Event } from '../../src/event.ts';
+import { deliver } from '../../src/testing/deliver.ts';
 
 it('asks one thing of a sink at a time, also when a shard is taken over while another commits', async () => {
   const calls: string[] = [];
@@ -35,4 +36,56 @@ it('asks one thing of a sink at a time, also when a shard is taken over while an
   expect(calls.filter((call) => call !== 'done').toSorted()).toEqual(['acquire', 'acquire', 'acquire', 'commit']);
   // None began before the one before it was done.
   expect(calls.filter((_, i) => i % 2 === 1)).toEqual(['done', 'done', 'done', 'done']);
+});
+
+it('lets what comes during a commit linger anew, unless somebody waits for it or hurries it', async () => {
+  const commits: number[] = [];
+  const underWay: (() => void)[] = [];
+  const scheduler = new VirtualTimeScheduler();
+  const driver = new SinkDriver({
+    name: 'lingering',
+    sink: {
+      acquire: async () => undefined,
+      positions: async () => new Map(),
+      async commit({ items }) {
+        commits.push(items.length);
+        await new Promise<void>((resolve) => underWay.push(resolve));
+      },
+      close: async () => {},
+    },
+    retry: {},
+    report: () => {},
+    signal: new AbortController().signal,
+    beforeCommit: async () => {},
+    fail: (error) => expect.unreachable(String(error)),
+    scheduler,
+    random: Math.random,
+    lingerMs: 1000,
+  });
+  const { events } = deliver(['a', 'b', 'c', 'd', 'e']);
+  let pushed = 0;
+  const push = (): void => driver.push(events[pushed++]!, () => {});
+  const finish = async (): Promise<void> => {
+    underWay.shift()!();
+    await soon();
+  };
+  push();
+  scheduler.flush();
+  await soon();
+  push();
+  push();
+  await finish();
+  expect(commits).toEqual([1]);
+  scheduler.flush();
+  await soon();
+  expect(commits).toEqual([1, 2]);
+  push();
+  driver.hurry();
+  await finish();
+  expect(commits).toEqual([1, 2, 1]);
+  push();
+  void driver.stored();
+  await finish();
+  expect(commits).toEqual([1, 2, 1, 1]);
+  await finish();
 });
