@@ -1,5 +1,5 @@
 import type { Delivery } from '../delivery.ts';
-import type { Origin, Position } from '../event.ts';
+import type { Origin } from '../event.ts';
 import type { Ledger } from '../ledger.ts';
 import { type LineIndex, MAX_LINES } from '../lines/line-index.ts';
 import { ArrivalHorizon } from './arrival-horizon.ts';
@@ -19,7 +19,6 @@ export interface DedupeMemoryOptions<T> {
   readonly state: IdentityState | undefined;
 }
 
-const IDENTITY_WORDS = 4;
 /** After how many events it looks anew how far the stream has come: that only frees memory. */
 const EXPIRE_EVERY = 1024;
 
@@ -30,8 +29,8 @@ export class DedupeMemory<T> {
   readonly #table: IdentityTable;
   readonly #horizon: ArrivalHorizon;
   readonly #sight = new Uint32Array(SIGHT_WORDS);
-  /** Of lines that were foreseen, by place: their identities, and what `spread` makes of these. */
-  readonly #identities = new Uint32Array(MAX_LINES * IDENTITY_WORDS);
+  /** Of lines that were foreseen, by place: their sights, which have an identity so far, and what `spread` makes of it. */
+  readonly #foreseen = Array.from({ length: MAX_LINES }, () => new Uint32Array(SIGHT_WORDS));
   readonly #hashes = new Int32Array(MAX_LINES);
   readonly #journal: SightJournal | undefined;
   readonly #loadedMs: number = 0;
@@ -59,17 +58,19 @@ export class DedupeMemory<T> {
 
   /** Tells whether an event is a repeat; remembers it when it is the first. */
   isRepeat(data: T, origin: Origin): boolean {
-    this.#identity.hash(data, this.#sight);
-    return this.#isRepeat(spread(this.#sight, 0), origin.delivery, origin, origin.arrivedAtMs);
+    const sight = this.#sight;
+    const { arrivedAtMs } = origin;
+    this.#identity.hash(data, sight);
+    writePlace(sight, origin.position, arrivedAtMs);
+    return this.#isRepeat(sight, spread(sight, 0), origin.delivery, arrivedAtMs);
   }
 
   /** Reads the identities of many lines, and looks at where they will be looked for, all in one go. */
   foresee(index: LineIndex, places: Uint16Array): void {
-    const sight = this.#sight;
     for (const place of places) {
+      const sight = this.#foreseen[place]!;
       index.show(place);
       this.#identity.hashLine!(index, sight);
-      for (let i = 0; i < IDENTITY_WORDS; i++) this.#identities[place * IDENTITY_WORDS + i] = sight[i]!;
       this.#hashes[place] = spread(sight, 0);
     }
     this.#table.touch(this.#hashes, places);
@@ -77,19 +78,19 @@ export class DedupeMemory<T> {
 
   /** The same as `isRepeat`, of a record whose line was foreseen. */
   isRepeatLine(place: number, delivery: Delivery, record: number): boolean {
-    for (let i = 0; i < IDENTITY_WORDS; i++) this.#sight[i] = this.#identities[place * IDENTITY_WORDS + i]!;
+    const sight = this.#foreseen[place]!;
     const records = delivery.records!;
-    return this.#isRepeat(this.#hashes[place]!, delivery, records.positionOf(record), records.arrivedAtMsOf(record));
+    const arrivedAtMs = records.arrivedAtMsOf(record);
+    writePlace(sight, records.positionOf(record), arrivedAtMs);
+    return this.#isRepeat(sight, this.#hashes[place]!, delivery, arrivedAtMs);
   }
 
-  /** @param hash what `spread` makes of the identity, which stands in the sight */
-  #isRepeat(hash: number, delivery: Delivery, position: Position, arrivedAtMs: number): boolean {
+  /** @param hash what `spread` makes of the sight's identity */
+  #isRepeat(sight: Uint32Array, hash: number, delivery: Delivery, arrivedAtMs: number): boolean {
     if (!this.#ledger) this.#begin((this.#ledger = delivery.ledger));
     if (this.#horizon.note(delivery, arrivedAtMs)) this.#tellForgotten();
     if (++this.#seen % EXPIRE_EVERY === 0) this.#table.expire(this.#expiredBeforeMs());
-    const sight = this.#sight;
     if ((sight[0]! | sight[1]! | sight[2]! | sight[3]!) === 0) return false;
-    writePlace(sight, position, arrivedAtMs);
     const seen = this.#table.see(sight, hash);
     if (seen === 'first') this.#journal?.add(sight, arrivedAtMs);
     return seen === 'repeat';

@@ -15,9 +15,15 @@ const [TIME_RANGE, WORD_RANGE] = [2 ** 40, 2 ** 32];
 
 /** Writes where and when into words 4 to 6 of a sight; the identity stands before them. */
 export function writePlace(into: Uint32Array, { shard, sequence, subSequence }: Position, arrivedAtMs: number): void {
-  const known = hashShard(shard);
-  let a = known.a;
-  let b = known.b;
+  writeHashed(into, hashShard(shard), sequence, subSequence);
+  into[5]! |= Math.floor(arrivedAtMs / WORD_RANGE) & 0xff;
+  into[6] = arrivedAtMs;
+}
+
+// On its own, so that `writePlace` is short enough to be compiled into its callers: a position that is made for it is then no object.
+function writeHashed(into: Uint32Array, { a: ofShardA, b: ofShardB }: typeof last, sequence: string, subSequence: number): void {
+  let a = ofShardA;
+  let b = ofShardB;
   const { length } = sequence;
   let i = 0;
   for (; i + 8 <= length; i += 8) {
@@ -32,8 +38,7 @@ export function writePlace(into: Uint32Array, { shard, sequence, subSequence }: 
   a = mix(a, digits, 0xcc9e2d51);
   b = mix(b, digits, 0x1b873593);
   into[4] = a ^ (a >>> 16);
-  into[5] = ((b ^ (b >>> 16)) << 8) | (Math.floor(arrivedAtMs / WORD_RANGE) & 0xff);
-  into[6] = arrivedAtMs;
+  into[5] = (b ^ (b >>> 16)) << 8;
 }
 
 /** The arrival time of the sight that begins at word `at`, in milliseconds modulo 2^40. */

@@ -37,14 +37,15 @@ const hash = new Uint32Array(4);
  * A self-describing label is checked by its name first: its `data` against the schema. Every other one is checked as a whole
  * by category and action, then by category alone. Issues: `invalid_json` for a label that is no JSON though it has a schema or
  * begins with a brace, `unknown_label`, and zod's own codes, with the path in the label: `se_label.sku`.
- * Schemas must be synchronous, and find the same in a label each time: one that passed passes again without being read, as long as it is
- * among the 16,384 remembered.
+ * Schemas must be synchronous, and find the same in a label each time: a label that came before is not read again, whatever was found in it,
+ * as long as it is among the 16,384 remembered.
  *
  * @throws {TypeError} when a key has no slash.
  */
 export function label(schemas: LabelSchemas, { unknown = 'pass' }: LabelOptions = {}): Check<EnrichedEvent> {
   const named = new Map<string, ZodType>();
-  const passed = new TextMemo<true>();
+  /** What is wrong with labels that were read; null when nothing is. */
+  const known = new TextMemo<Issue | null>();
   // Category, action and label are neighbours in every layout: one string is cut for two, with the tab that stands between them.
   const byAction = new Map<string, ZodType>();
   const byCategory = new Map<string, ZodType>();
@@ -59,18 +60,17 @@ export function label(schemas: LabelSchemas, { unknown = 'pass' }: LabelOptions 
   const check = function label(event: EnrichedEvent): Issue | undefined {
     const index = event.indexed();
     const { columnOf } = event.layout;
-    if (isKnown(index, columnOf[CATEGORY]!, columnOf[LABEL]!)) return undefined;
-    const issue = read(index, columnOf);
-    if (!issue) passed.set(hash, true);
-    return issue;
+    let issue = recall(index, columnOf[CATEGORY]!, columnOf[LABEL]!);
+    if (issue === undefined) known.set(hash, (issue = read(index, columnOf) ?? null));
+    return issue ?? undefined;
   };
-  return Object.assign(check, { passes: (index: LineIndex) => isKnown(index, CATEGORY, LABEL) });
+  return Object.assign(check, { passes: (index: LineIndex) => recall(index, CATEGORY, LABEL) === null });
 
-  /** Whether there is no label, or one that has passed; else `hash` is the label's. */
-  function isKnown(index: LineIndex, category: number, label: number): boolean {
-    if (index.isEmpty(label)) return true;
+  /** What is known to be wrong with a label; undefined when it has not been read yet, and `hash` is its own then. */
+  function recall(index: LineIndex, category: number, label: number): Issue | null | undefined {
+    if (index.isEmpty(label)) return null;
     index.hash(category, label, hash);
-    return passed.get(hash) === true;
+    return known.get(hash);
   }
 
   function read(index: LineIndex, columnOf: Int16Array): Issue | undefined {

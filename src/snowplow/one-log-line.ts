@@ -3,15 +3,10 @@ import type { NoiseKnowledge } from './noise-knowledge.ts';
 
 /** The longest log line that says itself where it ends, and more. */
 const MAX_LOG_LINE = 1024;
-/** Where one of these stands there may be other noise: of a refused event, an exception, its stack trace, the library's own log. */
-const otherNoise = new RegExp(
-  [
-    BAD_ROW.toString().replace('{', String.raw`\{`),
-    ...THROWN_WORDS,
-    String.raw`\t(?:at|\.\.\.) `,
-    String.raw`com\.amazonaws\.`,
-  ].join('|'),
-);
+/** Where one of these stands there may be other noise: of a refused event, an exception, the library's own log; or a line of a stack trace. */
+const OTHER_NOISE = [BAD_ROW.toString(), ...THROWN_WORDS, 'com.amazonaws.'];
+// An expression of its own: `includes` would stop at each tab, and one for all of them takes twice as long as both together.
+const frame = /\t(?:at|\.\.\.) /;
 const LOGGER_NAME = LOGGER.toString();
 const NEWLINE = 10;
 
@@ -25,7 +20,7 @@ export function withoutLogLine(payload: Buffer, knowledge: NoiseKnowledge): Buff
   const at = text.lastIndexOf('[', logger);
   if (logger === -1 || at === -1 || text.includes(LOGGER_NAME, logger + 1)) return undefined;
   const length = logLineLength(text.slice(at, at + MAX_LOG_LINE));
-  if (length === 0 || otherNoise.test(text)) return undefined;
+  if (length === 0 || frame.test(text) || OTHER_NOISE.some((word) => text.includes(word))) return undefined;
   const behind = at + length + (payload[at + length] === NEWLINE ? 1 : 0);
   const end = payload.length > behind && payload.at(-1) === NEWLINE ? payload.length - 1 : payload.length;
   const record =

@@ -2,6 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Cluster, Redis } from 'ioredis';
 import { parseRedisUrl } from './redis-url.ts';
 
+// A class of ioredis extends String, upon which V8 keeps String.prototype as a dictionary: in the whole process, each method of a text is
+// then looked up by its name whenever it is called. A write to an object with that prototype ends it.
+const belowString = Object.create(String.prototype) as { written: boolean };
+belowString.written = true;
+
 /** An argument as the client takes it. */
 export type Sendable = string | number | Buffer;
 
