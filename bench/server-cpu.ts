@@ -8,13 +8,20 @@ const [PARENT, USER, CHILDREN_SYSTEM] = [1, 11, 14];
 /** CPU seconds of a process and of all that come from it, those that have ended too; nothing where there is no /proc. */
 export function treeCpuSeconds(pid: number): number | undefined {
   if (process.platform !== 'linux') return undefined;
+  // Of one that ends between two files that are read, neither its own nor its parent's may tell.
+  for (let before = treeOf(pid); ;) {
+    const tree = treeOf(pid);
+    if (tree.pids.join() === before.pids.join()) return tree.ticks / TICKS_A_SECOND;
+    before = tree;
+  }
+}
+
+function treeOf(pid: number): { readonly pids: readonly number[]; readonly ticks: number } {
   const stats = new Map(readdirSync('/proc').flatMap((name) => statOf(Number(name))));
-  const cpuOf = (one: number): number => {
-    const own = stats.get(one)?.slice(USER, CHILDREN_SYSTEM + 1) ?? [];
-    const children = [...stats].filter(([, stat]) => stat[PARENT] === one).map(([child]) => cpuOf(child));
-    return [...own, ...children].reduce((sum, ticks) => sum + ticks, 0);
-  };
-  return cpuOf(pid) / TICKS_A_SECOND;
+  const pids = stats.has(pid) ? [pid] : [];
+  for (const one of pids) for (const [child, stat] of stats) if (stat[PARENT] === one) pids.push(child);
+  const times = pids.flatMap((one) => stats.get(one)!.slice(USER, CHILDREN_SYSTEM + 1));
+  return { pids, ticks: times.reduce((sum, ticks) => sum + ticks, 0) };
 }
 
 function statOf(pid: number): (readonly [number, readonly number[]])[] {
