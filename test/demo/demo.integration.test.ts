@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { catalogue } from '../../src/demo/catalogue.ts';
 import { startRedisServer } from '../../src/demo/redis-server.ts';
 import { startVictim } from '../crash/victim.ts';
@@ -76,6 +76,8 @@ describe('startRedisServer', { timeout: 60_000 }, () => {
       console.log(JSON.stringify({ pid, url }));
       setInterval(() => {}, 1000);`;
     const parent = spawn(process.execPath, ['--input-type=module', '--eval', program], { stdio: ['ignore', 'pipe', 'inherit'] });
+    // Of a test that fails, too, no process stays behind.
+    onTestFinished(() => void parent.kill('SIGKILL'));
     const [line] = (await once(parent.stdout, 'data')) as [Buffer];
     const { pid, url } = JSON.parse(String(line)) as { pid: number; url: string };
     const client = new Redis(url);

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { kinesisClient } from '../../src/sources/kinesis/client.ts';
 import { kinesis } from '../../src/sources/kinesis.ts';
 import { startKinesis, streamOf } from '../support/kinesis.ts';
@@ -62,6 +62,8 @@ describe('startKinesisLocal', () => {
       console.log(JSON.stringify({ pid, endpoint }));
       setInterval(() => {}, 1000);`;
     const parent = spawn(process.execPath, ['--input-type=module', '--eval', program], { stdio: ['ignore', 'pipe', 'inherit'] });
+    // Of a test that fails, too, no process stays behind.
+    onTestFinished(() => void parent.kill('SIGKILL'));
     const [line] = (await once(parent.stdout, 'data')) as [Buffer];
     const { pid, endpoint } = JSON.parse(String(line)) as { pid: number; endpoint: string };
     const client = kinesisClient({ endpoint });

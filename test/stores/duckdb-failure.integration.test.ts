@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
 import type { Table } from '../../src/stores/database.ts';
 import { duckdb } from '../../src/stores/duckdb.ts';
 import { emptyDuckdb } from '../support/databases.ts';
@@ -27,6 +27,8 @@ function startOwner(rows: number) {
   const child = spawn(process.execPath, [program, `duckdb:${database.path}`, String(rows), '0'], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
+  // Of a test that fails, too, no process stays behind.
+  onTestFinished(() => void child.kill('SIGKILL'));
   const words = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   return { child, say: async () => (await words.next()).value as string };
 }

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { faultOf } from '../../src/fault.ts';
 import type { Column, OpenDatabase, RejectRow, RowFault, Table } from '../../src/stores/database.ts';
 import { postgres } from '../../src/stores/postgres.ts';
@@ -320,6 +320,8 @@ test('a schema that is there serves a user who may make none', async () => {
 function startOwner(url: string, rows: number, every: number): { child: ChildProcess; say: () => Promise<string> } {
   const program = fileURLToPath(new URL('../support/database-owner.ts', import.meta.url));
   const child = spawn(process.execPath, [program, url, String(rows), String(every)], { stdio: ['ignore', 'pipe', 'inherit'] });
+  // Of a test that fails, too, no process stays behind.
+  onTestFinished(() => void child.kill('SIGKILL'));
   const words = createInterface({ input: child.stdout! })[Symbol.asyncIterator]();
   return { child, say: async () => (await words.next()).value as string };
 }
