@@ -262,13 +262,13 @@ export class Ledger {
   /** Tells that sinks have taken on (or, negative, finished) this many bytes: as long as they have some, room will come. */
   atSinks(bytes: number): void {
     this.#bytesAtSinks += bytes;
-    if (bytes < 0) this.#noteRest();
+    if (bytes <= 0) this.#noteRest();
   }
 
   /** Tells the same of what waits for company: it may go on waiting as long as the sinks have something else. */
   linger(bytes: number): void {
     this.#bytesLingering += bytes;
-    if (bytes < 0) this.#noteRest();
+    if (bytes <= 0) this.#noteRest();
   }
 
   /** @internal A delivery's source let go of it, and something still holds it. */

@@ -55,6 +55,11 @@ describe('architecture', () => {
     expect(upward.map(({ file, target }) => `${file} imports ${target}`)).toEqual([]);
   });
 
+  it('imports of date-fns only its types: Node loads its functions slowly as ES modules', () => {
+    const texts = globSync('**/*.ts', { cwd: root }).map((file) => [file, readFileSync(join(root, file), 'utf8')] as const);
+    expect(texts.filter(([, text]) => /^import (?!type\b).*'date-fns/m.test(text)).map(([file]) => file)).toEqual([]);
+  });
+
   it('operators know no source, no sink and no store', () => {
     const known = imports.filter(
       ({ file, target }) => roomOf(file) === 'operators' && ['stores', 'sinks', 'sources'].includes(roomOf(target)),

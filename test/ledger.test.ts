@@ -164,6 +164,15 @@ describe('ledger', () => {
     expect(told).toEqual(['hurry', 'close']);
   });
 
+  it('counts that the sinks rest also behind items without a byte', () => {
+    const ledger = new Ledger();
+    ledger.atSinks(0);
+    const before = ledger.sinkRests;
+    ledger.atSinks(-0);
+    ledger.linger(-0);
+    expect(ledger.sinkRests).toBe(before + 2);
+  });
+
   it('leaves the windows alone when what fills it is only reserved', () => {
     const ledger = new Ledger({ maxInFlightBytes: 2000 });
     const close = vi.fn<() => void>();

@@ -5,7 +5,7 @@ import { LINE_INDEX_WASM } from './line-index-wasm.ts';
 
 /** How many lines are indexed at once. */
 export const MAX_LINES = 256;
-/** Records are indexed together up to so many bytes, so that they are in the nearest cache still when the steps look at them. */
+/** Records are indexed together up to so many bytes, so that they are in a near cache still when the steps look at them. */
 const MAX_BYTES = 64 * 1024;
 
 // Where things lie in the module's memory: see line-index.as.

@@ -21,9 +21,8 @@ export function writePlace(into: Uint32Array, { shard, sequence, subSequence }: 
 }
 
 // On its own, so that `writePlace` is short enough to be compiled into its callers: a position that is made for it is then no object.
-function writeHashed(into: Uint32Array, { a: ofShardA, b: ofShardB }: typeof last, sequence: string, subSequence: number): void {
-  let a = ofShardA;
-  let b = ofShardB;
+function writeHashed(into: Uint32Array, shard: typeof last, sequence: string, subSequence: number): void {
+  let { a, b } = shard;
   const { length } = sequence;
   let i = 0;
   for (; i + 8 <= length; i += 8) {

@@ -66,7 +66,7 @@ export function copyInto(
   };
 }
 
-// A loop: `flatMap` and `Array.from` define each element as a property, at several times the cost.
+// A loop: `flatMap` and `Array.from` define each element as a property.
 function linesOf(windows: readonly Window<Row>[]): Uint8Array[] {
   const lines: Uint8Array[] = [];
   for (const window of windows) for (const row of window.data()) lines.push(row.toRow());

@@ -237,7 +237,7 @@ describe('run', () => {
     number++;
     let rejectsBefore: number | undefined;
     sink.afterCommit = ({ items }) => void (items.length > 0 && (rejectsBefore = rejects.stored.length));
-    await vi.waitFor(() => expect(rejects.stored.length).toBeGreaterThan(80));
+    await vi.waitFor(() => expect(rejects.stored.length).toBeGreaterThan(80), 10_000);
     source.end();
     await finished;
     expect(rejectsBefore).toBeLessThan(20);

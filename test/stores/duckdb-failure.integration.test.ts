@@ -1,13 +1,11 @@
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Table } from '../../src/stores/database.ts';
 import { duckdb } from '../../src/stores/duckdb.ts';
 import { emptyDuckdb } from '../support/databases.ts';
+import { startOwner } from '../support/start-owner.ts';
 
 const owner = { pipeline: 'warehouse', sink: 'copy' };
 const at = (sequence: number) => ({ shard: 'a', sequence: String(sequence), subSequence: 0 });
@@ -22,19 +20,8 @@ beforeEach(async () => {
 
 afterEach(() => database.close());
 
-function startOwner(rows: number) {
-  const program = fileURLToPath(new URL('../support/database-owner.ts', import.meta.url));
-  const child = spawn(process.execPath, [program, `duckdb:${database.path}`, String(rows), '0'], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  // Of a test that fails, too, no process stays behind.
-  onTestFinished(() => void child.kill('SIGKILL'));
-  const words = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  return { child, say: async () => (await words.next()).value as string };
-}
-
 test('a file that another process has open is an error that names the process', async () => {
-  const { child, say } = startOwner(1);
+  const { child, say } = startOwner(`duckdb:${database.path}`, 1, 0);
   expect([await say(), await say()]).toEqual(['acquired', 'committed']);
   await expect(database.declare().open({ report })).rejects.toThrow(
     new RegExp(`is held by process ${child.pid} \\(node\\); one process`),
@@ -45,7 +32,7 @@ test('a file that another process has open is an error that names the process', 
 });
 
 test('what a killed process committed is there, with its position', async () => {
-  const { child, say } = startOwner(3000);
+  const { child, say } = startOwner(`duckdb:${database.path}`, 3000, 0);
   expect([await say(), await say()]).toEqual(['acquired', 'committed']);
   child.kill('SIGKILL');
   await once(child, 'exit');
@@ -59,7 +46,7 @@ test.each([
   ['was killed', 'SIGKILL', [null, 'SIGKILL']],
   ['exited', 'SIGTERM', [3, null]],
 ] as const)('what a process %s in the middle of is not there, and neither is its position', async (_, signal, ending) => {
-  const { child, say } = startOwner(3_000_000);
+  const { child, say } = startOwner(`duckdb:${database.path}`, 3_000_000, 0);
   expect(await say()).toBe('acquired');
   // Rows are written to the file before they are committed, once there are enough of them.
   const { size } = await stat(database.path);

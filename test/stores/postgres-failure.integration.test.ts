@@ -1,15 +1,13 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import pg from 'pg';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { faultOf } from '../../src/fault.ts';
 import type { Column, OpenDatabase, RejectRow, RowFault, Table } from '../../src/stores/database.ts';
 import { postgres } from '../../src/stores/postgres.ts';
 import { type TestPostgres, emptyPostgres } from '../support/databases.ts';
 import { startFaultProxy } from '../support/fault-proxy.ts';
 import { type Postgres, startPostgres } from '../support/postgres.ts';
+import { startOwner } from '../support/start-owner.ts';
 
 const owner = { pipeline: 'warehouse', sink: 'copy' };
 const at = (sequence: number) => ({ shard: 'a', sequence: String(sequence), subSequence: 0 });
@@ -316,12 +314,3 @@ test('a schema that is there serves a user who may make none', async () => {
   await (await open(url)).commit(owner, load(['1', 'x', '2'], 3));
   expect([await count(), await count('millrace.rejects')]).toEqual([2, 1]);
 });
-
-function startOwner(url: string, rows: number, every: number): { child: ChildProcess; say: () => Promise<string> } {
-  const program = fileURLToPath(new URL('../support/database-owner.ts', import.meta.url));
-  const child = spawn(process.execPath, [program, url, String(rows), String(every)], { stdio: ['ignore', 'pipe', 'inherit'] });
-  // Of a test that fails, too, no process stays behind.
-  onTestFinished(() => void child.kill('SIGKILL'));
-  const words = createInterface({ input: child.stdout! })[Symbol.asyncIterator]();
-  return { child, say: async () => (await words.next()).value as string };
-}
