@@ -7,7 +7,7 @@ import { writeLines } from './lines.ts';
 import { machine } from './machine.ts';
 import { type GroupResult, writeReport } from './report.ts';
 import { type Group, type Row, groups } from './rows.ts';
-import { LEFT_OUT, type Measured, asText, tableOf } from './table.ts';
+import { type Measured, asText, tableOf } from './table.ts';
 
 /**
  * Runs the rows of `rows.ts`, each in a process of its own, round after round so that a busy moment of the machine meets all of
@@ -15,7 +15,7 @@ import { LEFT_OUT, type Measured, asText, tableOf } from './table.ts';
  *
  *     npm run bench -- [--rounds 5] [--only core] [--quick]
  *
- * `--quick` is one round of fewer events. All of it, without `--only` and `--quick`, also writes docs/benchmarks.md and bench/results.json.
+ * `--quick` is one round of some rows, with fewer events. All of it, without `--only` and `--quick`, also writes docs/benchmarks.md and bench/results.json.
  */
 const { values } = parseArgs({
   options: { rounds: { type: 'string' }, only: { type: 'string' }, quick: { type: 'boolean', default: false } },
@@ -24,13 +24,23 @@ const { values } = parseArgs({
 const run = promisify(execFile);
 const root = join(import.meta.dirname, '..');
 const rounds = Number(values.rounds ?? (values.quick ? 1 : 5));
-const chosen = groups.filter(({ name }) => values.only === undefined || name === values.only);
+const chosen = groups
+  .filter(({ name }) => values.only === undefined || name === values.only)
+  .map((group) => (values.quick ? { ...group, rows: group.rows.filter(({ quick }) => quick) } : group))
+  .filter(({ rows }) => rows.length > 0);
 if (chosen.length === 0 || !(rounds >= 1)) {
-  process.stderr.write(`bench: expected --only ${groups.map(({ name }) => name).join(' | ')} and --rounds of 1 or more\n`);
+  const names = groups.filter(({ rows }) => !values.quick || rows.some(({ quick }) => quick)).map(({ name }) => name);
+  const [when, came] = [
+    values.quick ? ' with --quick' : '',
+    `--only ${values.only ?? 'all'} --rounds ${values.rounds ?? rounds}`,
+  ];
+  process.stderr.write(`bench: expected${when} --only ${names.join(' | ')} and --rounds of 1 or more, got ${came}\n`);
   process.exit(2);
 }
 
 process.stdout.write(rounds === 1 ? 'One round.\n' : `Medians of ${rounds} rounds (least to greatest).\n`);
+if (values.quick)
+  process.stdout.write('Some of the rows only, and too short for figures to quote: all of them come without --quick.\n');
 const [on, results] = [machine(), [] as GroupResult[]];
 for (const group of chosen) {
   const measured = await measureAll(group);
@@ -39,25 +49,19 @@ for (const group of chosen) {
 }
 if (values.only === undefined && !values.quick) await writeReport(root, { machine: on, rounds, results });
 
-async function measureAll({
-  rows,
-  quickEvents = 100_000,
-  fileEvents,
-  maxRounds = rounds,
-}: Group): Promise<ReadonlyMap<Row, readonly Measured[]>> {
+async function measureAll({ rows, fileEvents, maxRounds = rounds }: Group): Promise<ReadonlyMap<Row, readonly Measured[]>> {
   const measured = new Map(rows.map((row) => [row, [] as Measured[]]));
-  const events = values.quick ? (quickEvents === 'own' ? undefined : quickEvents) : fileEvents;
+  const eventsOf = ({ quick }: Row): number | undefined => (values.quick ? (quick === 'own' ? undefined : quick) : fileEvents);
   const folder = await mkdtemp(join(tmpdir(), 'millrace-bench-'));
   const file = join(folder, 'lines');
-  if (fileEvents !== undefined) await writeLines(file, events!);
-  const flags = [
-    ...(events === undefined ? [] : ['--events', String(events)]),
+  if (fileEvents !== undefined) await writeLines(file, Math.min(...rows.map((row) => eventsOf(row) ?? fileEvents)));
+  const flagsOf = (row: Row): readonly string[] => [
+    ...(eventsOf(row) === undefined ? [] : ['--events', String(eventsOf(row))]),
     ...(fileEvents === undefined ? [] : ['--file', file]),
   ];
   try {
     for (let round = 0; round < Math.min(rounds, maxRounds); round++)
-      for (const row of rows)
-        measured.get(row)!.push(values.quick && row.takesLong ? LEFT_OUT : await measure([...row.command, ...flags]));
+      for (const row of rows) measured.get(row)!.push(await measure([...row.command, ...flagsOf(row)]));
   } finally {
     await rm(folder, { recursive: true });
   }

@@ -7,8 +7,8 @@ export interface Row {
   readonly command: readonly string[];
   /** The row to which this one's CPU is compared: what the difference between the two costs an event, and their ratio. */
   readonly against?: string;
-  /** `--quick` leaves it out, and says so. */
-  readonly takesLong?: boolean;
+  /** How many events `--quick` has time for; `own` are as many as without it. @default it leaves the row out */
+  readonly quick?: number | 'own';
   /** How many steps more than that row it has: the difference is told for one. @default 1 */
   readonly steps?: number;
 }
@@ -20,11 +20,9 @@ export interface Group {
   /** Which columns it has. */
   readonly table: TableKind;
   readonly rows: readonly Row[];
-  /** How many events a row gets with `--quick`; `own` are as many as without. @default 100_000 */
-  readonly quickEvents?: number | 'own';
   /** More rounds than this are not worth their time, where a row takes long. @default all of them */
   readonly maxRounds?: number;
-  /** The rows read one file of so many events: its path comes as `--file`. */
+  /** The rows read one file of so many events, with `--quick` of what all of them have time for: its path comes as `--file`. */
   readonly fileEvents?: number;
 }
 
@@ -39,7 +37,6 @@ const limit = (of: string): readonly string[] => ['bench/limits.ts', '--of', of]
 const packed = (compression: string, level: number): Row => ({
   name: `${compression} ${level}`,
   command: ['bench/levels.ts', '--compression', compression, '--level', String(level)],
-  takesLong: true,
 });
 
 const [OLD_CAPTURE, OLD_WHOLE] = ['old chain, into files', 'old chain, whole'];
@@ -55,9 +52,9 @@ export const groups: readonly Group[] = [
       'From memory through the five steps of the capture, one thread, into a sink that stores nothing (records of 1.3 kB, two shards)',
     table: 'whole',
     rows: [
-      { name: OLD_CAPTURE, command: ['bench/old-chain.ts'] },
-      { name: 'millrace, an Observable a step', command: core(), against: OLD_CAPTURE },
-      { name: 'millrace, as a run joins them', command: core('--fused', 'on'), against: OLD_CAPTURE },
+      { name: OLD_CAPTURE, command: ['bench/old-chain.ts'], quick: 60_000 },
+      { name: 'millrace, an Observable a step', command: core(), against: OLD_CAPTURE, quick: 300_000 },
+      { name: 'millrace, as a run joins them', command: core('--fused', 'on'), against: OLD_CAPTURE, quick: 300_000 },
     ],
   },
   {
@@ -65,8 +62,14 @@ export const groups: readonly Group[] = [
     title: 'The same, step by step, an Observable each',
     table: 'steps',
     rows: [
-      { name: 'source', command: core('--steps', '0') },
-      { name: '… a step that does nothing', command: core('--steps', '0', '--more', '5'), steps: 5, against: 'source' },
+      { name: 'source', command: core('--steps', '0'), quick: 1_000_000 },
+      {
+        name: '… a step that does nothing',
+        command: core('--steps', '0', '--more', '5'),
+        steps: 5,
+        against: 'source',
+        quick: 1_000_000,
+      },
       { name: '… stripCheckpoints', command: core('--steps', '1'), against: 'source' },
       { name: '… decode', command: core('--steps', '2'), against: '… stripCheckpoints' },
       { name: '… validate(label)', command: core('--steps', '3'), against: '… decode' },
@@ -91,7 +94,6 @@ export const groups: readonly Group[] = [
       ...[1, 10, 60].map((millions) => ({
         name: `${millions} million identities`,
         command: core('--fused', 'on', '--ids', String(millions * 1e6)),
-        takesLong: millions > 10,
         against: '1 million identities',
       })),
     ],
@@ -101,11 +103,10 @@ export const groups: readonly Group[] = [
     title: 'dedupe alone, deliveries of a thousand, 5 % more new ones than it may remember and then nine tenths of them again',
     table: 'dedupe',
     maxRounds: 3,
-    quickEvents: 'own',
     rows: [1, 10, 60].map((millions) => ({
       name: `${millions} million identities`,
       command: ['bench/dedupe.ts', '--ids', String(millions * 1e6)],
-      takesLong: millions > 1,
+      ...(millions === 1 && { quick: 'own' }),
     })),
   },
   {
@@ -113,7 +114,6 @@ export const groups: readonly Group[] = [
     title: 'From a file of the lines that the enricher printed, log lines between and inside them',
     table: 'file',
     fileEvents: 500_000,
-    quickEvents: 50_000,
     rows: [
       { name: OLD_CAPTURE, command: ['bench/old-chain.ts'] },
       { name: 'plain RxJS, strings, into nothing', command: ['bench/peers.ts'], against: OLD_CAPTURE },
@@ -149,8 +149,8 @@ export const groups: readonly Group[] = [
       'GetRecords alone, and SubscribeToShard, 2,000 records of 1,000 bytes a call (CPU s a million are ms a MB); random bytes, as compressed data looks',
     table: 'steps',
     rows: [
-      { name: 'stock', command: getRecords('--protocol', 'stock') },
-      { name: 'lean', command: getRecords('--protocol', 'lean'), against: 'stock' },
+      { name: 'stock', command: getRecords('--protocol', 'stock'), quick: 50_000 },
+      { name: 'lean', command: getRecords('--protocol', 'lean'), against: 'stock', quick: 100_000 },
       { name: 'stock, random', command: getRecords('--protocol', 'stock', '--data', 'random') },
       { name: 'lean, random', command: getRecords('--protocol', 'lean', '--data', 'random'), against: 'stock, random' },
       { name: 'fan-out, stock', command: getRecords('--mode', 'fan-out', '--protocol', 'stock') },
@@ -163,11 +163,15 @@ export const groups: readonly Group[] = [
       'From the same lines into Postgres (fsync on) and a folder of compressed minutes, gzip at level 3 and zstd at 1, in the old chain gzip at 6; the limit has clean rows only',
     table: 'file',
     fileEvents: 500_000,
-    quickEvents: 50_000,
     rows: [
-      { name: OLD_WHOLE, command: ['bench/old-chain.ts', '--whole'] },
+      { name: OLD_WHOLE, command: ['bench/old-chain.ts', '--whole'], quick: 40_000 },
       { name: 'millrace, gzip', command: fromFile('--into', 'postgres'), against: OLD_WHOLE },
-      { name: 'millrace, zstd', command: fromFile('--into', 'postgres', '--compression', 'zstd'), against: OLD_WHOLE },
+      {
+        name: 'millrace, zstd',
+        command: fromFile('--into', 'postgres', '--compression', 'zstd'),
+        against: OLD_WHOLE,
+        quick: 40_000,
+      },
       { name: 'limit: psql \\copy', command: limit('copy'), against: OLD_WHOLE },
     ],
   },
@@ -176,7 +180,6 @@ export const groups: readonly Group[] = [
     title: 'From the same lines into DuckDB alone, on one thread of it; the limit has clean rows only',
     table: 'file',
     fileEvents: 500_000,
-    quickEvents: 50_000,
     rows: [
       { name: "limit: DuckDB's own COPY", command: limit('duckdb') },
       { name: 'limit: the same, newest file format', command: limit('duckdb-newest'), against: "limit: DuckDB's own COPY" },
@@ -186,13 +189,17 @@ export const groups: readonly Group[] = [
   {
     name: 'realtime',
     title:
-      'The whole realtime pipeline into Redis, and the old Python script: the same lines, the same keys in the end, nothing warmed up',
+      'The whole realtime pipeline into Redis, and the old Python script: the same lines, the same keys in the end; millrace has run before, and knows nothing of it but its compiled code',
     table: 'server',
-    quickEvents: 15_000,
     rows: [
       { name: 'old, event by event', command: realtime('--how', 'old') },
-      { name: 'old, batches of 1,000', command: realtime('--how', 'old', '--batch', '1000'), against: 'old, event by event' },
-      { name: 'millrace', command: realtime(), against: 'old, batches of 1,000' },
+      {
+        name: 'old, batches of 1,000',
+        command: realtime('--how', 'old', '--batch', '1000'),
+        against: 'old, event by event',
+        quick: 15_000,
+      },
+      { name: 'millrace', command: realtime(), against: 'old, batches of 1,000', quick: 30_000 },
       { name: 'limit: the commands from a bare writer', command: redisLimit('bare'), against: 'old, batches of 1,000' },
       { name: 'limit: redis-benchmark', command: redisLimit('redis-benchmark'), against: 'old, batches of 1,000' },
     ],
@@ -201,7 +208,6 @@ export const groups: readonly Group[] = [
     name: 'redis',
     title: 'Seven commands an event into a redis-server of its own, batches of 1,000, one after the other',
     table: 'server',
-    quickEvents: 20_000,
     rows: [
       { name: "ioredis's pipeline, at least once", command: ['bench/redis-apply.ts', '--by', 'pipeline'] },
       { name: 'apply, exactly once', command: ['bench/redis-apply.ts'], against: "ioredis's pipeline, at least once" },
@@ -212,19 +218,18 @@ export const groups: readonly Group[] = [
     title:
       'The whole realtime pipeline on one thread: from when a line is due in its process, evenly, until Redis has answered; after three seconds of warm-up',
     table: 'latency',
-    quickEvents: 2_000,
     rows: [1000, 5000, 20_000].map((rate) => ({
       name: `${rate.toLocaleString('en')} events/s`,
       command: ['bench/latency.ts', '--rate', String(rate)],
+      ...(rate === 5000 && { quick: 2_000 }),
     })),
   },
   {
     name: 'end-to-end',
     title: 'The same behind kinesis-local, 20 events/s: from PutRecord until the key is there',
     table: 'latency',
-    quickEvents: 20,
     rows: [
-      { name: 'polling', command: ['bench/end-to-end.ts'] },
+      { name: 'polling', command: ['bench/end-to-end.ts'], quick: 20 },
       { name: 'fan-out', command: ['bench/end-to-end.ts', '--mode', 'fan-out'] },
     ],
   },
@@ -233,17 +238,15 @@ export const groups: readonly Group[] = [
     title:
       'The whole warehouse pipeline, windows of a second, Postgres (fsync on) and a folder of gzip: from when an event is due in its process, evenly, until its row can be seen; after three seconds of warm-up',
     table: 'latency',
-    quickEvents: 5_000,
-    rows: [{ name: '5,000 events/s', command: ['bench/freshness.ts'] }],
+    rows: [{ name: '5,000 events/s', command: ['bench/freshness.ts'], quick: 5_000 }],
   },
   {
     name: 'memory',
     title: 'What a run takes of memory, ten million events from memory, 32 MiB in flight, 10,000 identities remembered',
     table: 'memory',
     maxRounds: 3,
-    quickEvents: 500_000,
     rows: [
-      { name: 'into nothing', command: ['bench/memory.ts'] },
+      { name: 'into nothing', command: ['bench/memory.ts'], quick: 500_000 },
       { name: 'into minutes (zstd)', command: ['bench/memory.ts', '--into', 'files'] },
       { name: 'into nothing, 16 MiB, a heap of 48', command: [...SMALL_HEAP, 'bench/memory.ts', '--room', '16'] },
     ],
@@ -252,10 +255,9 @@ export const groups: readonly Group[] = [
     name: 'yahoo',
     title: 'The Yahoo streaming benchmark: ad events as JSON, views by campaign and ten seconds, into Redis, one thread',
     table: 'whole',
-    quickEvents: 500_000,
     rows: [
-      { name: 'a plain loop, at most once', command: ['bench/yahoo.ts', '--by', 'loop'] },
-      { name: 'millrace, exactly once', command: ['bench/yahoo.ts'], against: 'a plain loop, at most once' },
+      { name: 'a plain loop, at most once', command: ['bench/yahoo.ts', '--by', 'loop'], quick: 300_000 },
+      { name: 'millrace, exactly once', command: ['bench/yahoo.ts'], against: 'a plain loop, at most once', quick: 300_000 },
     ],
   },
 ];

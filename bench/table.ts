@@ -11,8 +11,6 @@ export interface Measured {
   readonly bytes?: number;
   /** Programs that the machine lacks: nothing was measured. */
   readonly missing?: readonly string[];
-  /** Why else nothing was measured. */
-  readonly leftOut?: string;
   /** What its server spent. */
   readonly serverCpuSeconds?: number;
   /** Half, 99 % and 99.9 % of its events took no longer. */
@@ -32,9 +30,6 @@ export interface Measured {
   readonly bytesPerId?: number;
   readonly longestMs?: number;
 }
-
-/** What stands for a row that `--quick` has no time for. */
-export const LEFT_OUT: Measured = { events: 0, seconds: 0, cpuSeconds: 0, peakMiB: 0, leftOut: 'too long for --quick' };
 
 /** One column: its head, and what it says of a row that is compared with another, or with none. */
 interface Column {
@@ -146,8 +141,8 @@ export function asMarkdown([head, ...lines]: readonly (readonly string[])[]): st
 
 /** Why a row has nothing to show. */
 function whyNot(row: Row, measured: ReadonlyMap<Row, readonly Measured[]>): string | undefined {
-  const one = measured.get(row)!.find(({ missing, leftOut }) => missing ?? leftOut);
-  return one && (one.leftOut ?? `no ${one.missing!.join(', ')} on this machine`);
+  const one = measured.get(row)!.find(({ missing }) => missing);
+  return one && `no ${one.missing!.join(', ')} on this machine`;
 }
 
 function serverCpuPerMillion({ serverCpuSeconds = 0, events }: Measured): number {

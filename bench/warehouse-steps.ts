@@ -18,6 +18,8 @@ import { lineSource } from './line-source.ts';
 import type { LinesFile } from './lines.ts';
 
 export interface WarehouseStepsOptions {
+  /** The pipeline's. */
+  readonly name: string;
   /** What a line of the file is. */
   readonly of: 'record' | 'text';
   /** Where dedupe keeps its state. @default nowhere */
@@ -25,9 +27,9 @@ export interface WarehouseStepsOptions {
 }
 
 /** The steps of pipelines/warehouse.ts on a file of lines. */
-export function warehouseSteps(input: LinesFile, { of, stateFile }: WarehouseStepsOptions): Stage<Window<EnrichedEvent>> {
+export function warehouseSteps(input: LinesFile, { name, of, stateFile }: WarehouseStepsOptions): Stage<Window<EnrichedEvent>> {
   const state = stateFile === undefined ? {} : { state: identityLog(stateFile) };
-  return pipeline('bench')
+  return pipeline(name)
     .from(lineSource(input, { of }))
     .pipe(
       stripCheckpoints({ of: of === 'text' ? 'text' : 'payload' }),

@@ -7,7 +7,7 @@ import { MAX_SET } from './score-memory.ts';
  */
 export const COMPOUNDS = `
 local A = cmsgpack.unpack(ARGV[#ARGV])
-local call, compounds, moments, ranks = redis.call, {}, {}, {}
+local call, compounds, moments, ranks, places = redis.call, {}, {}, {}, {}
 
 local function expire(key, ms)
   local at = moments[ms]
@@ -29,7 +29,11 @@ end
 function compounds.recent(from, to)
   local key, keep = A[from], tonumber(A[from + 1])
   for i = from + 3, to do call('LREM', key, '0', A[i]) end
-  if call('LPUSH', key, unpack(A, from + 3, to)) > keep then call('LTRIM', key, '0', keep - 1) end
+  if call('LPUSH', key, unpack(A, from + 3, to)) > keep then
+    local last = places[keep] or string.format('%d', keep - 1)
+    places[keep] = last
+    call('LTRIM', key, '0', last)
+  end
   expire(key, A[from + 2])
 end
 

@@ -69,20 +69,27 @@ function asSent(member: string): string {
 
 type Share = readonly [member: string, share: number];
 
-/** Of lists that were met: their members, and how many bytes these send. */
-const membersOf = new WeakMap<readonly Share[], { readonly members: readonly string[]; readonly sizeBytes: number }>();
+interface List {
+  readonly members: readonly string[];
+  readonly shares: readonly number[];
+  /** How many bytes the members send. */
+  readonly sizeBytes: number;
+}
+
+/** Lists that were met. */
+const lists = new WeakMap<readonly Share[], List>();
 
 /**
  * Gives each member of a list its share of a score, as a whole number. A list that comes again, as one that `lookup` remembers, is only looked
  * through once, so it must not change, and has each member once.
  */
 export function shares(list: readonly Share[], score: number): Scores {
-  let known = membersOf.get(list);
+  let known = lists.get(list);
   if (!known) {
     const members = list.map(([member]) => asSent(member));
-    membersOf.set(list, (known = { members, sizeBytes: checkedSizeOf(members) }));
+    known = { members, shares: list.map(([, share]) => share), sizeBytes: checkedSizeOf(members) };
+    lists.set(list, known);
   }
-  const by: number[] = [];
-  for (const [, share] of list) by.push(Math.round(share * score));
+  const by = known.shares.map((share) => Math.round(share * score));
   return new Scores(known.members, by, { isShared: true, sizeBytes: known.sizeBytes });
 }
