@@ -149,10 +149,10 @@ export function sourceConformance(fill: FillStream): void {
 
     it('at LATEST with what arrives from the time on at which it began to read, so that a crash loses nothing', async () => {
       const stream = await filled();
-      // The run begins when the second batch is about to arrive, by the clock that it is given.
-      const lateMs = asyncScheduler.now() - stream.times[2]!.getTime();
+      // The run begins when the last batch is about to arrive, by the clock that it is given: one that stands still until it is first looked at.
+      let lateMs: number | undefined;
       const scheduler = {
-        now: () => asyncScheduler.now() - lateMs,
+        now: () => asyncScheduler.now() - (lateMs ??= asyncScheduler.now() - stream.times[2]!.getTime()),
         schedule: asyncScheduler.schedule.bind(asyncScheduler),
       };
       const { events, completed, acquired } = readSource(stream.source, { start: 'LATEST', scheduler, stopAfter: 5 });
