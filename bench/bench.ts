@@ -69,6 +69,6 @@ async function measureAll({ rows, fileEvents, maxRounds = rounds }: Group): Prom
 }
 
 async function measure(command: readonly string[]): Promise<Measured> {
-  const { stdout } = await run(process.execPath, ['--max-semi-space-size=8', ...command], { cwd: root });
+  const { stdout } = await run(process.execPath, command, { cwd: root });
   return JSON.parse(stdout.trim().split('\n').at(-1)!) as Measured;
 }
