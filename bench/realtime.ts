@@ -50,12 +50,12 @@ const server = await startRedis({ settings: { appendonly: 'no' } });
 try {
   await fillLookups(server.client);
   if (values.how === 'millrace') {
-    await millrace(visits(WARM_UP));
+    await millrace('warm-up', visits(WARM_UP));
     await server.client.flushall();
     await fillLookups(server.client);
   }
   const before = await redisCpuSeconds(server.client);
-  const took = values.how === 'old' ? await old() : await millrace(lines);
+  const took = values.how === 'old' ? await old() : await millrace('events', lines);
   const serverCpuSeconds = (await redisCpuSeconds(server.client)) - before;
   const expected = await expectedOf(lines, weights, server.client);
   const differing = await differences(server.client, expected);
@@ -69,7 +69,7 @@ try {
 }
 
 /** The pipeline file itself, but for its source: one shard, from memory. */
-async function millrace(given: readonly Uint8Array[]): Promise<Took> {
+async function millrace(name: string, given: readonly Uint8Array[]): Promise<Took> {
   const declared = realtime.pipeline({
     KINESIS_STREAM: 'bench',
     KINESIS_ENDPOINT: undefined,
@@ -77,7 +77,7 @@ async function millrace(given: readonly Uint8Array[]): Promise<Took> {
     AWS_REGION: undefined,
     REDIS_URL: server.url,
     PRODUCT_PAGE: /^\/p\/([a-z]{2}-\d{4})$/,
-    STATE_FILE: join(folder, `state-${given.length}`),
+    STATE_FILE: join(folder, `${name}.state`),
   });
   const source = scripted({
     generate: (i) => given[i]!,
