@@ -51,14 +51,15 @@ if (values.only === undefined && !values.quick) await writeReport(root, { machin
 
 async function measureAll({ rows, fileEvents, maxRounds = rounds }: Group): Promise<ReadonlyMap<Row, readonly Measured[]>> {
   const measured = new Map(rows.map((row) => [row, [] as Measured[]]));
-  const eventsOf = ({ quick }: Row): number | undefined => (values.quick ? (quick === 'own' ? undefined : quick) : fileEvents);
+  const eventsOf = ({ quick }: Row): number | undefined => (values.quick && quick !== 'own' ? quick : undefined);
+  const inFile = fileEvents && Math.min(...rows.map((row) => eventsOf(row) ?? fileEvents));
   const folder = await mkdtemp(join(tmpdir(), 'millrace-bench-'));
   const file = join(folder, 'lines');
-  if (fileEvents !== undefined) await writeLines(file, Math.min(...rows.map((row) => eventsOf(row) ?? fileEvents)));
-  const flagsOf = (row: Row): readonly string[] => [
-    ...(eventsOf(row) === undefined ? [] : ['--events', String(eventsOf(row))]),
-    ...(fileEvents === undefined ? [] : ['--file', file]),
-  ];
+  if (inFile !== undefined) await writeLines(file, inFile);
+  const flagsOf = (row: Row): readonly string[] => {
+    const events = inFile ?? eventsOf(row);
+    return [...(events === undefined ? [] : ['--events', String(events)]), ...(inFile === undefined ? [] : ['--file', file])];
+  };
   try {
     for (let round = 0; round < Math.min(rounds, maxRounds); round++)
       for (const row of rows) measured.get(row)!.push(await measure([...row.command, ...flagsOf(row)]));

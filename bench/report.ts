@@ -37,8 +37,8 @@ export function pageOf({ machine, rounds, results }: BenchResults): string {
 
 Written by \`npm run bench\`: each row is a process of its own, up to ${rounds} rounds one after the other over all rows of a group; medians, with the least and the
 greatest. Trust the ratios. "times as many" and "of the CPU" compare with the old chain or what the row's group says; CPU is of all
-processes of a row, its server's counts in "of the CPU". What runs in Node for seconds only, ours and not, has had some thousands of events before, as
-what runs for days has; the process of a server, of Python or of \`psql\` is measured from its first.
+processes of a row, its server's counts in "of the CPU". Pipelines on lines, ours and the peers', have had some 30,000 of them
+before, as what runs for days has; the old chain is measured from its first.
 
 - ${processor}, ${cores} cores, ${memoryGiB} GiB, ${system}; load ${load} before the first row
 - Node ${node}; ${versions.join(', ')}

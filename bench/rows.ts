@@ -29,7 +29,7 @@ export interface Group {
 const getRecords = (...flags: readonly string[]): readonly string[] => ['bench/get-records.ts', ...flags];
 const realtime = (...flags: readonly string[]): readonly string[] => ['bench/realtime.ts', ...flags];
 const redisLimit = (by: string): readonly string[] => ['bench/redis-limit.ts', '--by', by];
-/** A young generation that stays in the processor's cache, so that rows which tell nanoseconds tell those of the steps. All others have Node's own. */
+/** A young generation that stays in the processor's cache, so that rows which tell nanoseconds tell those of the steps; their titles say so. */
 const core = (...flags: readonly string[]): readonly string[] => ['--max-semi-space-size=8', 'bench/core.ts', ...flags];
 
 const fromFile = (...flags: readonly string[]): readonly string[] => ['bench/from-file.ts', ...flags];
@@ -50,7 +50,7 @@ export const groups: readonly Group[] = [
   {
     name: 'core',
     title:
-      'From memory through the five steps of the capture, one thread, into a sink that stores nothing (records of 1.3 kB, two shards; Node with a young generation of 8 MiB, here and in the next two tables)',
+      'From memory through the five steps of the capture, one thread, into a sink that stores nothing (records of 1.3 kB, two shards; a young generation of 8 MiB)',
     table: 'whole',
     rows: [
       { name: OLD_CAPTURE, command: ['bench/old-chain.ts'], quick: 60_000 },
@@ -60,7 +60,7 @@ export const groups: readonly Group[] = [
   },
   {
     name: 'steps',
-    title: 'The same, step by step, an Observable each',
+    title: 'The same, step by step, an Observable each (a young generation of 8 MiB)',
     table: 'steps',
     rows: [
       { name: 'source', command: core('--steps', '0'), quick: 1_000_000 },
@@ -83,7 +83,7 @@ export const groups: readonly Group[] = [
   {
     name: 'growth',
     title:
-      'All steps, as a run joins them, by how many shards there are, and how many identities dedupe remembers, its table being full',
+      'All steps, as a run joins them, by how many shards there are, and how many identities dedupe remembers, its table being full (a young generation of 8 MiB)',
     table: 'steps',
     maxRounds: 3,
     rows: [

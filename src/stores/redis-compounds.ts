@@ -7,7 +7,7 @@ import { MAX_SET } from './score-memory.ts';
  */
 export const COMPOUNDS = `
 local A = cmsgpack.unpack(ARGV[#ARGV])
-local call, compounds, moments, ranks, places = redis.call, {}, {}, {}, {}
+local call, compounds, moments, texts = redis.call, {}, {}, {}
 
 local function expire(key, ms)
   local at = moments[ms]
@@ -19,21 +19,21 @@ local function expire(key, ms)
   return call('PEXPIREAT', key, at)
 end
 
+local function textOf(number)
+  local text = texts[number] or string.format('%d', number)
+  texts[number] = text
+  return text
+end
+
 local function cut(key, keep)
-  local last = ranks[keep] or string.format('%d', -keep - 1)
-  ranks[keep] = last
-  call('ZREMRANGEBYRANK', key, '0', last)
+  call('ZREMRANGEBYRANK', key, '0', textOf(-keep - 1))
 end
 
 -- key, keep, expiry in ms, members: each once, the last one comes to stand first
 function compounds.recent(from, to)
   local key, keep = A[from], tonumber(A[from + 1])
   for i = from + 3, to do call('LREM', key, '0', A[i]) end
-  if call('LPUSH', key, unpack(A, from + 3, to)) > keep then
-    local last = places[keep] or string.format('%d', keep - 1)
-    places[keep] = last
-    call('LTRIM', key, '0', last)
-  end
+  if call('LPUSH', key, unpack(A, from + 3, to)) > keep then call('LTRIM', key, '0', textOf(keep - 1)) end
   expire(key, A[from + 2])
 end
 
