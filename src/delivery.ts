@@ -1,4 +1,4 @@
-import type { Position } from './event.ts';
+import type { Position } from './position.ts';
 import type { Ledger } from './ledger.ts';
 import type { Records } from './records.ts';
 

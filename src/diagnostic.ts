@@ -1,5 +1,6 @@
 import type { Counts } from './ledger.ts';
-import type { Position, RejectReason, Resume } from './event.ts';
+import type { RejectReason } from './event.ts';
+import type { Position, Resume } from './position.ts';
 
 /** All that a run tells about itself: one closed union feeds logs, metrics and tests. */
 export type Diagnostic =

@@ -1,4 +1,4 @@
-import { type Position, formatResume } from './event.ts';
+import { type Position, formatResume } from './position.ts';
 
 /** A newer run has taken the shard over: this one must not write to it any more. */
 export class FencedError extends Error {

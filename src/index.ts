@@ -1,8 +1,10 @@
 // The ground
 export type { Diagnostic, Report } from './diagnostic.ts';
 export { FencedError, OrderBrokenError, SettledTooEarlyError, WentBackError } from './errors.ts';
-export { Event, Origin, Reject, comparePositions } from './event.ts';
-export type { Beginning, Item, Position, RejectReason, Resume } from './event.ts';
+export { comparePositions } from './position.ts';
+export type { Beginning, Position, Resume } from './position.ts';
+export { Event, Origin, Reject } from './event.ts';
+export type { Item, RejectReason } from './event.ts';
 export { Delivery } from './delivery.ts';
 export type { DeliveryOptions } from './delivery.ts';
 export { Ledger } from './ledger.ts';

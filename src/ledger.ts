@@ -1,5 +1,6 @@
 import type { Report } from './diagnostic.ts';
-import type { Position, Reject } from './event.ts';
+import type { Reject } from './event.ts';
+import type { Position } from './position.ts';
 import { Delivery, type DeliveryOptions } from './delivery.ts';
 import { RejectLine } from './reject-line.ts';
 import { ShardInFlight } from './shard-in-flight.ts';

@@ -1,4 +1,5 @@
-import type { Position, RejectReason } from './event.ts';
+import type { RejectReason } from './event.ts';
+import type { Position } from './position.ts';
 
 /** What a source read in one go: records of one shard, in order, numbered from 0. What it is asked for it may make anew each time. */
 export interface Records {

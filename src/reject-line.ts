@@ -1,4 +1,5 @@
-import { type Position, type Reject, comparePositions } from './event.ts';
+import type { Reject } from './event.ts';
+import { type Position, comparePositions } from './position.ts';
 
 /**
  * The rejects of a run on their way to whoever stores them: of each shard in order, and none before an event that a step keeps. When one is

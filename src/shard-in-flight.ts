@@ -1,5 +1,5 @@
 import type { Delivery } from './delivery.ts';
-import type { Position } from './event.ts';
+import type { Position } from './position.ts';
 
 /** The deliveries of one shard in the order they were read, and how far from the front they are settled. */
 export class ShardInFlight {

@@ -1,5 +1,5 @@
 import type { Diagnostic } from '../diagnostic.ts';
-import { formatResume } from '../event.ts';
+import { formatResume } from '../position.ts';
 import { lostOf } from '../sources/gap.ts';
 
 /** A diagnostic as one line for a person; nothing for those that only feed numbers. */

@@ -1,4 +1,4 @@
-import type { Position } from '../event.ts';
+import type { Position } from '../position.ts';
 
 /**
  * The words of a sight: which identity was seen where and when, in 28 bytes.

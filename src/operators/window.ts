@@ -1,4 +1,5 @@
-import { Event, type Item, Origin, type Position, comparePositions } from '../event.ts';
+import { Event, type Item, Origin } from '../event.ts';
+import { type Position, comparePositions } from '../position.ts';
 import type { Delivery } from '../delivery.ts';
 
 /** Why a window closed. */

@@ -1,6 +1,7 @@
 import { type Observable, type OperatorFunction, tap } from 'rxjs';
 import { OrderBrokenError, SettledTooEarlyError } from '../errors.ts';
-import { type Item, type Position, comparePositions } from '../event.ts';
+import type { Item } from '../event.ts';
+import { type Position, comparePositions } from '../position.ts';
 import { type Ledger, Outcome } from '../ledger.ts';
 import { stepOf } from '../operators/named.ts';
 import type { Pipeline } from '../pipeline.ts';

@@ -1,6 +1,7 @@
 import { type SchedulerLike, asyncScheduler } from 'rxjs';
 import type { Report } from '../diagnostic.ts';
-import { type Beginning, type Item, type Reject, type Resume, compareResumes } from '../event.ts';
+import type { Item, Reject } from '../event.ts';
+import { type Beginning, type Resume, compareResumes } from '../position.ts';
 import { type Ledger, Outcome } from '../ledger.ts';
 import type { Pipeline } from '../pipeline.ts';
 import type { Sink } from '../sinks/sink.ts';

@@ -1,5 +1,5 @@
 import type { Diagnostic } from '../diagnostic.ts';
-import { type Position, comparePositions } from '../event.ts';
+import { type Position, comparePositions } from '../position.ts';
 import type { InFlight } from '../ledger.ts';
 
 /** A shard that stands still. All times are by the run's clock. */

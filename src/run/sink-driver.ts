@@ -1,7 +1,8 @@
 import type { SchedulerLike, Subscription } from 'rxjs';
 import type { Report } from '../diagnostic.ts';
 import { WentBackError } from '../errors.ts';
-import { type Item, type Resume, comparePositions, compareResumes, formatResume, isPosition, lastByShard } from '../event.ts';
+import { type Item, lastByShard } from '../event.ts';
+import { type Resume, comparePositions, compareResumes, formatResume, isPosition } from '../position.ts';
 import { Outcome } from '../ledger.ts';
 import type { Batch, OpenSink, Refusal } from '../sinks/sink.ts';
 import { pause } from '../sources/pause.ts';

@@ -1,4 +1,5 @@
-import { type Event, type Item, type Resume, comparePositions, compareResumes, lastByShard } from '../event.ts';
+import { type Event, type Item, lastByShard } from '../event.ts';
+import { type Resume, comparePositions, compareResumes } from '../position.ts';
 import { thrown } from '../operators/thrown.ts';
 import type { Owner } from '../owner.ts';
 import { checkedSizeOf } from '../stores/check-command.ts';

@@ -1,4 +1,4 @@
-import type { Position } from '../event.ts';
+import type { Position } from '../position.ts';
 
 /** Where an object of a shard lies: by the minute at which it begins, in UTC, and its first position, and nothing else. */
 export function objectKey(prefix: string, startMs: number, first: Position, extension: string): string {

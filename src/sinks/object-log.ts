@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { FencedError } from '../errors.ts';
-import { type Item, type Resume, formatResume } from '../event.ts';
+import type { Item } from '../event.ts';
+import { type Resume, formatResume } from '../position.ts';
 import type { Owner } from '../owner.ts';
 import { type OpenObjectStore, type PutCondition, PreconditionFailedError } from '../stores/object-store.ts';
 import { packLines } from './pack-lines.ts';

@@ -1,5 +1,5 @@
 import { FencedError } from '../errors.ts';
-import { type Resume, parseResume } from '../event.ts';
+import { type Resume, parseResume } from '../position.ts';
 import type { Owner } from '../owner.ts';
 import { type OpenObjectStore, PreconditionFailedError } from '../stores/object-store.ts';
 

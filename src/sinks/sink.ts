@@ -1,5 +1,6 @@
 import type { Report } from '../diagnostic.ts';
-import type { Event, Item, RejectReason, Resume } from '../event.ts';
+import type { Event, Item, RejectReason } from '../event.ts';
+import type { Resume } from '../position.ts';
 
 export interface SinkContext {
   readonly pipeline: string;

@@ -1,6 +1,6 @@
 import { Observable, type Subscriber } from 'rxjs';
 import type { Delivery } from '../delivery.ts';
-import type { Beginning, Resume } from '../event.ts';
+import type { Beginning, Resume } from '../position.ts';
 import type { Records, SourceRecord } from '../records.ts';
 import { emitDelivery } from './emit-delivery.ts';
 import { type Gap, passGap } from './gap.ts';

@@ -1,7 +1,8 @@
 import type { Observable, SchedulerLike } from 'rxjs';
 import type { Report } from '../diagnostic.ts';
 import type { Delivery } from '../delivery.ts';
-import type { Beginning, Event, Resume } from '../event.ts';
+import type { Event } from '../event.ts';
+import type { Beginning, Resume } from '../position.ts';
 import type { Ledger } from '../ledger.ts';
 import { eachEvent } from '../operators/each-event.ts';
 

@@ -1,5 +1,6 @@
 import type { Report } from '../diagnostic.ts';
-import type { Position, RejectReason, Resume } from '../event.ts';
+import type { RejectReason } from '../event.ts';
+import type { Position, Resume } from '../position.ts';
 import type { Owner } from '../owner.ts';
 
 /** A column's type, as every database of ours can store it. */

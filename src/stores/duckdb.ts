@@ -1,4 +1,4 @@
-import type { Resume } from '../event.ts';
+import type { Resume } from '../position.ts';
 import type { Owner } from '../owner.ts';
 import type { Database, Load, OpenDatabase, RejectRow, Table } from './database.ts';
 import { LineSender, USUAL_LINE_BYTES } from './duckdb/lines.ts';

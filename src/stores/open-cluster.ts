@@ -1,12 +1,5 @@
-import {
-  type Position,
-  type RejectReason,
-  type Resume,
-  comparePositions,
-  formatResume,
-  isPosition,
-  parseResume,
-} from '../event.ts';
+import type { RejectReason } from '../event.ts';
+import { type Position, type Resume, comparePositions, formatResume, isPosition, parseResume } from '../position.ts';
 import type { Owner } from '../owner.ts';
 import { BatchScript } from './batch-script.ts';
 import type { Batch, CommandFault, KeptReject, OpenCommandStore, Place } from './command-store.ts';

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { FencedError, WentBackError } from '../errors.ts';
-import { type RejectReason, type Resume, compareResumes, formatResume, parseResume } from '../event.ts';
+import type { RejectReason } from '../event.ts';
+import { type Resume, compareResumes, formatResume, parseResume } from '../position.ts';
 import type { Owner } from '../owner.ts';
 import { BatchScript } from './batch-script.ts';
 import type { Batch, CommandFault, KeptReject, OpenCommandStore, Place } from './command-store.ts';

@@ -1,5 +1,5 @@
 import { escapeIdentifier, escapeLiteral } from 'pg';
-import { type Resume, formatResume } from '../event.ts';
+import { type Resume, formatResume } from '../position.ts';
 import type { Owner } from '../owner.ts';
 import type { ColumnType, Table } from './database.ts';
 

@@ -1,5 +1,5 @@
 import { DatabaseError } from 'pg';
-import { type Resume, formatResume, parseResume } from '../event.ts';
+import { type Resume, formatResume, parseResume } from '../position.ts';
 import type { Owner } from '../owner.ts';
 import { PositionBehindError } from './database-position.ts';
 import { type FoundColumn, checkColumns } from './database-columns.ts';

@@ -1,4 +1,4 @@
-import { formatResume } from '../event.ts';
+import { formatResume } from '../position.ts';
 import type { Owner } from '../owner.ts';
 import type { Place } from './command-store.ts';
 

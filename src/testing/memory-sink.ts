@@ -1,5 +1,6 @@
 import { FencedError } from '../errors.ts';
-import type { Item, Resume } from '../event.ts';
+import type { Item } from '../event.ts';
+import type { Resume } from '../position.ts';
 import type { Batch, OpenSink, Sink } from '../sinks/sink.ts';
 
 /** A store in memory that several runs may open, one after the other or at once. */

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Random } from '../../src/demo/random.ts';
-import type { Position } from '../../src/event.ts';
+import type { Position } from '../../src/position.ts';
 import { type Kinesis, type KinesisStream, startKinesis } from '../support/kinesis.ts';
 import { type Fault, type Stretch, formatFault } from './checker.ts';
 import { type Sent, isCovered, placeOf } from './oracle.ts';

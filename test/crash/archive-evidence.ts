@@ -2,7 +2,7 @@ import { readFile, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { GetObjectCommand, ListObjectsV2Command, NoSuchKey, type S3Client } from '@aws-sdk/client-s3';
-import type { Position } from '../../src/event.ts';
+import type { Position } from '../../src/position.ts';
 import { type FoundObject, positionIn } from './checker.ts';
 
 const DOCUMENTS = '_millrace/warehouse/archive/';

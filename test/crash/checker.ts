@@ -1,4 +1,4 @@
-import { type Position, comparePositions, compareResumes, isPosition, parseResume } from '../../src/event.ts';
+import { type Position, comparePositions, compareResumes, isPosition, parseResume } from '../../src/position.ts';
 import { type Expected, type Sent, isCovered, nameOf, placeOf } from './oracle.ts';
 
 /** What can be wrong, in the field's words. */

@@ -1,5 +1,5 @@
 import pg from 'pg';
-import type { Position } from '../../src/event.ts';
+import type { Position } from '../../src/position.ts';
 import { enrichedColumns } from '../../src/snowplow/columns.ts';
 import { postgres } from '../../src/stores/postgres.ts';
 import { type Change, type FoundReject, type Row, positionIn } from './checker.ts';

@@ -1,4 +1,4 @@
-import { type Position, comparePositions } from '../../src/event.ts';
+import { type Position, comparePositions } from '../../src/position.ts';
 import type { Truth } from '../../src/demo/shop.ts';
 
 /** A record that was sent, and where the stream put it. */

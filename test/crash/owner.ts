@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Position, isPosition, parseResume } from '../../src/event.ts';
+import { type Position, isPosition, parseResume } from '../../src/position.ts';
 import { type Victim, startVictim } from './victim.ts';
 
 /** How long a process may take for what it is asked to do. */

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
-import type { Position } from '../../src/event.ts';
+import type { Position } from '../../src/position.ts';
 import { type RedisServer, startRedis } from '../support/redis.ts';
 import { type TcpSwitch, startTcpSwitch } from '../support/tcp-switch.ts';
 import { Act, type ActOptions, type Stage, openStage } from './act.ts';

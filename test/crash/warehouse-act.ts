@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import { type Position, comparePositions } from '../../src/event.ts';
+import { type Position, comparePositions } from '../../src/position.ts';
 import type { Postgres } from '../support/postgres.ts';
 import { Act, type ActOptions, type Stage, openStage } from './act.ts';
 import { type ArchiveEvidence, ArchiveReader, type ArchiveView } from './archive-evidence.ts';

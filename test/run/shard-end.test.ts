@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Diagnostic } from '../../src/diagnostic.ts';
-import type { Event, Resume } from '../../src/event.ts';
+import type { Event } from '../../src/event.ts';
+import type { Resume } from '../../src/position.ts';
 import { minuteWindow } from '../../src/operators/minute-window.ts';
 import type { Window } from '../../src/operators/window.ts';
 import { pipeline } from '../../src/pipeline.ts';

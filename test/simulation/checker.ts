@@ -1,4 +1,4 @@
-import { type Position, type Resume, compareResumes, formatResume, parseResume } from '../../src/event.ts';
+import { type Position, type Resume, compareResumes, formatResume, parseResume } from '../../src/position.ts';
 import type { RejectLine } from '../../src/sinks/rejects-into-archive.ts';
 import type { RejectRow } from '../../src/stores/database.ts';
 import { idOf } from './records.ts';

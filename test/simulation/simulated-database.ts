@@ -1,4 +1,4 @@
-import { type Resume, compareResumes, formatResume } from '../../src/event.ts';
+import { type Resume, compareResumes, formatResume } from '../../src/position.ts';
 import type { Owner } from '../../src/owner.ts';
 import { Epochs } from '../../src/stores/database-epochs.ts';
 import { PositionBehindError } from '../../src/stores/database-position.ts';

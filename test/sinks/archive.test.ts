@@ -1,7 +1,8 @@
 import { gunzipSync, zstdDecompressSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { FencedError } from '../../src/errors.ts';
-import { Event, Origin, type Resume } from '../../src/event.ts';
+import { Event, Origin } from '../../src/event.ts';
+import type { Resume } from '../../src/position.ts';
 import { Window } from '../../src/operators/window.ts';
 import { type ArchiveOptions, archive } from '../../src/sinks/archive.ts';
 import type { OpenSink } from '../../src/sinks/sink.ts';

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { FencedError } from '../../src/errors.ts';
-import { type Event, type Item, type Resume, formatResume } from '../../src/event.ts';
+import type { Event, Item } from '../../src/event.ts';
+import { type Resume, formatResume } from '../../src/position.ts';
 import type { OpenSink, Refusal, Sink } from '../../src/sinks/sink.ts';
 import { deliver } from '../../src/testing/deliver.ts';
 

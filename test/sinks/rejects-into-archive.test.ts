@@ -1,6 +1,7 @@
 import { gunzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
-import { Reject, type Resume } from '../../src/event.ts';
+import { Reject } from '../../src/event.ts';
+import type { Resume } from '../../src/position.ts';
 import { type RejectLine, rejectsIntoArchive } from '../../src/sinks/rejects-into-archive.ts';
 import type { ObjectStore } from '../../src/stores/object-store.ts';
 import { deliver } from '../../src/testing/deliver.ts';

@@ -1,7 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { asyncScheduler, tap } from 'rxjs';
 import { describe, expect, it } from 'vitest';
-import { type Event, type Position, type Resume, comparePositions } from '../../src/event.ts';
+import type { Event } from '../../src/event.ts';
+import { type Position, type Resume, comparePositions } from '../../src/position.ts';
 import type { Delivery } from '../../src/delivery.ts';
 import { Ledger, Outcome } from '../../src/ledger.ts';
 import type { Source } from '../../src/sources/source.ts';

@@ -4,7 +4,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Diagnostic } from '../../src/diagnostic.ts';
-import type { Resume } from '../../src/event.ts';
+import type { Resume } from '../../src/position.ts';
 import { Ledger } from '../../src/ledger.ts';
 import { type ClientOptions, fanOutClient } from '../../src/sources/kinesis/client.ts';
 import { consumerNameOf } from '../../src/sources/kinesis/consumer.ts';

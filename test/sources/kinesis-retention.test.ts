@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import type { Beginning, Position } from '../../src/event.ts';
+import type { Beginning, Position } from '../../src/position.ts';
 import { GapError } from '../../src/sources/gap.ts';
 import { sequenceTimeMs } from '../../src/sources/kinesis/sequence-time.ts';
 import { kinesis } from '../../src/sources/kinesis.ts';

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { FencedError } from '../../src/errors.ts';
 import { faultOf } from '../../src/fault.ts';
-import type { Position, Resume } from '../../src/event.ts';
+import type { Position, Resume } from '../../src/position.ts';
 import type { Owner } from '../../src/owner.ts';
 import { PositionBehindError } from '../../src/stores/database-position.ts';
 import type { Column, ColumnType, OpenDatabase, RejectRow, RowFault, Table } from '../../src/stores/database.ts';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { WentBackError } from '../../src/errors.ts';
-import { isPosition } from '../../src/event.ts';
+import { isPosition } from '../../src/position.ts';
 import { faultOf } from '../../src/fault.ts';
 import type { OpenCommandStore } from '../../src/stores/command-store.ts';
 import {

@@ -1,5 +1,5 @@
 import { Observable } from 'rxjs';
-import { type Resume, comparePositions, isPosition } from '../../src/event.ts';
+import { type Resume, comparePositions, isPosition } from '../../src/position.ts';
 import type { Source, SourceContext } from '../../src/sources/source.ts';
 import { type Sample, deliver } from '../../src/testing/deliver.ts';
 

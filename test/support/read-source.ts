@@ -1,6 +1,7 @@
 import { asyncScheduler } from 'rxjs';
 import type { Diagnostic } from '../../src/diagnostic.ts';
-import type { Event, Resume } from '../../src/event.ts';
+import type { Event } from '../../src/event.ts';
+import type { Resume } from '../../src/position.ts';
 import { Ledger } from '../../src/ledger.ts';
 import type { Source, SourceContext } from '../../src/sources/source.ts';
 

@@ -13,7 +13,7 @@ import {
   RegisterStreamConsumerCommand,
   type StreamDescriptionSummary,
 } from '@aws-sdk/client-kinesis';
-import { type Beginning, isPosition } from '../../event.ts';
+import { type Beginning, isPosition } from '../../position.ts';
 import type { Shard } from '../shard-set.ts';
 import { isNotFound } from './failure.ts';
 

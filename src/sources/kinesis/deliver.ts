@@ -1,5 +1,5 @@
 import type { _Record } from '@aws-sdk/client-kinesis';
-import { type Position, type Beginning, comparePositions, isPosition } from '../../event.ts';
+import { type Position, type Beginning, comparePositions, isPosition } from '../../position.ts';
 import { RECORD_OVERHEAD_BYTES } from '../../ledger.ts';
 import type { SourceRecord } from '../../records.ts';
 import type { ShardReading } from '../read-shards.ts';

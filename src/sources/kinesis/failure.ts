@@ -1,4 +1,4 @@
-import { type Resume, comparePositions, isPosition } from '../../event.ts';
+import { type Resume, comparePositions, isPosition } from '../../position.ts';
 import { faultOf } from '../../fault.ts';
 import { GapError } from '../gap.ts';
 import type { Shard } from '../shard-set.ts';

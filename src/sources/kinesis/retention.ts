@@ -1,4 +1,4 @@
-import { type Beginning, type Position, type Resume, isPosition } from '../../event.ts';
+import { type Beginning, type Position, type Resume, isPosition } from '../../position.ts';
 import { type Gap, passGap } from '../gap.ts';
 import { pause } from '../pause.ts';
 import type { ShardReading } from '../read-shards.ts';

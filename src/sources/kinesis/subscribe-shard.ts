@@ -1,5 +1,5 @@
 import type { KinesisClient } from '@aws-sdk/client-kinesis';
-import { type Beginning, comparePositions, isPosition } from '../../event.ts';
+import { type Beginning, comparePositions, isPosition } from '../../position.ts';
 import { RECORD_OVERHEAD_BYTES } from '../../ledger.ts';
 import { pause } from '../pause.ts';
 import type { ShardReading } from '../read-shards.ts';

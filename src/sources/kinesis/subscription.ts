@@ -5,7 +5,7 @@ import {
   type SubscribeToShardEvent,
   type SubscribeToShardEventStream,
 } from '@aws-sdk/client-kinesis';
-import type { Beginning } from '../../event.ts';
+import type { Beginning } from '../../position.ts';
 import { RECORD_OVERHEAD_BYTES } from '../../ledger.ts';
 import type { ShardReading } from '../read-shards.ts';
 import { reserveRoom } from '../reserve-room.ts';

@@ -1,4 +1,4 @@
-import { type Beginning, type Position, isPosition } from '../../event.ts';
+import { type Beginning, type Position, isPosition } from '../../position.ts';
 import type { Records } from '../../records.ts';
 import type { Scene } from '../scripted.ts';
 import type { PlayedShard } from './written.ts';

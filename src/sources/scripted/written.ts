@@ -1,4 +1,4 @@
-import { type Position, type Beginning, comparePositions, isPosition } from '../../event.ts';
+import { type Position, type Beginning, comparePositions, isPosition } from '../../position.ts';
 import type { SourceRecord } from '../../records.ts';
 import type { Scene } from '../scripted.ts';
 import type { Shard } from '../shard-set.ts';

@@ -1,4 +1,4 @@
-import { type Resume, formatResume } from '../../event.ts';
+import { type Resume, formatResume } from '../../position.ts';
 import type { Owner } from '../../owner.ts';
 import type { Column, ColumnType, Table } from '../database.ts';
 import { FED_REJECT_COLUMNS } from './feed.ts';

@@ -1,4 +1,4 @@
-import { type Resume, compareResumes, formatResume, parseResume } from '../../event.ts';
+import { type Resume, compareResumes, formatResume, parseResume } from '../../position.ts';
 import type { Owner } from '../../owner.ts';
 import { type FoundColumn, checkColumns } from '../database-columns.ts';
 import { Epochs } from '../database-epochs.ts';

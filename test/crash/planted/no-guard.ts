@@ -1,7 +1,7 @@
 // A run that was taken over stores all the same: rows and positions, without a look at the epoch.
 import pg from 'pg';
 import { FencedError } from '../../../src/index.ts';
-import { formatResume } from '../../../src/event.ts';
+import { formatResume } from '../../../src/position.ts';
 import { runPlanted, sayPlanted } from './planted.ts';
 
 await runPlanted({

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type Resume, compareResumes, formatResume, parseResume } from '../src/event.ts';
+import { type Resume, compareResumes, formatResume, parseResume } from '../src/position.ts';
 
 const at = (sequence: string, subSequence = 0): Resume => ({ shard: 's', sequence, subSequence });
 const ordered: Resume[] = [
