@@ -17,6 +17,7 @@ import {
   validate,
 } from '../src/index.ts';
 import { Ledger, Outcome } from '../src/ledger.ts';
+import { Room } from '../src/room.ts';
 import { begin } from '../src/run/fuse.ts';
 import { recordMaker } from './records.ts';
 import { remembered } from './remembered.ts';
@@ -48,13 +49,17 @@ const WARM_UP = 200_000;
 
 /** A ledger that keeps no account: what is left of the path is the work itself. */
 class NoLedger extends Ledger {
+  override readonly room = new NoRoom();
+  override open(options: DeliveryOptions): Delivery {
+    return new NoDelivery(this, options);
+  }
+}
+
+class NoRoom extends Room {
   override reserve(): Promise<void> {
     return Promise.resolve();
   }
   override unreserve(): void {}
-  override open(options: DeliveryOptions): Delivery {
-    return new NoDelivery(this, options);
-  }
 }
 
 class NoDelivery extends Delivery {

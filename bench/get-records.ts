@@ -66,7 +66,7 @@ async function readEvents(atLeast: number): Promise<number> {
   );
   let count = 0;
   for await (const { records, reservedBytes } of events) {
-    ledger.unreserve(reservedBytes);
+    ledger.room.unreserve(reservedBytes);
     if ((count += records.length) >= atLeast) break;
   }
   return count;

@@ -72,7 +72,7 @@ export class Delivery {
   /** The source's own release, after it emitted the last event. */
   letGo(): void {
     this.release();
-    if (!this.isSettled) this.ledger.letGo();
+    if (!this.isSettled) this.ledger.room.relieve();
   }
 
   /** Notes what became of a record. */

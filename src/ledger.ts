@@ -3,6 +3,7 @@ import type { Reject } from './event.ts';
 import type { Position } from './position.ts';
 import { Delivery, type DeliveryOptions } from './delivery.ts';
 import { RejectLine } from './reject-line.ts';
+import { Room, type RoomOptions } from './room.ts';
 import { ShardInFlight } from './shard-in-flight.ts';
 
 /** What became of a record, kept as one byte a record; the greater one wins. Between them lie the steps that drop. */
@@ -25,13 +26,7 @@ export interface InFlight {
   readonly waitsForRoom: boolean;
 }
 
-export interface LedgerOptions {
-  /**
-   * How many bytes may be in flight, records and their overhead, reservations included.
-   *
-   * @default 268_435_456 (256 MiB)
-   */
-  readonly maxInFlightBytes?: number;
+export interface LedgerOptions extends RoomOptions {
   /** Takes what operators have to tell; the run's own. @default tells nobody */
   readonly report?: Report;
 }
@@ -49,53 +44,25 @@ export interface Counts {
 /**
  * Knows which deliveries are in flight; gives sources their flow control and each shard its checkpoint.
  *
- * Sources call `reserve` and `open`; whoever keeps an event holds its delivery; what is left when nobody holds is settled.
+ * Sources call `room.reserve` and `open`; whoever keeps an event holds its delivery; what is left when nobody holds is settled.
  */
 export class Ledger {
-  readonly maxInFlightBytes: number;
+  readonly room: Room;
   /** For operators, which know no run: `event.delivery.ledger.report`. */
   readonly report: Report;
-  #inFlightBytes = 0;
-  #reservedBytes = 0;
-  #bytesAtSinks = 0;
-  #bytesLingering = 0;
-  #sinkRests = 0;
   #read = 0;
   #inFlight = 0;
   readonly #settledBy: number[] = Array.from({ length: 256 }, () => 0);
   readonly #dropNames: string[] = [UNNAMED_DROP];
   readonly #shards = new Map<string, ShardInFlight>();
-  readonly #waiting: { bytes: number; shard: string | undefined; resolve: () => void }[] = [];
-  readonly #fullListeners = new Set<() => void>();
-  readonly #pressureListeners = new Set<() => void>();
   readonly #endListeners = new Set<(shard: string) => void>();
   readonly #journals = new Set<() => void>();
   readonly #rejects = new RejectLine();
 
   /** @throws {RangeError} when `maxInFlightBytes` is not above zero. */
-  constructor({ maxInFlightBytes = 256 * 1024 * 1024, report = () => {} }: LedgerOptions = {}) {
-    if (!(maxInFlightBytes > 0)) throw new RangeError(`Ledger: expected maxInFlightBytes above 0, got ${maxInFlightBytes}`);
-    this.maxInFlightBytes = maxInFlightBytes;
+  constructor({ report = () => {}, ...room }: LedgerOptions = {}) {
+    this.room = new Room(room);
     this.report = report;
-  }
-
-  get inFlightBytes(): number {
-    return this.#inFlightBytes;
-  }
-
-  /** True while a source waits for room. */
-  get isFull(): boolean {
-    return this.#waiting.length > 0;
-  }
-
-  /** Whether sinks have something to do. */
-  get hasSomeAtSinks(): boolean {
-    return this.#bytesAtSinks + this.#bytesLingering > 0;
-  }
-
-  /** How often the sinks had nothing left to do. */
-  get sinkRests(): number {
-    return this.#sinkRests;
   }
 
   /** Costs a look at each delivery in flight: not for the hot path. */
@@ -105,7 +72,7 @@ export class Ledger {
       count: deliveries.reduce((sum, { count }) => sum + count, 0),
       sizeBytes: deliveries.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
       readAtMs: deliveries.map(({ readAtMs }) => readAtMs),
-      waitsForRoom: this.#waiting.some((one) => one.shard === shard),
+      waitsForRoom: this.room.isWaitedForBy(shard),
     };
   }
 
@@ -126,35 +93,15 @@ export class Ledger {
     return [...this.#shards.values()].flatMap(({ checkpoint }) => checkpoint ?? []);
   }
 
-  /**
-   * Waits until this many bytes fit. What is more than the whole limit fits once nothing else is in flight.
-   * First come, first served; give the bytes back with `open` or `unreserve`.
-   *
-   * @param shard who waits, for `inFlight` to tell
-   */
-  async reserve(bytes: number, shard?: string): Promise<void> {
-    if (this.#waiting.length > 0 || !this.#fits(bytes)) {
-      await new Promise<void>((resolve) => {
-        this.#waiting.push({ bytes, shard, resolve });
-        this.#relievePressure();
-      });
-    } else this.#reservedBytes += bytes;
-  }
-
-  unreserve(bytes: number): void {
-    this.#reservedBytes -= bytes;
-    this.#wake();
-  }
-
   /** Takes in what was read. The delivery is held once; the source releases it after it emitted its events. */
   open(options: DeliveryOptions): Delivery {
-    const { shard, count, sizeBytes, reservedBytes = 0 } = options;
+    const { shard, count, reservedBytes = 0 } = options;
     const delivery = new Delivery(this, options);
     this.#read += count;
     this.#inFlight += count;
-    this.#inFlightBytes += sizeBytes + count * RECORD_OVERHEAD_BYTES;
+    this.room.take(takenBy(delivery));
     this.#shard(shard).push(delivery);
-    if (reservedBytes > 0) this.unreserve(reservedBytes);
+    if (reservedBytes > 0) this.room.unreserve(reservedBytes);
     return delivery;
   }
 
@@ -190,17 +137,6 @@ export class Ledger {
   /** Hands on a shard's rejects before which nothing is kept. */
   passRejects(shard: string): void {
     this.#rejects.pass(shard);
-  }
-
-  /** Calls `close` when a source waits for room and no sink has anything to make it with. Returns what ends that. */
-  onPressure(close: () => void): () => void {
-    this.#pressureListeners.add(close);
-    return () => this.#pressureListeners.delete(close);
-  }
-
-  /** Calls `hurry` when a source waits for room and only what lingers can make it: who waits for company should go alone. */
-  onFull(hurry: () => void): void {
-    this.#fullListeners.add(hurry);
   }
 
   /** Tells that a shard was read to its end: nobody need wait for more of it. */
@@ -260,30 +196,12 @@ export class Ledger {
     for (const flush of this.#journals) flush();
   }
 
-  /** Tells that sinks have taken on (or, negative, finished) this many bytes: as long as they have some, room will come. */
-  atSinks(bytes: number): void {
-    this.#bytesAtSinks += bytes;
-    if (bytes <= 0) this.#noteRest();
-  }
-
-  /** Tells the same of what waits for company: it may go on waiting as long as the sinks have something else. */
-  linger(bytes: number): void {
-    this.#bytesLingering += bytes;
-    if (bytes <= 0) this.#noteRest();
-  }
-
-  /** @internal A delivery's source let go of it, and something still holds it. */
-  letGo(): void {
-    this.#relievePressure();
-  }
-
   /** @internal */
   settle(delivery: Delivery, outcomes: Uint8Array): void {
     for (let i = 0; i < outcomes.length; i++) this.#settledBy[outcomes[i]!]!++;
     this.#inFlight -= delivery.count;
-    this.#inFlightBytes -= delivery.sizeBytes + delivery.count * RECORD_OVERHEAD_BYTES;
     this.#shards.get(delivery.shard)!.shift();
-    this.#wake();
+    this.room.giveBack(takenBy(delivery));
   }
 
   #shard(name: string): ShardInFlight {
@@ -291,32 +209,9 @@ export class Ledger {
     if (!shard) this.#shards.set(name, (shard = new ShardInFlight()));
     return shard;
   }
+}
 
-  #fits(bytes: number): boolean {
-    const taken = this.#inFlightBytes + this.#reservedBytes;
-    return taken === 0 || taken + bytes <= this.maxInFlightBytes;
-  }
-
-  #wake(): void {
-    while (this.#waiting.length > 0 && this.#fits(this.#waiting[0]!.bytes)) {
-      const { bytes, resolve } = this.#waiting.shift()!;
-      this.#reservedBytes += bytes;
-      resolve();
-    }
-    this.#relievePressure();
-  }
-
-  #noteRest(): void {
-    if (!this.hasSomeAtSinks) this.#sinkRests++;
-    this.#relievePressure();
-  }
-
-  // What the sinks have makes room by itself, and so does a reservation once it is read. Only when neither will do has what lingers to go,
-  // and only then have the windows to close.
-  #relievePressure(): void {
-    const next = this.#waiting[0];
-    if (!next || this.#bytesAtSinks > 0 || this.#inFlightBytes + next.bytes <= this.maxInFlightBytes) return;
-    const listeners = this.#bytesLingering > 0 ? this.#fullListeners : this.#pressureListeners;
-    for (const makeRoom of listeners) makeRoom();
-  }
+/** What a delivery takes of the room. */
+function takenBy({ count, sizeBytes }: Delivery): number {
+  return sizeBytes + count * RECORD_OVERHEAD_BYTES;
 }

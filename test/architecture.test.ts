@@ -13,6 +13,7 @@ const floors: readonly (readonly string[])[] = [
     'delivery',
     'ledger',
     'reject-line',
+    'room',
     'shard-in-flight',
     'diagnostic',
     'errors',

@@ -1,5 +1,5 @@
-import { describe, expect, it, vi } from 'vitest';
-import { Ledger, Outcome, RECORD_OVERHEAD_BYTES } from '../src/ledger.ts';
+import { describe, expect, it } from 'vitest';
+import { Ledger, Outcome } from '../src/ledger.ts';
 import { deliver } from '../src/testing/deliver.ts';
 
 describe('ledger', () => {
@@ -112,78 +112,5 @@ describe('ledger', () => {
     delivery.letGo();
     expect(() => delivery.hold()).toThrow(/settled delivery of shard-1/);
     expect(() => delivery.release()).toThrow(/without a hold/);
-  });
-
-  it('gives room in the order it was asked for, and never beyond the limit', async () => {
-    const ledger = new Ledger({ maxInFlightBytes: 2000 });
-    const order: string[] = [];
-    await ledger.reserve(1500);
-    void ledger.reserve(1000).then(() => order.push('large'));
-    void ledger.reserve(100).then(() => order.push('small'));
-    await Promise.resolve();
-    expect(ledger.isFull).toBe(true);
-    expect(order).toEqual([]);
-    ledger.unreserve(1500);
-    await Promise.resolve();
-    await Promise.resolve();
-    expect(order).toEqual(['large', 'small']);
-  });
-
-  it('gives room for more than the whole limit once nothing else is in flight', async () => {
-    const ledger = new Ledger({ maxInFlightBytes: 10 });
-    await ledger.reserve(1000);
-    ledger.unreserve(1000);
-    expect(ledger.isFull).toBe(false);
-  });
-
-  it('makes the windows close when a source waits and the sinks have nothing', () => {
-    const ledger = new Ledger({ maxInFlightBytes: 2 * RECORD_OVERHEAD_BYTES });
-    const close = vi.fn<() => void>();
-    ledger.onPressure(close);
-    deliver(['a'], ledger);
-    ledger.atSinks(1);
-    void ledger.reserve(2 * RECORD_OVERHEAD_BYTES);
-    expect(close).not.toHaveBeenCalled();
-    ledger.atSinks(-1);
-    expect(close).toHaveBeenCalledOnce();
-  });
-
-  it('hurries what lingers when a source waits and the sinks have nothing else, and only then makes the windows close', () => {
-    const ledger = new Ledger({ maxInFlightBytes: 2 * RECORD_OVERHEAD_BYTES });
-    const told: string[] = [];
-    ledger.onPressure(() => told.push('close'));
-    ledger.onFull(() => told.push('hurry'));
-    deliver(['a'], ledger);
-    ledger.atSinks(1);
-    ledger.linger(1);
-    void ledger.reserve(2 * RECORD_OVERHEAD_BYTES);
-    expect(told).toEqual([]);
-    ledger.atSinks(-1);
-    expect(told).toEqual(['hurry']);
-    ledger.linger(-1);
-    expect(told).toEqual(['hurry', 'close']);
-  });
-
-  it('counts that the sinks rest also behind items without a byte', () => {
-    const ledger = new Ledger();
-    ledger.atSinks(0);
-    const before = ledger.sinkRests;
-    ledger.atSinks(-0);
-    ledger.linger(-0);
-    expect(ledger.sinkRests).toBe(before + 2);
-  });
-
-  it('leaves the windows alone when what fills it is only reserved', () => {
-    const ledger = new Ledger({ maxInFlightBytes: 2000 });
-    const close = vi.fn<() => void>();
-    ledger.onPressure(close);
-    void ledger.reserve(1500);
-    void ledger.reserve(1500);
-    expect(ledger.isFull).toBe(true);
-    expect(close).not.toHaveBeenCalled();
-  });
-
-  it('refuses a limit that is not above zero', () => {
-    expect(() => new Ledger({ maxInFlightBytes: 0 })).toThrow(RangeError);
   });
 });

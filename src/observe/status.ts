@@ -30,7 +30,7 @@ export class Status {
     const { dedupe: repeats = 0, ...others } = dropped;
     const other = Object.values(others).reduce((sum, count) => sum + count, 0);
     const behindMs = Math.max(0, ...this.#behindMs.values());
-    const mebibytes = this.#ledger().inFlightBytes / 2 ** 20;
+    const mebibytes = this.#ledger().room.inFlightBytes / 2 ** 20;
     return [
       `read ${count(read)}`,
       `stored ${count(stored)}`,
@@ -39,7 +39,7 @@ export class Status {
       `rejected ${count(rejected)}`,
       `in flight ${count(inFlight)} (${mebibytes.toFixed(1)} MiB)`,
       `behind ${behindMs < 1000 ? `${behindMs} ms` : `${(behindMs / 1000).toFixed(1)} s`}`,
-      ...(this.#ledger().isFull ? ['waits for room'] : []),
+      ...(this.#ledger().room.isFull ? ['waits for room'] : []),
       ...(this.#hasWindows ? [`next minute in ${Math.ceil((60_000 - (nowMs % 60_000)) / 1000)} s`] : []),
     ].join('  ');
   }

@@ -119,7 +119,7 @@ export function minuteWindow<T>({
         };
         const watch = (ledger: Ledger): void => {
           watches = true;
-          subscriber.add(ledger.onPressure(() => steps.closeAll(state, 'pressure', emit)));
+          subscriber.add(ledger.room.onPressure(() => steps.closeAll(state, 'pressure', emit)));
           subscriber.add(ledger.onShardEnd((shard) => steps.endShard(state, shard, emit)));
         };
         subscriber.add(() => timer?.unsubscribe());

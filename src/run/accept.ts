@@ -39,13 +39,13 @@ export function acceptor(ledger: Ledger, drivers: readonly SinkDriver<Item>[]): 
     latest.set(item.shard, item.last);
 
     item.hold();
-    ledger.atSinks(item.sizeBytes);
+    ledger.room.atSinks(item.sizeBytes);
     let missing = drivers.length;
     const done = (): void => {
       if (--missing > 0) return;
       item.mark(Outcome.stored);
       item.release();
-      ledger.atSinks(-item.sizeBytes);
+      ledger.room.atSinks(-item.sizeBytes);
     };
     for (const driver of drivers) driver.push(item, done);
   };

@@ -65,7 +65,7 @@ export class OpenSinks {
     };
     for (const sink of sinks) this.drivers.push(await this.#drive(sink as Sink<Item>, beforeCommit));
     this.#ledger.onReject((reject) => this.#takeReject(reject));
-    this.#ledger.onFull(() => this.#rejects?.hurry());
+    this.#ledger.room.onFull(() => this.#rejects?.hurry());
   }
 
   /** Takes a shard over in every sink and says where the least of those stands that know it. */
@@ -168,11 +168,11 @@ export class OpenSinks {
       );
     }
     this.#report({ type: 'rejected', position: event.position, why });
-    this.#ledger.linger(reject.sizeBytes);
+    this.#ledger.room.linger(reject.sizeBytes);
     rejects.push(reject, () => {
       reject.mark(Outcome.rejected);
       reject.release();
-      this.#ledger.linger(-reject.sizeBytes);
+      this.#ledger.room.linger(-reject.sizeBytes);
     });
   }
 }

@@ -93,8 +93,8 @@ export class ShardWatch {
     // Who was stopped, or slept, has heard of nobody.
     if (nowMs - (this.#lookedAtMs ?? nowMs) > 3 * LOOK_EVERY_MS) this.#awakeSinceMs = nowMs;
     this.#lookedAtMs = nowMs;
-    if (!ledger.hasSomeAtSinks || ledger.sinkRests !== this.#sinkRests) this.#restedAtMs = nowMs;
-    this.#sinkRests = ledger.sinkRests;
+    if (!ledger.room.hasSomeAtSinks || ledger.room.sinkRests !== this.#sinkRests) this.#restedAtMs = nowMs;
+    this.#sinkRests = ledger.room.sinkRests;
     const sinks = { restedAtMs: this.#restedAtMs, heardAtMs: this.#heardAtMs, retry: this.#retry };
 
     for (const [shard, progress] of this.#shards) {

@@ -16,7 +16,7 @@ export function emitDelivery(
   { readAtMs, reservedBytes }: { readonly readAtMs: number; readonly reservedBytes: number },
 ): void {
   const count = 'count' in read ? read.count : read.length;
-  if (count === 0 || subscriber.closed) return ledger.unreserve(reservedBytes);
+  if (count === 0 || subscriber.closed) return ledger.room.unreserve(reservedBytes);
   const records = 'count' in read ? read : new RecordList(read);
   const { shard, sizeBytes } = records;
   const last = records.positionOf(count - 1);

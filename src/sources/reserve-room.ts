@@ -6,11 +6,11 @@ export function reserveRoom(ledger: Ledger, bytes: number, signal: AbortSignal, 
     if (signal.aborted) return resolve(false);
     const giveUp = (): void => resolve(false);
     signal.addEventListener('abort', giveUp, { once: true });
-    ledger.reserve(bytes, shard).then(() => {
+    ledger.room.reserve(bytes, shard).then(() => {
       signal.removeEventListener('abort', giveUp);
       if (!signal.aborted) return resolve(true);
       // It came too late: the wait cannot be taken back from the ledger, but the bytes can.
-      ledger.unreserve(bytes);
+      ledger.room.unreserve(bytes);
       resolve(false);
     }, reject);
   });

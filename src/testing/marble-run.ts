@@ -98,7 +98,8 @@ export function runMarble<A, R>(spec: MarbleSpec<A, R>): MarbleRun {
       error: (error: unknown) => result.push({ column: column(), what: { error } }),
       complete: () => result.push({ column: column(), what: 'complete' }),
     });
-    for (const { column } of parseMarbles(spec.pressure ?? '')) at(column, () => void ledger.reserve(ledger.maxInFlightBytes));
+    for (const { column } of parseMarbles(spec.pressure ?? ''))
+      at(column, () => void ledger.room.reserve(ledger.room.maxInFlightBytes));
     for (const { column } of parseMarbles(spec.shardEnd ?? '')) at(column, () => ledger.endShard(lines[0]![0]));
     for (const { column } of parseMarbles(spec.unsubscribe ?? '')) at(column, () => subscription.unsubscribe());
     at(widthOf(spec), () => subscription.unsubscribe());

@@ -31,7 +31,7 @@ describe('status', () => {
       'read 2  stored 0  repeats 0  rejected 0  in flight 2 (0.0 MiB)  behind 1.5 s  next minute in 10 s',
     );
     status.report({ type: 'shard-ended', shard: 'a' });
-    void ledger.reserve(ledger.maxInFlightBytes);
+    void ledger.room.reserve(ledger.room.maxInFlightBytes);
     expect(status.line(60_000)).toContain('behind 20 ms  waits for room  next minute in 60 s');
     expect(new Status(() => ledger, { hasWindows: false }).line(60_000)).toMatch(/behind 0 ms  waits for room$/);
   });

@@ -128,14 +128,14 @@ describe('minuteWindow', () => {
     const windows: Window<unknown>[] = [];
     const subscription = source.pipe(minuteWindow()).subscribe((window) => windows.push(window));
     for (const shard of ['one', 'two']) for (const event of deliver([{ shard, raw: 'a' }], ledger).events) source.next(event);
-    void ledger.reserve(ledger.maxInFlightBytes);
+    void ledger.room.reserve(ledger.room.maxInFlightBytes);
     expect(windows.map(({ bounds }) => [bounds.shard, bounds.closedBy])).toEqual([
       ['one', 'pressure'],
       ['two', 'pressure'],
     ]);
     for (const event of deliver([{ shard: 'one', raw: 'b', sequence: 2 }], ledger).events) source.next(event);
     subscription.unsubscribe();
-    void ledger.reserve(1);
+    void ledger.room.reserve(1);
     expect(windows).toHaveLength(2);
   });
 

@@ -32,12 +32,12 @@ describe('a sink that blocks for a minute while the stream is full', () => {
       { maxInFlightBytes: LIMIT },
     );
 
-    await until(() => ledger.isFull);
+    await until(() => ledger.room.isFull);
     const before = process.memoryUsage();
     const inFlight = ledger.counts().inFlight;
     for (let passedMs = 0; passedMs < BLOCKED_MS; passedMs += 1000) {
       await sleep(1000);
-      expect(ledger.inFlightBytes).toBeLessThanOrEqual(LIMIT);
+      expect(ledger.room.inFlightBytes).toBeLessThanOrEqual(LIMIT);
     }
     const after = process.memoryUsage();
     expect(ledger.counts()).toMatchObject({ stored: 0, inFlight });

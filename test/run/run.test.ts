@@ -72,7 +72,7 @@ describe('run', () => {
     const scheduler = new VirtualTimeScheduler();
     const { source, rejects, ledger } = await begin({ steps: [rejectBad], scheduler, maxInFlightBytes: 1 });
     source.push('bad');
-    await ledger.reserve(1);
+    await ledger.room.reserve(1);
     expect(rejects.stored.map(({ event }) => textOf(event))).toEqual(['bad']);
   });
 

@@ -125,8 +125,8 @@ describe('a watch over shards', () => {
   it('gives a shard that waits for room as long as the sinks let hear of them, and tells of it', () => {
     const watched = new Watched();
     const delivery = watched.read();
-    watched.ledger.atSinks(100);
-    void watched.ledger.reserve(20_000, 's');
+    watched.ledger.room.atSinks(100);
+    void watched.ledger.room.reserve(20_000, 's');
     watched.pass(30, watched.retrySink);
     expect(watched.failure).toBeUndefined();
     expect(watched.told.findLast(({ type }) => type === 'shard-health')).toMatchObject({ waitsForRoom: true });
@@ -141,7 +141,7 @@ describe('a watch over shards', () => {
     watched.answer();
     const last = { shard: 'other', sequence: '1', subSequence: 0 };
     watched.ledger.open({ shard: 'other', count: 1, sizeBytes: 5_000, last, readAtMs: 0 });
-    void watched.ledger.reserve(9_000, 's');
+    void watched.ledger.room.reserve(9_000, 's');
     watched.pass(20, watched.commit);
     expect(watched.failure).toBeUndefined();
     expect(watched.quiet.at(-1)).toEqual([expect.any(Number), 'waiting for room']);
@@ -152,7 +152,7 @@ describe('a watch over shards', () => {
   it('fails when sinks that have something neither store it nor tell of a try again', () => {
     const watched = new Watched();
     watched.read();
-    watched.ledger.atSinks(100);
+    watched.ledger.room.atSinks(100);
     watched.pass(20, () => {
       watched.answer();
       watched.commit();
@@ -165,7 +165,7 @@ describe('a watch over shards', () => {
   it('does not take a move of positions for progress', () => {
     const watched = new Watched();
     watched.read();
-    watched.ledger.atSinks(100);
+    watched.ledger.room.atSinks(100);
     watched.pass(60, () => {
       watched.answer();
       watched.note({ type: 'committed', sink: 'copy', count: 0, sizeBytes: 0, ms: 1, positions: new Map() });

@@ -211,7 +211,7 @@ export function sourceConformance(fill: FillStream): void {
           held.push(event);
         },
       });
-      await expect.poll(() => ledger.isFull && events.length, { timeout: 10_000 }).toBeGreaterThan(0);
+      await expect.poll(() => ledger.room.isFull && events.length, { timeout: 10_000 }).toBeGreaterThan(0);
       const { length } = events;
       expect(length).toBe(events[0]!.delivery.count);
       for (let i = 0; i < 20; i++) await nextTurn();
@@ -228,7 +228,7 @@ export function sourceConformance(fill: FillStream): void {
       const stream = await filled();
       const ledger = new Ledger({ maxInFlightBytes: 1 });
       const { events, completed, stop } = readSource(stream.source, { ledger, onEvent: (event) => event.hold() });
-      await expect.poll(() => ledger.isFull, { timeout: 10_000 }).toBe(true);
+      await expect.poll(() => ledger.room.isFull, { timeout: 10_000 }).toBe(true);
       stop.abort();
       await completed;
       for (const event of events) event.release();
@@ -391,9 +391,9 @@ function expectSum({ ledger }: Reading): void {
 
 /** Everything is settled, so the whole room is free, unless a reservation was not given back: then this waits for ever. */
 async function expectNothingReserved(ledger: Ledger): Promise<void> {
-  expect(ledger.inFlightBytes).toBe(0);
+  expect(ledger.room.inFlightBytes).toBe(0);
   let isFree = false;
-  void ledger.reserve(ledger.maxInFlightBytes).then(() => (isFree = true));
+  void ledger.room.reserve(ledger.room.maxInFlightBytes).then(() => (isFree = true));
   await nextTurn();
   expect(isFree).toBe(true);
 }

@@ -61,7 +61,7 @@ describe('kinesis by fan-out', () => {
       expect(events.every(({ delivery }) => delivery === events[0]!.delivery)).toBe(true);
       expect(diagnostics.map(({ type }) => type)).toEqual(['shard-started', 'shard-lag']);
       expect(diagnostics[1]).toMatchObject({ shard: 's', behindMs: 70 });
-      await ledger.reserve(ledger.maxInFlightBytes);
+      await ledger.room.reserve(ledger.room.maxInFlightBytes);
       await expect.poll(given.open).toBe(0);
     });
 
@@ -284,7 +284,7 @@ describe('kinesis by fan-out', () => {
             { shard: 's', attempt: 1 },
             { shard: 's', attempt: 2 },
           ]);
-          await ledger.reserve(ledger.maxInFlightBytes);
+          await ledger.room.reserve(ledger.room.maxInFlightBytes);
         });
 
     for (const fault of [
@@ -445,7 +445,7 @@ describe('kinesis by fan-out', () => {
         await expect.poll(() => when(server)).toBe(true);
         stop.abort();
         await completed;
-        await ledger.reserve(ledger.maxInFlightBytes);
+        await ledger.room.reserve(ledger.room.maxInFlightBytes);
         await expect.poll(server.open).toBe(0);
       }
   });
@@ -497,7 +497,7 @@ describe('kinesis by fan-out', () => {
             held.push(() => event.release());
           },
         });
-        await expect.poll(() => ledger.isFull).toBe(true);
+        await expect.poll(() => ledger.room.isFull).toBe(true);
         for (let i = 0; i < 50; i++) await nextTurn();
         expect(events).toHaveLength(1);
         expect(given.written()).toBeLessThan(http === 2 ? 3 : 20);

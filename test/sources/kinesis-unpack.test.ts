@@ -153,7 +153,7 @@ describe('kinesis with packed records', () => {
     expect(mostInFlight).toBe(1);
     // What one answer may have.
     for (const { sizeBytes } of deliveries) expect(sizeBytes).toBeLessThanOrEqual(10 * 1024 * 1024);
-    expect(ledger.inFlightBytes).toBe(0);
+    expect(ledger.room.inFlightBytes).toBe(0);
   });
 
   it('is stopped while it waits for room, and reads the rest of the record the next time', async () => {
@@ -161,13 +161,13 @@ describe('kinesis with packed records', () => {
     const { source } = await serve([compressedBatch(lines, 'zstd'), 'end']);
     const ledger = new Ledger({ maxInFlightBytes: 1 });
     const first = readSource(source({ maxRecords: 10 }), { ledger, scheduler, onEvent: (event) => event.hold() });
-    await expect.poll(() => ledger.isFull && first.events.length).toBe(1);
+    await expect.poll(() => ledger.room.isFull && first.events.length).toBe(1);
     first.stop.abort();
     await first.completed;
     expect(first.diagnostics.map(({ type }) => type)).not.toContain('shard-ended');
     for (const event of first.events) event.release();
     // Nothing is reserved any more.
-    await ledger.reserve(ledger.maxInFlightBytes);
+    await ledger.room.reserve(ledger.room.maxInFlightBytes);
 
     const { position } = first.events[0]!;
     const second = readSource(source(), { scheduler, acquire: async () => position });

@@ -294,10 +294,10 @@ describe('kinesis', () => {
         report: ({ type }, reading) => {
           if (type !== 'source-retry') return;
           let isFree = false;
-          void reading.ledger.reserve(reading.ledger.maxInFlightBytes).then(() => (isFree = true));
+          void reading.ledger.room.reserve(reading.ledger.room.maxInFlightBytes).then(() => (isFree = true));
           queueMicrotask(() => {
             expect(isFree).toBe(true);
-            reading.ledger.unreserve(reading.ledger.maxInFlightBytes);
+            reading.ledger.room.unreserve(reading.ledger.room.maxInFlightBytes);
           });
         },
       });
@@ -382,7 +382,7 @@ describe('kinesis', () => {
       });
       await expect(completed).rejects.toThrow(/^kinesis shop s: keeps 7, but not the later 10.*made again under the same name/);
       expect(events).toEqual([]);
-      await ledger.reserve(ledger.maxInFlightBytes);
+      await ledger.room.reserve(ledger.room.maxInFlightBytes);
     });
 
     it('in a check too', async () => {
@@ -408,7 +408,7 @@ describe('kinesis', () => {
         stop.abort();
         await completed;
         expect(ledger.counts().read).toBe(0);
-        await ledger.reserve(ledger.maxInFlightBytes);
+        await ledger.room.reserve(ledger.room.maxInFlightBytes);
       }
   });
 

@@ -5,19 +5,19 @@ import { reserveRoom } from '../../src/sources/reserve-room.ts';
 describe('reserveRoom', () => {
   it('waits for none when it is aborted already', async () => {
     const ledger = new Ledger({ maxInFlightBytes: 1 });
-    await ledger.reserve(1);
+    await ledger.room.reserve(1);
     expect(await reserveRoom(ledger, 1, AbortSignal.abort(), 's')).toBe(false);
-    ledger.unreserve(1);
+    ledger.room.unreserve(1);
     expect(await reserveRoom(ledger, 1, AbortSignal.abort(), 's')).toBe(false);
-    await ledger.reserve(1);
+    await ledger.room.reserve(1);
   });
 
   it('lets the ledger tell which shard waits', async () => {
     const ledger = new Ledger({ maxInFlightBytes: 1 });
-    await ledger.reserve(1);
+    await ledger.room.reserve(1);
     const waiting = reserveRoom(ledger, 1, new AbortController().signal, 's');
     expect([ledger.inFlight('s').waitsForRoom, ledger.inFlight('t').waitsForRoom]).toEqual([true, false]);
-    ledger.unreserve(1);
+    ledger.room.unreserve(1);
     expect(await waiting).toBe(true);
     expect(ledger.inFlight('s').waitsForRoom).toBe(false);
   });

@@ -61,7 +61,7 @@ export async function readShard(reading: ShardReading, polling: ShardPolling): P
       pace.begin(scheduler.now());
       answer = await calls.records(iterator, maxRecords, signal);
     } catch (error) {
-      if (isReserved) ledger.unreserve(reservedBytes);
+      if (isReserved) ledger.room.unreserve(reservedBytes);
       if (isExpiredIterator(error)) iterator = undefined;
       await backOff.after(error, isNotYet(error, from, scheduler.now()) || undefined);
       continue;
@@ -69,13 +69,13 @@ export async function readShard(reading: ShardReading, polling: ShardPolling): P
     backOff.succeeded();
     const answeredAtMs = scheduler.now();
     if (signal.aborted) {
-      ledger.unreserve(reservedBytes);
+      ledger.room.unreserve(reservedBytes);
       return undefined;
     }
 
     const foreign = foreignAnswer(from, answer.records[0]?.SequenceNumber, `${name} ${shard}`);
     if (foreign) {
-      ledger.unreserve(reservedBytes);
+      ledger.room.unreserve(reservedBytes);
       throw foreign;
     }
     const reached = await deliver(reading, from, { records: answer.records, reservedBytes }, unpacking);

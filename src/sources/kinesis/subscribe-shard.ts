@@ -93,7 +93,7 @@ export async function subscribeShard(reading: ShardReading, fanOut: ShardFanOut)
         if (next.done) break;
         const event = next.value;
         const foreign = foreignAnswer(from, event.records[0]?.SequenceNumber, `${name} ${shard}`);
-        if (signal.aborted || foreign) ledger.unreserve(event.reservedBytes);
+        if (signal.aborted || foreign) ledger.room.unreserve(event.reservedBytes);
         if (signal.aborted) return undefined;
         if (foreign) throw foreign;
         const readAtMs = scheduler.now();

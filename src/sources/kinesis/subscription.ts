@@ -137,7 +137,7 @@ export async function* subscription(
     throw silent ?? error;
   } finally {
     silence.end();
-    ledger.unreserve(reservedBytes);
+    ledger.room.unreserve(reservedBytes);
     signal.removeEventListener('abort', stop);
     end.abort();
     body?.destroy();

@@ -1,0 +1,105 @@
+import { describe, expect, it, vi } from 'vitest';
+import { Ledger, RECORD_OVERHEAD_BYTES } from '../src/ledger.ts';
+import { Room } from '../src/room.ts';
+import { deliver } from '../src/testing/deliver.ts';
+
+describe('Room', () => {
+  it('is given in the order it was asked for, and never beyond the limit', async () => {
+    const room = new Room({ maxInFlightBytes: 2000 });
+    const order: string[] = [];
+    await room.reserve(1500);
+    void room.reserve(1000).then(() => order.push('large'));
+    void room.reserve(100).then(() => order.push('small'));
+    await Promise.resolve();
+    expect(room.isFull).toBe(true);
+    expect(order).toEqual([]);
+    room.unreserve(1500);
+    await Promise.resolve();
+    await Promise.resolve();
+    expect(order).toEqual(['large', 'small']);
+  });
+
+  it('is given for more than the whole limit once nothing else is in flight', async () => {
+    const room = new Room({ maxInFlightBytes: 10 });
+    await room.reserve(1000);
+    room.unreserve(1000);
+    expect(room.isFull).toBe(false);
+  });
+
+  it('tells whose reader waits', async () => {
+    const room = new Room({ maxInFlightBytes: 10 });
+    await room.reserve(10, 'a');
+    void room.reserve(1, 'b');
+    expect([room.isWaitedForBy('a'), room.isWaitedForBy('b')]).toEqual([false, true]);
+  });
+
+  it('is taken by a delivery with the overhead of its records, until it is settled', () => {
+    const ledger = new Ledger();
+    const { delivery } = deliver(['a', 'bc'], ledger);
+    expect(ledger.room.inFlightBytes).toBe(3 + 2 * RECORD_OVERHEAD_BYTES);
+    delivery.letGo();
+    expect(ledger.room.inFlightBytes).toBe(0);
+  });
+
+  it('makes the windows close when a source waits and the sinks have nothing', () => {
+    const room = new Room({ maxInFlightBytes: 1000 });
+    const close = vi.fn<() => void>();
+    room.onPressure(close);
+    room.take(500);
+    room.atSinks(1);
+    void room.reserve(1000);
+    expect(close).not.toHaveBeenCalled();
+    room.atSinks(-1);
+    expect(close).toHaveBeenCalledOnce();
+  });
+
+  it('makes them close also when the source waited before it let go of what it read', () => {
+    const ledger = new Ledger({ maxInFlightBytes: RECORD_OVERHEAD_BYTES });
+    const { delivery } = deliver(['a'], ledger);
+    delivery.hold();
+    void ledger.room.reserve(1000);
+    const close = vi.fn<() => void>();
+    ledger.room.onPressure(close);
+    delivery.letGo();
+    expect(close).toHaveBeenCalledOnce();
+  });
+
+  it('hurries what lingers when a source waits and the sinks have nothing else, and only then makes the windows close', () => {
+    const room = new Room({ maxInFlightBytes: 1000 });
+    const told: string[] = [];
+    room.onPressure(() => told.push('close'));
+    room.onFull(() => told.push('hurry'));
+    room.take(500);
+    room.atSinks(1);
+    room.linger(1);
+    void room.reserve(1000);
+    expect(told).toEqual([]);
+    room.atSinks(-1);
+    expect(told).toEqual(['hurry']);
+    room.linger(-1);
+    expect(told).toEqual(['hurry', 'close']);
+  });
+
+  it('counts that the sinks rest also behind items without a byte', () => {
+    const room = new Room();
+    room.atSinks(0);
+    const before = room.sinkRests;
+    room.atSinks(-0);
+    room.linger(-0);
+    expect(room.sinkRests).toBe(before + 2);
+  });
+
+  it('leaves the windows alone when what fills it is only reserved', () => {
+    const room = new Room({ maxInFlightBytes: 2000 });
+    const close = vi.fn<() => void>();
+    room.onPressure(close);
+    void room.reserve(1500);
+    void room.reserve(1500);
+    expect(room.isFull).toBe(true);
+    expect(close).not.toHaveBeenCalled();
+  });
+
+  it('refuses a limit that is not above zero', () => {
+    expect(() => new Room({ maxInFlightBytes: 0 })).toThrow('Room: expected maxInFlightBytes above 0, got 0');
+  });
+});
