@@ -131,6 +131,16 @@ describe('kinesis with packed records', () => {
     expect(events.map(place)).toEqual(['1:0', '2:0']);
   });
 
+  it('does not pass over the rest of a record that it stands in when it is no longer to take it apart', async () => {
+    const { source } = await serve([aggregate(['a', 'b']), 'c']);
+    const inside = { shard: 's', sequence: '1', subSequence: 1 };
+    const { events, completed } = readSource(source({ unpack: false }), { scheduler, acquire: async () => inside });
+    await expect(completed).rejects.toThrow(
+      'kinesis: s stands behind part 1 of record 1, which is not to be taken apart any more. Read it with unpack on until it is behind',
+    );
+    expect(events).toEqual([]);
+  });
+
   it('waits for room between deliveries when an answer becomes much more than it was', async () => {
     const lines = Array.from({ length: 4 }, (_, i) => String(i).repeat(4 * 1024 * 1024));
     const { source } = await serve([compressedBatch(lines, 'zstd'), compressedBatch(lines, 'gzip'), 'end']);

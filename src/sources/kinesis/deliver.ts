@@ -76,8 +76,14 @@ function wholeBehind(
   const behind: SourceRecord[] = [];
   for (const { SequenceNumber, ApproximateArrivalTimestamp, Data } of records) {
     const data = Data!;
-    if (isUnpacking && isPacked(data)) return undefined;
     const position: Position = { shard, sequence: SequenceNumber!, subSequence: 0 };
+    if (isPacked(data)) {
+      if (isUnpacking) return undefined;
+      if (isPosition(from) && from.sequence === position.sequence && from.subSequence > 0)
+        throw new Error(
+          `${standsInside(from)}, which is not to be taken apart any more. Read it with unpack on until it is behind`,
+        );
+    }
     if (behind.length === 0 && isPosition(from) && comparePositions(position, from) <= 0) continue;
     behind.push({ position, arrivedAtMs: ApproximateArrivalTimestamp!.getTime(), data });
   }
@@ -109,7 +115,11 @@ function* unpackedBehind(
   }
 }
 
-function changed({ shard, sequence }: Position, done: number, { fate }: Part): string {
+function changed(position: Position, done: number, { fate }: Part): string {
   const why = typeof fate === 'object' ? fate.reason : fate;
-  return `kinesis: ${shard} stands behind part ${done} of record ${sequence}, which can no longer be taken apart: ${why}. Set maxUnpackedBytes as it was`;
+  return `${standsInside({ ...position, subSequence: done })}, which can no longer be taken apart: ${why}. Set maxUnpackedBytes as it was`;
+}
+
+function standsInside({ shard, sequence, subSequence }: Position): string {
+  return `kinesis: ${shard} stands behind part ${subSequence} of record ${sequence}`;
 }
