@@ -34,6 +34,9 @@ export function durationMs(
   );
 }
 
+/** A longer wait fires at once in Node and browsers. https://nodejs.org/api/timers.html#settimeoutcallback-delay-args */
+export const MAX_TIMER_MS = 2 ** 31 - 1;
+
 /** Says a duration in words: `1 hour 30 minutes`. @param duration as parts, or in milliseconds, of which whole seconds are told, rounded up */
 export function inWords(duration: Duration | number): string {
   return formatDuration(typeof duration === 'number' ? partsOf(duration) : duration) || '0 seconds';

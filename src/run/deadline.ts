@@ -1,7 +1,7 @@
 import type { Duration } from 'date-fns';
 import type { SchedulerLike, Subscription } from 'rxjs';
 import type { Report } from '../diagnostic.ts';
-import { durationMs } from '../duration.ts';
+import { MAX_TIMER_MS, durationMs } from '../duration.ts';
 
 /** The drain after a stop took longer than it may; what was not stored will be read again. */
 export class DrainDeadlineError extends Error {
@@ -18,7 +18,7 @@ export function startDeadline(
 ): { clear(): void } {
   let timer: Subscription | undefined;
   const begin = (): void => {
-    const ms = durationMs(within);
+    const ms = Math.min(MAX_TIMER_MS, durationMs(within));
     report({ type: 'stopping', why: String(stop.reason) });
     timer = scheduler.schedule(
       () => fail(new DrainDeadlineError(`run: expected to have stored everything ${ms} ms after the stop, and had not`)),

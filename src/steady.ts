@@ -1,0 +1,30 @@
+import type { SchedulerAction, SchedulerLike } from 'rxjs';
+
+/**
+ * The same scheduler with a clock that never goes back: when the system's is set back, time goes on from where it was, and from where a timer says
+ * that it is. Whoever waits until some time would else wait for as long as it was set back.
+ */
+export function steady(scheduler: SchedulerLike): SchedulerLike {
+  let latestMs = Number.NEGATIVE_INFINITY;
+  let aheadMs = 0;
+  const atLeast = (ms: number): number => {
+    const nowMs = scheduler.now();
+    aheadMs = Math.max(aheadMs, ms - nowMs);
+    latestMs = nowMs + aheadMs;
+    return latestMs;
+  };
+  return {
+    now: () => atLeast(latestMs),
+    schedule<T>(work: (this: SchedulerAction<T>, state?: T) => void, delayMs = 0, state?: T) {
+      const dueMs = atLeast(latestMs) + delayMs;
+      return scheduler.schedule<T>(
+        function (given) {
+          atLeast(Math.max(latestMs, dueMs));
+          work.call(this, given);
+        },
+        delayMs,
+        state,
+      );
+    },
+  };
+}
