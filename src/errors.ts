@@ -29,7 +29,7 @@ export class WentBackError extends Error {
   }
 }
 
-/** A sink received a record that lies before one it already had. */
+/** Records of a shard come to the sinks in another order than that of the stream. */
 export class OrderBrokenError extends Error {
   override readonly name = 'OrderBrokenError';
 
@@ -40,15 +40,53 @@ export class OrderBrokenError extends Error {
   }
 }
 
+/** A branch of a pipeline keeps a record, and another one has passed it: with what passed, the sinks would pass what is kept. */
+export class OvertakenError extends Error {
+  override readonly name = 'OvertakenError';
+
+  constructor(kept: Position, came: Position) {
+    super(
+      `run: expected the events of ${came.shard} in order, got ${formatResume(came)} while a step still keeps ${formatResume(kept)}. ` +
+        `Nothing of it is stored: join branches before a step that keeps events (minuteWindow, mapAsync, lookup), or let each be a pipeline of its own`,
+    );
+  }
+}
+
 /** A step kept events without holding them, so that they were settled before they were stored. */
 export class SettledTooEarlyError extends Error {
   override readonly name = 'SettledTooEarlyError';
 
   /** @param step the step that let go, as a person finds it in the pipeline file */
-  constructor(step: string, shard: string) {
+  constructor(step: string, at: Position) {
     super(
-      `${step} passed on an event of ${shard} whose delivery was settled already: it kept the event beyond the call ` +
-        `without holding it. Use an operator that holds its events, such as mapAsync, instead of delay or mergeMap of promises`,
+      `${step} passed on the event at ${formatResume(at)} of ${at.shard}, whose delivery was settled already: it kept the event beyond ` +
+        `the call without holding it. Use an operator that holds its events, such as mapAsync, instead of delay or mergeMap of promises. ` +
+        `Where the sinks stand behind that position by now, the event is not read again`,
+    );
+  }
+}
+
+/** A step that is not ours has thrown: as it would at each start, on the same event. */
+export class StepError extends Error {
+  override readonly name = 'StepError';
+
+  /** @param latest the last event that it was given; nothing before the first */
+  constructor(step: string, latest: Position | undefined, cause: unknown) {
+    const where = latest
+      ? `at ${formatResume(latest)} of ${latest.shard}, the last event that it was given`
+      : 'before its first event';
+    super(`${step} threw ${where}. To make such an event a reject, and go on, use transform`, { cause });
+  }
+}
+
+/** A pipeline was about to read its source from the beginning again, beside what the same run has in flight of it. */
+export class ReadTwiceError extends Error {
+  override readonly name = 'ReadTwiceError';
+
+  constructor() {
+    super(
+      'run: expected the steps to subscribe to the source once, got a second time. Branches share it by share(); instead of retry or ' +
+        'repeat use transform or mapAsync, whose failures are rejects, or lookup, which tries again by itself',
     );
   }
 }

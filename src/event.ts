@@ -78,6 +78,10 @@ export interface Item {
   mark(outcome: number): void;
 }
 
+export function isItem(value: unknown): value is Item {
+  return typeof value === 'object' && value !== null && 'isSettled' in value;
+}
+
 /** Where the last of some items ends, by shard. */
 export function lastByShard(items: Iterable<Item>): ReadonlyMap<string, Position> {
   const last = new Map<string, Item>();

@@ -1,4 +1,4 @@
-import { FencedError, OrderBrokenError, SettledTooEarlyError, WentBackError } from './errors.ts';
+import { FencedError, OrderBrokenError, OvertakenError, SettledTooEarlyError, StepError, WentBackError } from './errors.ts';
 
 /** What a failure asks for: try again, give way to a newer run, begin anew where the store stands, or stop and call a person. */
 export type Fault = 'transient' | 'fenced' | 'went-back' | 'permanent';
@@ -11,13 +11,16 @@ export type Fault = 'transient' | 'fenced' | 'went-back' | 'permanent';
 export function faultOf(error: unknown): Fault {
   if (error instanceof FencedError) return 'fenced';
   if (error instanceof WentBackError) return 'went-back';
-  if (error instanceof OrderBrokenError || error instanceof SettledTooEarlyError) return 'permanent';
+  if (PERMANENT.some((kind) => error instanceof kind)) return 'permanent';
   for (let cause: unknown = error, depth = 0; cause instanceof Error && depth < 5; cause = cause.cause, depth++) {
     if (isTransient(cause)) return 'transient';
     if (cause instanceof AggregateError && cause.errors.some((one) => faultOf(one) === 'transient')) return 'transient';
   }
   return 'permanent';
 }
+
+/** A pipeline that is wrong stays so, whatever the cause looks like. */
+const PERMANENT = [OrderBrokenError, OvertakenError, SettledTooEarlyError, StepError];
 
 interface KnownFields {
   readonly code?: unknown;

@@ -2,6 +2,7 @@ import type { Report } from './diagnostic.ts';
 import type { Reject } from './event.ts';
 import type { Position } from './position.ts';
 import { Delivery, type DeliveryOptions } from './delivery.ts';
+import { Keepers, type OldestKept } from './keepers.ts';
 import { RejectLine } from './reject-line.ts';
 import { Room, type RoomOptions } from './room.ts';
 import { ShardInFlight } from './shard-in-flight.ts';
@@ -29,6 +30,8 @@ export interface InFlight {
 export interface LedgerOptions extends RoomOptions {
   /** Takes what operators have to tell; the run's own. @default tells nobody */
   readonly report?: Report;
+  /** Whether rejects wait for the windows in which earlier events are: steps behind those may reject, too. @default false */
+  readonly rejectsWaitForWindows?: boolean;
 }
 
 /** At every moment: read = stored + all dropped + rejected + in flight. */
@@ -57,12 +60,14 @@ export class Ledger {
   readonly #shards = new Map<string, ShardInFlight>();
   readonly #endListeners = new Set<(shard: string) => void>();
   readonly #journals = new Set<() => void>();
-  readonly #rejects = new RejectLine();
+  readonly #keepers = new Keepers();
+  readonly #rejects: RejectLine;
 
   /** @throws {RangeError} when `maxInFlightBytes` is not above zero. */
-  constructor({ report = () => {}, ...room }: LedgerOptions = {}) {
+  constructor({ report = () => {}, rejectsWaitForWindows = false, ...room }: LedgerOptions = {}) {
     this.room = new Room(room);
     this.report = report;
+    this.#rejects = new RejectLine(this.#keepers, { waitsForWindows: rejectsWaitForWindows });
   }
 
   /** Costs a look at each delivery in flight: not for the hot path. */
@@ -126,12 +131,18 @@ export class Ledger {
 
   /**
    * Registers a step that hands events on later than they come, in order. It stays registered when it fails: what it keeps then is read again,
-   * and nothing behind it may be stored as a reject.
+   * and nothing behind it may be stored, be it as a reject.
    *
-   * @param oldest the position of the first event of a shard that it keeps; it calls `passRejects` when that has changed
+   * @param oldest the position of the first event of a shard that it keeps and is not handing on right now; it calls `passRejects` when
+   * that has changed
    */
-  onKept(oldest: (shard: string) => Position | undefined): void {
-    this.#rejects.onKept(oldest);
+  onKept(oldest: OldestKept, { isWindow = false } = {}): void {
+    this.#keepers.add(oldest, { isWindow });
+  }
+
+  /** The first event of a shard that a step keeps. */
+  kept(shard: string): Position | undefined {
+    return this.#keepers.first(shard);
   }
 
   /** Hands on a shard's rejects before which nothing is kept. */

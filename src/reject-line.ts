@@ -1,15 +1,23 @@
 import type { Reject } from './event.ts';
-import { type Position, comparePositions } from './position.ts';
+import type { Keepers } from './keepers.ts';
+import { comparePositions } from './position.ts';
 
 /**
  * The rejects of a run on their way to whoever stores them: of each shard in order, and none before an event that a step keeps. When one is
  * stored, its position says that all before it are.
  */
 export class RejectLine {
-  readonly #keepers: ((shard: string) => Position | undefined)[] = [];
+  readonly #keepers: Keepers;
+  readonly #waitsForWindows: boolean;
   /** By shard, those that wait, in order. */
   readonly #waiting = new Map<string, Reject[]>();
   #take: ((reject: Reject) => void) | undefined;
+
+  /** @param waitsForWindows whether steps behind the windows may reject what is in them */
+  constructor(keepers: Keepers, { waitsForWindows }: { readonly waitsForWindows: boolean }) {
+    this.#keepers = keepers;
+    this.#waitsForWindows = waitsForWindows;
+  }
 
   /** Takes a reject on, and holds it. */
   add(reject: Reject): void {
@@ -29,11 +37,6 @@ export class RejectLine {
     for (const shard of this.#waiting.keys()) this.pass(shard);
   }
 
-  /** Registers a step that keeps events: where the first one of a shard lies. */
-  onKept(oldest: (shard: string) => Position | undefined): void {
-    this.#keepers.push(oldest);
-  }
-
   /** Hands on a shard's rejects before which nothing is kept. */
   pass(shard: string): void {
     const queue = this.#waiting.get(shard) ?? [];
@@ -41,10 +44,7 @@ export class RejectLine {
   }
 
   #isKeptBefore({ shard, first }: Reject): boolean {
-    for (const oldest of this.#keepers) {
-      const kept = oldest(shard);
-      if (kept && comparePositions(kept, first) <= 0) return true;
-    }
-    return false;
+    const kept = this.#waitsForWindows ? this.#keepers.first(shard) : this.#keepers.firstBesideWindows(shard);
+    return kept !== undefined && comparePositions(kept, first) <= 0;
   }
 }

@@ -17,6 +17,8 @@ const floors: readonly (readonly string[])[] = [
     'shard-in-flight',
     'diagnostic',
     'errors',
+    'keepers',
+    'steady',
     'owner',
     'duration',
     'fault',

@@ -46,7 +46,7 @@ describe('faultOf', () => {
     ['a wrong Redis password', error('WRONGPASS invalid username-password pair or user is disabled.')],
     ['a bug', new TypeError('x is not a function')],
     ['something that is no error', 'oops'],
-    ['events let go too early', new SettledTooEarlyError('step 1', 'shard-1')],
+    ['events let go too early', new SettledTooEarlyError('step 1', { shard: 'shard-1', sequence: '1', subSequence: 0 })],
   ])('does not try again after %s', (_, fault) => {
     expect(faultOf(fault)).toBe('permanent');
   });

@@ -1,5 +1,5 @@
 import type { SchedulerLike, Subscriber, Subscription } from 'rxjs';
-import type { Event } from '../event.ts';
+import type { Event, Origin } from '../event.ts';
 import { faultOf } from '../fault.ts';
 import { LookupCache } from './lookup-cache.ts';
 import type { LookupSource, OpenReads, Read } from './lookup-source.ts';
@@ -52,6 +52,8 @@ export class LookupQueue<A, B> {
   /** When the newest event was read: the clock of the cache. */
   #nowMs = 0;
   #emitting: Subscription | undefined;
+  /** The record whose events are being handed on. */
+  #leaving: Origin | undefined;
   #isWatched = false;
   #hasCompleted = false;
 
@@ -83,12 +85,14 @@ export class LookupQueue<A, B> {
     this.#reads.close();
   }
 
-  /** What lies behind an event that waits may not be stored as a reject before it: it may become one itself. */
+  /** What lies behind an event that waits may not be stored before it, nor as a reject: it may become one itself. */
   #watch({ delivery }: Event<A>): void {
     this.#isWatched = true;
     delivery.ledger.onKept((shard) => {
-      for (let i = this.#head; i < this.#waiting.length; i++)
-        if (this.#waiting[i]!.event.shard === shard) return this.#waiting[i]!.event.position;
+      for (let i = this.#head; i < this.#waiting.length; i++) {
+        const { origin } = this.#waiting[i]!.event;
+        if (origin.shard === shard && origin !== this.#leaving) return origin;
+      }
       return undefined;
     });
   }
@@ -97,15 +101,16 @@ export class LookupQueue<A, B> {
     try {
       const reads = this.#options.keys(event.data);
       const entry: Waiting<A> = { event, values: reads && [], missing: 0, refusal: undefined };
-      reads?.forEach((read, at) => this.#ask(entry, at, read));
+      // Nothing is asked for an event that is a reject.
+      const ids = reads?.map(idOf);
+      reads?.forEach((read, at) => this.#ask(entry, at, read, ids![at]!));
       return entry;
     } catch (error) {
       return { event, values: undefined, missing: 0, refusal: asError(error) };
     }
   }
 
-  #ask(entry: Waiting<A>, at: number, read: Read<unknown>): void {
-    const id = `${read.name} ${read.key} ${read.args.join(' ')}`;
+  #ask(entry: Waiting<A>, at: number, read: Read<unknown>, id: string): void {
     const known = this.#cache.get(id, this.#nowMs);
     if (known) {
       entry.values![at] = known.value;
@@ -149,7 +154,7 @@ export class LookupQueue<A, B> {
   #tryAgain(failure: unknown): void {
     if (faultOf(failure) !== 'transient') return this.#subscriber.error(failure);
     const delayMs = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** this.#attempt++);
-    const { report } = this.#waiting[this.#head]!.event.delivery.ledger;
+    const { report } = this.#sent![0]!.waiting[0]!.entry.event.delivery.ledger;
     report({ type: 'lookup-retry', attempt: this.#attempt, delayMs, error: failure });
     this.#timer = this.#options.scheduler.schedule(() => this.#send(), delayMs);
   }
@@ -194,13 +199,15 @@ export class LookupQueue<A, B> {
   #emitReady(): void {
     // After the end, what is left stays held: it was not stored, and will be read again.
     for (let count = this.#readyAtHead(); count > 0 && !this.#subscriber.closed; count = this.#readyAtHead()) {
-      const { shard, delivery } = this.#waiting[this.#head]!.event;
+      const { shard, delivery, origin } = this.#waiting[this.#head]!.event;
+      this.#leaving = origin;
       for (; count > 0 && !this.#subscriber.closed; count--) {
         const entry = this.#waiting[this.#head++]!;
         this.#emit(entry);
         // Whoever failed or left on this event has not stored it.
         if (!this.#subscriber.closed) entry.event.release();
       }
+      this.#leaving = undefined;
       delivery.ledger.passRejects(shard);
     }
     if (this.#head * 2 > this.#waiting.length) {
@@ -220,6 +227,10 @@ export class LookupQueue<A, B> {
     }
     this.#subscriber.next(event.with(data));
   }
+}
+
+function idOf({ name, key, args }: Read<unknown>): string {
+  return `${name} ${key} ${args.join(' ')}`;
 }
 
 function understood({ understand }: Read<unknown>, answer: unknown): unknown {

@@ -1,6 +1,6 @@
 import { Observable, type OperatorFunction } from 'rxjs';
 import type { Delivery } from '../delivery.ts';
-import type { Event } from '../event.ts';
+import type { Event, Origin } from '../event.ts';
 import { named } from './named.ts';
 import { thrown } from './thrown.ts';
 
@@ -40,10 +40,12 @@ export function mapAsync<A, B>(
         let next = 0;
         let hasCompleted = false;
         let isWatched = false;
+        /** The record whose events are being handed on. */
+        let leaving: Origin | undefined;
 
         const watch = ({ ledger }: Delivery): void => {
           isWatched = true;
-          ledger.onKept((shard) => queue.find(({ event }) => event.shard === shard)?.event.position);
+          ledger.onKept((shard) => queue.find(({ event }) => event.shard === shard && event.origin !== leaving)?.event.origin);
         };
         /** How many events at the head are of one record; none while one of them is not done. */
         const doneAtHead = (): number => {
@@ -73,7 +75,8 @@ export function mapAsync<A, B>(
         const emit = (): void => {
           // After the end, what is left stays held: it was not stored, and will be read again.
           for (let count = doneAtHead(); count > 0 && !subscriber.closed; count = doneAtHead()) {
-            const { shard, delivery } = queue[0]!.event;
+            const { shard, delivery, origin } = queue[0]!.event;
+            leaving = origin;
             for (; count > 0 && !subscriber.closed; count--) {
               const { event, settle } = queue.shift()!;
               next--;
@@ -81,6 +84,7 @@ export function mapAsync<A, B>(
               // Whoever failed or left on this event has not stored it.
               if (!subscriber.closed) event.release();
             }
+            leaving = undefined;
             delivery.ledger.passRejects(shard);
           }
           if (hasCompleted && queue.length === 0) subscriber.complete();

@@ -1,11 +1,12 @@
 import type { Duration } from 'date-fns';
 import { Observable, type OperatorFunction, type SchedulerLike, type Subscription, asyncScheduler } from 'rxjs';
-import { durationMs, inWords } from '../duration.ts';
+import { MAX_TIMER_MS, durationMs, inWords } from '../duration.ts';
 import type { Delivery } from '../delivery.ts';
 import type { Event } from '../event.ts';
 import type { Ledger } from '../ledger.ts';
+import { steady } from '../steady.ts';
 import { Chain, type EventStepsList } from './event-steps.ts';
-import { named } from './named.ts';
+import { named, stepOf } from './named.ts';
 import { ShortCut } from './short-cut.ts';
 import type { MakeData } from './window-contents.ts';
 import { windowSteps } from './window-steps.ts';
@@ -44,8 +45,7 @@ export interface MinuteWindowOptions {
   readonly scheduler?: SchedulerLike;
 }
 
-/** A longer wait fires at once in Node and browsers. https://nodejs.org/api/timers.html#settimeoutcallback-delay-args */
-const MAX_TIMER_MS = 2 ** 31 - 1;
+const WHO = 'minuteWindow';
 
 /**
  * Gathers the events of each shard minute by minute, by arrival time.
@@ -73,9 +73,9 @@ export function minuteWindow<T>({
   grace = { seconds: 5 },
   maxEvents = 50_000,
   maxBytes = 32 * 1024 * 1024,
-  scheduler = asyncScheduler,
+  scheduler: clock = asyncScheduler,
 }: MinuteWindowOptions = {}): OperatorFunction<Event<T>, Window<T>> {
-  const who = 'minuteWindow';
+  const who = WHO;
   const everyMs = durationMs(every, { who, name: 'every' });
   const graceMs = durationMs(grace, { who, name: 'grace', orZero: true });
   for (const [name, limit] of Object.entries({ maxEvents, maxBytes }))
@@ -87,6 +87,7 @@ export function minuteWindow<T>({
     <In>(before: EventStepsList, taking: Taking<In, T>) =>
     (source: Observable<In>): Observable<Window<T>> =>
       new Observable((subscriber) => {
+        const scheduler = steady(clock);
         const state = steps.seed();
         const chain = new Chain(before, subscriber, (data, origin) => {
           if (!subscriber.closed) steps.add(state, data as T, origin, emit);
@@ -95,14 +96,16 @@ export function minuteWindow<T>({
         const take = taking(chain, subscriber, (delivery, record, make) => steps.addRecord(state, delivery, record, make, emit));
         let timer: Subscription | undefined;
         let timerMs = Number.POSITIVE_INFINITY;
-        let watches = false;
+        let ledger: Ledger | undefined;
 
         // Whoever keeps the window has held it when `next` returns. After an error downstream, or an unsubscribe, nobody may
         // have: then it stays held.
         const emit = (window: Window<T>): void => {
           if (subscriber.closed) return;
           subscriber.next(window);
-          if (!subscriber.closed) window.release();
+          if (subscriber.closed) return;
+          window.release();
+          ledger?.passRejects(window.shard);
         };
         const arm = (): void => {
           timer?.unsubscribe();
@@ -117,8 +120,9 @@ export function minuteWindow<T>({
           timerMs = Number.POSITIVE_INFINITY;
           if (state.dueMs < timerMs) arm();
         };
-        const watch = (ledger: Ledger): void => {
-          watches = true;
+        const watch = (its: Ledger): void => {
+          ledger = its;
+          ledger.onKept((shard) => state.lanes.get(shard)?.contents.first, { isWindow: true });
           subscriber.add(ledger.room.onPressure(() => steps.closeAll(state, 'pressure', emit)));
           subscriber.add(ledger.onShardEnd((shard) => steps.endShard(state, shard, emit)));
         };
@@ -128,7 +132,7 @@ export function minuteWindow<T>({
             next(value) {
               if (subscriber.closed) return; // a source that pushes as it is subscribed to has not heard of it yet
               try {
-                if (!watches) watch(take.ledgerOf(value));
+                if (!ledger) watch(take.ledgerOf(value));
                 take.take(value);
                 if (state.dueMs < timerMs) arm();
               } catch (error) {
@@ -154,6 +158,10 @@ export function minuteWindow<T>({
     behind: (before) => windows(before, eventwise),
     behindDeliveries: (before) => windows(before, deliverywise),
   });
+}
+
+export function isWindow(operator: OperatorFunction<never, unknown>): boolean {
+  return stepOf(operator)?.name === WHO;
 }
 
 /** How events are taken out of what comes, through the steps before the window. */

@@ -1,5 +1,6 @@
 import type { Delivery } from '../delivery.ts';
 import type { Origin } from '../event.ts';
+import type { Position } from '../position.ts';
 import type { Gathered, ListedPart, RecordsPart, WindowPart } from './window.ts';
 
 /** Makes what an event holds of its record's bytes. */
@@ -21,6 +22,13 @@ export class WindowContents<T> implements Gathered<T> {
   #numbers = new Uint32Array();
   #numbersOf: Delivery | undefined;
   #used = 0;
+
+  /** Where its first event lies; nothing when there is none. */
+  get first(): Position | undefined {
+    const part = this.parts[0];
+    if (!part) return undefined;
+    return 'origins' in part ? part.origins[0] : part.delivery.records!.positionOf(part.numbers[part.from]!);
+  }
 
   /** Whether the last event was made of this same record. */
   endsWith(origin: Origin): boolean {

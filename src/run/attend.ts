@@ -1,11 +1,13 @@
+import { fileURLToPath } from 'node:url';
 import type { Duration } from 'date-fns';
 import { durationMs } from '../duration.ts';
 import type { Counts } from '../ledger.ts';
 import { logLine } from '../observe/log.ts';
 import { type Output, Screen } from '../observe/screen.ts';
 import { Status } from '../observe/status.ts';
-import { stepOf } from '../operators/named.ts';
+import { isWindow } from '../operators/minute-window.ts';
 import type { Pipeline } from '../pipeline.ts';
+import { after } from './after.ts';
 import { type RunOptions, startRun } from './run.ts';
 import { summaryOf } from './summary.ts';
 
@@ -51,7 +53,7 @@ export async function attendAll(
   if (outer?.aborted) onOuterStop();
   outer?.addEventListener('abort', onOuterStop, { once: true });
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
-  const timer = options.for && setTimeout(() => stop.abort('the time is up'), durationMs(options.for));
+  const callOff = options.for && after(durationMs(options.for), () => stop.abort('the time is up'));
 
   const width = Math.max(...pipelines.map(({ name }) => name.length));
   const nameOf = ({ name }: Pipeline, after: string): string => (pipelines.length > 1 ? `${name}${after}`.padEnd(width + 2) : '');
@@ -82,7 +84,7 @@ export async function attendAll(
     }),
   );
   screen.close();
-  clearTimeout(timer);
+  callOff?.();
   outer?.removeEventListener('abort', onOuterStop);
   process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
   return ends.map((end, i) => {
@@ -92,15 +94,22 @@ export async function attendAll(
   });
 }
 
-function isWindow(operator: Pipeline['operators'][number]): boolean {
-  return stepOf(operator)?.name === 'minuteWindow';
-}
-
 /** An error and what caused it, outermost first. */
 function causesOf(error: unknown): string {
   const causes: string[] = [];
   let cause = error;
-  for (; cause instanceof Error && causes.length < 5; cause = cause.cause) causes.push(`${cause.name}: ${cause.message}`);
+  for (; cause instanceof Error && causes.length < 5; cause = cause.cause)
+    causes.push(`${cause.name}: ${cause.message}${cause.cause === undefined ? placeOf(cause) : ''}`);
   if (cause !== undefined && !(cause instanceof Error)) causes.push(JSON.stringify(cause));
   return causes.join('\n  because of ');
+}
+
+/** The folder that all of ours is in. */
+const OURS = fileURLToPath(new URL('..', import.meta.url));
+
+/** Where in a user's own files an error was made; nothing when it was elsewhere. */
+function placeOf({ stack = '' }: Error): string {
+  const places = stack.match(/^ +at .*:\d+:\d+\)?$/gm) ?? [];
+  const own = places.find((place) => !place.includes(OURS) && !/node:|[\\/]node_modules[\\/]/.test(place));
+  return own ? `\n    ${own.trimStart()}` : '';
 }

@@ -1,4 +1,4 @@
-import { type SchedulerLike, asyncScheduler } from 'rxjs';
+import type { SchedulerLike } from 'rxjs';
 import type { Report } from '../diagnostic.ts';
 import type { Item, Reject } from '../event.ts';
 import { type Beginning, type Resume, compareResumes } from '../position.ts';
@@ -14,7 +14,7 @@ const REJECTS_LINGER_MS = 1000;
 /** How sinks wait. */
 interface SinkClock {
   readonly retry?: RetryOptions;
-  readonly scheduler?: SchedulerLike;
+  readonly scheduler: SchedulerLike;
   readonly random?: () => number;
 }
 
@@ -141,10 +141,14 @@ export class OpenSinks {
   }
 
   async #drive<T extends Item>(sink: Sink<T>, beforeCommit: () => Promise<void>, lingerMs = 0): Promise<SinkDriver<T>> {
-    const { retry = {}, scheduler = asyncScheduler, random = Math.random } = this.#clock;
+    const { retry = {}, scheduler, random = Math.random } = this.#clock;
+    this.#over.throwIfAborted();
+    const opened = await sink.open({ pipeline: this.#pipeline.name, report: this.#report });
+    if (this.#over.aborted) await opened.close();
+    this.#over.throwIfAborted();
     return new SinkDriver({
       name: sink.name,
-      sink: await sink.open({ pipeline: this.#pipeline.name, report: this.#report }),
+      sink: opened,
       retry,
       scheduler,
       random,

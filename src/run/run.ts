@@ -1,20 +1,24 @@
 import type { Duration } from 'date-fns';
 import { type SchedulerLike, asyncScheduler, interval } from 'rxjs';
 import type { Report } from '../diagnostic.ts';
-import { durationMs } from '../duration.ts';
+import { MAX_TIMER_MS, durationMs } from '../duration.ts';
 import { faultOf } from '../fault.ts';
-import { type Counts, Ledger, type LedgerOptions } from '../ledger.ts';
+import { type Counts, Ledger } from '../ledger.ts';
+import { isWindow } from '../operators/minute-window.ts';
 import { stepOf } from '../operators/named.ts';
 import type { Pipeline } from '../pipeline.ts';
+import type { RoomOptions } from '../room.ts';
 import { pause } from '../sources/pause.ts';
-import type { Start } from '../sources/source.ts';
-import { acceptor, guarded } from './accept.ts';
+import type { SourceContext, Start } from '../sources/source.ts';
+import { steady } from '../steady.ts';
+import { acceptor } from './accept.ts';
 import { startDeadline } from './deadline.ts';
+import { guarded } from './guard.ts';
 import type { RetryOptions } from './retry.ts';
 import { LOOK_EVERY_MS, ShardWatch } from './shard-watch.ts';
 import { OpenSinks } from './open-sinks.ts';
 
-export interface RunOptions extends LedgerOptions {
+export interface RunOptions extends RoomOptions {
   /** Where to begin in shards that no sink knows. @default 'TRIM_HORIZON' */
   readonly start?: Start;
   /** Whether to go on when the stream no longer keeps what may have come behind where the sinks stand. @default false: that ends the run */
@@ -65,23 +69,30 @@ export async function run(pipeline: Pipeline, options: RunOptions = {}): Promise
 
 /** How often a run goes back with a store before it gives up: something is wrong that reading again does not mend. */
 const MAX_RETURNS = 20;
+/** After so long without one, a return is the first again: a store may fail over many times in the life of a process. */
+const RETURNS_FORGOTTEN_AFTER_MS = 600_000;
 const FIRST_RETURN_DELAY_MS = 100;
 const LONGEST_RETURN_DELAY_MS = 10_000;
 
 /** Like `run`, and hands out the ledger of the run at work, for who wants to watch it. */
-export function startRun(pipeline: Pipeline, options: RunOptions = {}): Running {
-  const { report = () => {}, scheduler = asyncScheduler, stop = new AbortController().signal } = options;
-  const newLedger = (): Ledger => new Ledger({ ...options, report });
+export function startRun(pipeline: Pipeline, given: RunOptions = {}): Running {
+  const { report = () => {}, stop = new AbortController().signal } = given;
+  const scheduler = steady(given.scheduler ?? asyncScheduler);
+  const options = { ...given, scheduler };
+  const rejectsWaitForWindows = hasStepsBehindWindows(pipeline);
+  const newLedger = (): Ledger => new Ledger({ ...options, report, rejectsWaitForWindows });
   let ledger = newLedger();
   const perform = async (): Promise<Counts> => {
     for (let returns = 0; ; returns++) {
       let isOpen = false;
+      const begunAtMs = scheduler.now();
       try {
         return await performOnce(pipeline, options, ledger, report, () => (isOpen = true));
       } catch (error) {
         const fault = faultOf(error);
         // In the middle of a failover, what takes a store's place may not answer at once.
         const isNotBackYet = returns > 0 && !isOpen && fault === 'transient';
+        if (scheduler.now() - begunAtMs > RETURNS_FORGOTTEN_AFTER_MS) returns = 0;
         if (!(fault === 'went-back' || isNotBackYet) || stop.aborted || returns === MAX_RETURNS) throw error;
         report({ type: 'went-back', error: error as Error, counts: ledger.counts() });
         await pause(scheduler, Math.min(LONGEST_RETURN_DELAY_MS, FIRST_RETURN_DELAY_MS * 2 ** returns), stop);
@@ -100,17 +111,12 @@ export function startRun(pipeline: Pipeline, options: RunOptions = {}): Running 
 
 async function performOnce(
   pipeline: Pipeline,
-  options: RunOptions,
+  options: RunOptions & { readonly scheduler: SchedulerLike },
   ledger: Ledger,
   tell: Report,
   opened: () => void,
 ): Promise<Counts> {
-  const {
-    stop = new AbortController().signal,
-    scheduler = asyncScheduler,
-    random = Math.random,
-    start = 'TRIM_HORIZON',
-  } = options;
+  const { stop = new AbortController().signal, scheduler, random = Math.random, start = 'TRIM_HORIZON' } = options;
   const failure = Promise.withResolvers<never>();
   // It may come while nobody waits for it yet.
   failure.promise.catch(() => {});
@@ -130,7 +136,7 @@ async function performOnce(
   try {
     await Promise.race([sinks.open(), failure.promise]);
     opened();
-    const items = guarded(pipeline, {
+    const context: SourceContext = {
       pipeline: pipeline.name,
       ledger,
       scheduler,
@@ -142,10 +148,10 @@ async function performOnce(
       acquire: (shard, from) => sinks.acquire(shard, from),
       stands: (shard) => sinks.stands(shard),
       end: (shard) => sinks.end(shard),
-    });
+    };
     const accept = acceptor(ledger, sinks.drivers);
     const completed = Promise.withResolvers<void>();
-    const subscription = items.subscribe({
+    const subscription = guarded(pipeline, context, fail).subscribe({
       next(item) {
         try {
           accept(item);
@@ -159,7 +165,7 @@ async function performOnce(
     // A failure ends the reading at once: what is not stored stays unsettled, and will be read again.
     over.signal.addEventListener('abort', () => subscription.unsubscribe());
     if (over.signal.aborted) subscription.unsubscribe();
-    const tickMs = durationMs(options.checkpointEvery ?? { seconds: 10 });
+    const tickMs = Math.min(MAX_TIMER_MS, durationMs(options.checkpointEvery ?? { seconds: 10 }));
     const ticks = interval(tickMs, scheduler).subscribe(() => sinks.advance());
     // A drain has a limit of its own.
     const looks = interval(LOOK_EVERY_MS, scheduler).subscribe(() => stop.aborted || watch.look(scheduler.now()));
@@ -176,6 +182,11 @@ async function performOnce(
     over.abort();
     await sinks.close();
   }
+}
+
+/** Whether something may be rejected that has been in a window. */
+function hasStepsBehindWindows({ operators }: Pipeline): boolean {
+  return operators.slice(0, -1).some(isWindow);
 }
 
 /** How long the steps of a pipeline may keep an event, all together. */

@@ -29,7 +29,7 @@ export interface SinkDriverOptions<T extends Item> {
 /** The most bytes that one commit takes on, when more items than one are waiting. */
 const MAX_BATCH_BYTES = 64 * 1024 * 1024;
 
-/** How long a commit under way is waited for when a run has failed. */
+/** How long a commit under way is waited for when a run has failed, and then for the sink to close. */
 const CLOSE_WITHIN_MS = 5000;
 
 interface Entry<T> {
@@ -73,10 +73,11 @@ export class SinkDriver<T extends Item> {
     return stands;
   }
 
-  /** Takes an item on; `done` is called when it is durable. Items that the sink already has are done at once. */
+  /** Takes an item on; `done` is called when it is durable: not before the call is over, also for one that the sink has already. */
   push(item: T, done: () => void): void {
     const rest = behind(item, this.#resumedAt.get(item.shard));
-    if (!rest) return done();
+    // Whoever waits for room may be told by `done`, and close a window: not between two events of one record.
+    if (!rest) return queueMicrotask(done);
     this.#queue.push({ item: rest, done });
     this.#pushed++;
     this.#wake(this.#options.lingerMs);
@@ -121,12 +122,14 @@ export class SinkDriver<T extends Item> {
     this.#linger?.unsubscribe();
     this.#hasEnded = true;
     this.#tellWaiting();
-    if (this.#working) {
-      const closing = new AbortController();
-      await Promise.race([this.#working, pause(this.#options.scheduler, CLOSE_WITHIN_MS, closing.signal)]);
-      closing.abort();
-    }
-    await this.#options.sink.close();
+    if (this.#working) await this.#atMost(CLOSE_WITHIN_MS, this.#working);
+    await this.#atMost(CLOSE_WITHIN_MS, this.#options.sink.close());
+  }
+
+  /** Waits for something, but not for ever: a connection that went silent says nothing any more. */
+  async #atMost(ms: number, what: Promise<void>): Promise<void> {
+    const over = new AbortController();
+    await Promise.race([what, pause(this.#options.scheduler, ms, over.signal)]).finally(() => over.abort());
   }
 
   // A microtask later all events of the delivery at hand have arrived, and share a commit.

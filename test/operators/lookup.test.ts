@@ -186,6 +186,31 @@ describe('lookup', () => {
     expect(rejected).toEqual(['wrong', 'bad', 'worst']);
   });
 
+  it('asks nothing for an event whose keys are not all right', async () => {
+    const store = new Store();
+    const { push, out, ledger } = looked(store, {
+      keys: (data) => (text(data) === 'bad' ? ([reader('x'), undefined] as unknown as Read<string>[]) : [reader(text(data))]),
+    });
+    const reasons: string[] = [];
+    ledger.onReject(({ why }) => reasons.push(why.reason));
+    await push('bad', 'a');
+    expect(store.calls.map(({ keys }) => keys)).toEqual([['a']]);
+    store.answer(0);
+    expect(out).toEqual(['a=A']);
+    expect(reasons).toHaveLength(1);
+  });
+
+  it('tells what it keeps, and of a record whose events it is handing on nothing more', async () => {
+    const store = new Store();
+    const { push, ledger, source } = looked(store, { attach: (data) => `${text(data)} ${ledger.kept('shard-1')?.sequence}` });
+    await push('a', 'b');
+    expect(ledger.kept('shard-1')?.sequence).toBe('1');
+    expect(ledger.kept('shard-2')).toBeUndefined();
+    store.answer(0);
+    source.complete();
+    expect(ledger.kept('shard-1')).toBeUndefined();
+  });
+
   it('tries a call again that failed for a passing reason, tells of it, and ends on another', async () => {
     const store = new Store();
     const { push, told, end, out } = looked(store);

@@ -1,5 +1,17 @@
 import fc from 'fast-check';
-import { NEVER, Observable, Subject, VirtualTimeScheduler, concat, from, map, of, take, throwError } from 'rxjs';
+import {
+  type SchedulerLike,
+  NEVER,
+  Observable,
+  Subject,
+  VirtualTimeScheduler,
+  concat,
+  from,
+  map,
+  of,
+  take,
+  throwError,
+} from 'rxjs';
 import { TestScheduler } from 'rxjs/testing';
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import { Event, Origin } from '../../src/event.ts';
@@ -137,6 +149,37 @@ describe('minuteWindow', () => {
     subscription.unsubscribe();
     void ledger.room.reserve(1);
     expect(windows).toHaveLength(2);
+  });
+
+  it('closes a minute in time though the clock is set back', () => {
+    const scheduler = new VirtualTimeScheduler();
+    let backMs = 0;
+    const clock: SchedulerLike = { now: () => scheduler.now() - backMs, schedule: scheduler.schedule.bind(scheduler) };
+    const source = new Subject<Event<Uint8Array>>();
+    const closedAtMs: number[] = [];
+    source.pipe(minuteWindow({ scheduler: clock })).subscribe(() => closedAtMs.push(scheduler.now()));
+    for (const event of deliver(['a']).events) source.next(event);
+    backMs = 3_600_000;
+    scheduler.flush();
+    for (const event of deliver([{ raw: 'b', arrivedAtMs: 70_000 }]).events) source.next(event);
+    scheduler.flush();
+    expect(closedAtMs).toEqual([65_000, 125_000]);
+  });
+
+  it('tells the first event that it keeps of a shard, and lets rejects behind it go on once it is out', () => {
+    const ledger = new Ledger({ rejectsWaitForWindows: true });
+    const source = new Subject<Event<Uint8Array>>();
+    const order: string[] = [];
+    ledger.onReject(({ first }) => order.push(`reject ${first.sequence}`));
+    source.pipe(minuteWindow()).subscribe(({ first, last }) => order.push(`window ${first.sequence} to ${last.sequence}`));
+    const { events } = deliver(['a', 'b', 'c'], ledger);
+    for (const event of events.slice(0, 2)) source.next(event);
+    expect([ledger.kept('shard-1')?.sequence, ledger.kept('shard-2')]).toEqual(['1', undefined]);
+    events[2]!.reject({ step: 'test', code: 'bad', reason: 'bad' });
+    expect(order).toEqual([]);
+    source.complete();
+    expect(order).toEqual(['window 1 to 2', 'reject 3']);
+    expect(ledger.kept('shard-1')).toBeUndefined();
   });
 
   it('sets one timer, however many events and shards there are', () => {

@@ -47,7 +47,7 @@ describe('pipelines side by side', () => {
     expect([good?.stored, bad]).toEqual([2, undefined]);
     expect(parts[0].sink.stored).toHaveLength(2);
     expect(text()).toContain('good: stopping: bad has ended\n');
-    expect(text()).toMatch(/\nbad has ended: TypeError: broken\n$/);
+    expect(text()).toMatch(/\nbad has ended: TypeError: broken\n {4}at .*attend\.test\.ts:\d+:\d+\)?\n$/);
   });
 
   it('go on when one of them has come to its end', async () => {

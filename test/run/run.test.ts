@@ -1,12 +1,28 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Observable, type OperatorFunction, VirtualTimeScheduler, delay, filter, map, mergeMap } from 'rxjs';
+import {
+  type Observable,
+  type OperatorFunction,
+  VirtualTimeScheduler,
+  delay,
+  filter,
+  groupBy,
+  map,
+  merge,
+  mergeMap,
+  retry,
+  share,
+} from 'rxjs';
 import { describe, expect, it, vi } from 'vitest';
 import type { Diagnostic } from '../../src/diagnostic.ts';
 import { DrainDeadlineError } from '../../src/run/deadline.ts';
-import { FencedError, OrderBrokenError, SettledTooEarlyError } from '../../src/errors.ts';
+import { FencedError, OrderBrokenError, ReadTwiceError, SettledTooEarlyError, WentBackError } from '../../src/errors.ts';
 import type { Event, Reject } from '../../src/event.ts';
 import { mapAccum } from '../../src/operators/map-accum.ts';
+import { mapAsync } from '../../src/operators/map-async.ts';
+import { minuteWindow } from '../../src/operators/minute-window.ts';
 import { named } from '../../src/operators/named.ts';
+import { transform } from '../../src/operators/transform.ts';
+import type { Window } from '../../src/operators/window.ts';
 import { pipeline } from '../../src/pipeline.ts';
 import { type RunOptions, startRun } from '../../src/run/run.ts';
 import { type MemorySink, memorySink } from '../../src/testing/memory-sink.ts';
@@ -15,6 +31,7 @@ import { pushSource } from '../support/push-source.ts';
 
 type Text = Event<Uint8Array>;
 const textOf = (event: Event<unknown>): string => Buffer.from(event.data as Uint8Array).toString();
+const isOne = (event: Text): boolean => textOf(event) === 'one';
 const texts = (sink: MemorySink<Text>): string[] => sink.stored.map(textOf);
 const at = (sequence: number, shard = 'shard-1') => ({ shard, sequence: String(sequence), subSequence: 0 });
 const reset = Object.assign(new Error('reset'), { code: 'ECONNRESET' });
@@ -54,6 +71,23 @@ const rejectBad = named('refuse', '', (events: Observable<Text>) =>
     }),
   ),
 );
+
+/** Throws on the first event of this text, and lets it pass from then on. */
+function throwOnce(text: string): (event: Text) => Text {
+  let isBad = true;
+  return (event) => {
+    if (!isBad || textOf(event) !== text) return event;
+    isBad = false;
+    throw new Error('passing');
+  };
+}
+
+/** Rejects the events of a text. */
+const rejecting = (text: string): OperatorFunction<Text, Text> =>
+  transform((data) => {
+    if (Buffer.from(data).toString() === text) throw new Error(text);
+    return data;
+  });
 
 describe('run', () => {
   it('stores every event in every sink, and the last position with it', async () => {
@@ -261,6 +295,27 @@ describe('run', () => {
     expect(texts(sink)).toEqual(['good']);
   });
 
+  it('stores rejects of steps behind windows in the order of the stream', async () => {
+    const flatten = named(
+      'flatten',
+      '',
+      mergeMap((window: Window<Uint8Array>) => window.events),
+    );
+    const rejects = memorySink<Reject>('rejects');
+    const source = pushSource();
+    const declared = pipeline('test')
+      .from(source)
+      .pipe(rejecting('late'), minuteWindow(), flatten, rejecting('early'))
+      .to(memorySink<Text>())
+      .rejects(rejects);
+    const { finished } = startRun(declared);
+    await source.started();
+    source.push('early', 'late', 'good');
+    source.end();
+    await finished;
+    expect(rejects.stored.map(({ event }) => textOf(event))).toEqual(['early', 'late']);
+  });
+
   it('stops at the first reject when there is no place for it', async () => {
     const source = pushSource();
     const { finished } = startRun(pipeline('test').from(source).pipe(rejectBad).to(memorySink<Text>()));
@@ -316,6 +371,67 @@ describe('run', () => {
     expect(texts(sink)).toEqual(['one', 'two', 'two', 'three']);
   });
 
+  it('goes back with a store as often as that takes, when it has been well for long in between', async () => {
+    const sink = memorySink<Text>();
+    const goBack = (): void => {
+      throw new WentBackError('memory', 'shard-1', '1', 'nothing');
+    };
+    const scheduler = new VirtualTimeScheduler();
+    const { source, finished, told } = await begin({ sinks: [sink], scheduler });
+    for (let times = 1; times <= 30; times++) {
+      scheduler.frame += 601_000;
+      sink.beforeCommit = goBack;
+      source.push('one');
+      await vi.waitFor(() => expect(told.filter(({ type }) => type === 'went-back')).toHaveLength(times));
+      sink.beforeCommit = () => {};
+      const started = source.started();
+      scheduler.maxFrames = scheduler.frame + 100;
+      scheduler.flush();
+      await started;
+    }
+    source.push('one');
+    source.end();
+    expect(await finished).toMatchObject({ stored: 1 });
+  });
+
+  it('ends within seconds when a sink does not close', async () => {
+    const sink = memorySink<Text>();
+    const hanging: MemorySink<Text> = {
+      ...sink,
+      open: async (context) => ({ ...(await sink.open(context)), close: () => new Promise<void>(() => {}) }),
+    };
+    const { source, finished, ledger } = await begin({ sinks: [hanging], scheduler: hurried(1000) });
+    source.push('one');
+    source.end();
+    await finished;
+    expect(ledger.counts()).toMatchObject({ stored: 1, inFlight: 0 });
+  });
+
+  it('closes a sink that opens when the run has ended, and opens no more of them', async () => {
+    const opening = Promise.withResolvers<void>();
+    const done: string[] = [];
+    const slow = (name: string): MemorySink<Text> => {
+      const sink = memorySink<Text>(name);
+      return {
+        ...sink,
+        async open(context) {
+          await opening.promise;
+          done.push(`${name} opened`);
+          return { ...(await sink.open(context)), close: async () => void done.push(`${name} closed`) };
+        },
+      };
+    };
+    const stop = new AbortController();
+    const declared = pipeline('test').from(pushSource()).to(slow('one'), slow('two'));
+    const { finished } = startRun(declared, { stop: stop.signal, drainWithin: { seconds: 0.001 } });
+    stop.abort('enough');
+    await expect(finished).rejects.toBeInstanceOf(DrainDeadlineError);
+    opening.resolve();
+    await vi.waitFor(() => expect(done).toEqual(['one opened', 'one closed']));
+    await sleep(5);
+    expect(done).toHaveLength(2);
+  });
+
   it('asks the store whether a commit of unknown outcome took place, and does not repeat it', async () => {
     const sink = memorySink<Text>();
     let failures = 1;
@@ -363,16 +479,82 @@ describe('run', () => {
     await expect(finished).rejects.toThrow('no such stream');
   });
 
-  it('ends with an error of an operator', async () => {
+  it('ends with what a step threw, and says in which step and on which event', async () => {
+    const bug = new TypeError('a bug');
     const { source, finished } = await begin({
       steps: [
-        map(() => {
-          throw new TypeError('a bug');
+        map((event) => {
+          if (textOf(event) === 'two') throw bug;
+          return event;
         }),
       ],
     });
-    source.push('one');
-    await expect(finished).rejects.toThrow('a bug');
+    source.push('one', 'two', 'three');
+    await expect(finished).rejects.toThrow(/^step 1 of 1 threw at 2:0 of shard-1, the last event that it was given\..*transform/);
+    await expect(finished).rejects.toMatchObject({ name: 'StepError', cause: bug });
+  });
+
+  it('leaves an error of the source as it is, whatever steps it passes', async () => {
+    const { source, finished } = await begin({ steps: [map((event) => event)] });
+    const lost = new Error('no such stream');
+    source.fail(lost);
+    await expect(finished).rejects.toBe(lost);
+  });
+
+  it.each<[string, OperatorFunction<Text, Text>]>([
+    ['retry', (events) => events.pipe(map(throwOnce('one')), retry({ count: 3 }))],
+    [
+      'branches that do not share it',
+      (events) => merge(events.pipe(filter(isOne)), events.pipe(filter((event) => !isOne(event)))),
+    ],
+  ])('reads its source once: %s', async (_, step) => {
+    const sink = memorySink<Text>();
+    const reading = async (): Promise<unknown> => {
+      const { source, finished } = await begin({ sinks: [sink], steps: [step] });
+      source.push('one', 'two');
+      return finished;
+    };
+    await expect(reading()).rejects.toBeInstanceOf(ReadTwiceError);
+    expect(texts(sink)).toEqual([]);
+  });
+
+  it.each<[string, OperatorFunction<Text, Text | Window<Uint8Array>>]>([
+    [
+      'a branch that waits for a promise',
+      (events) => {
+        const all = events.pipe(share());
+        return merge(
+          all.pipe(
+            filter(isOne),
+            mapAsync(() => new Promise<never>(() => {})),
+          ),
+          all.pipe(filter((event) => !isOne(event))),
+        );
+      },
+    ],
+    [
+      'windows by kind',
+      (events) =>
+        events.pipe(
+          groupBy(isOne),
+          mergeMap((group) => group.pipe(minuteWindow({ maxEvents: 2 }))),
+        ),
+    ],
+    [
+      'the same event in both',
+      (events) => {
+        const all = events.pipe(share());
+        return merge(all.pipe(mapAsync(() => new Promise<never>(() => {}))), all);
+      },
+    ],
+  ])('stores nothing before what a step still keeps: %s', async (_, step) => {
+    const { source, sink, finished } = await begin({ steps: [step as OperatorFunction<Text, Text>] });
+    source.push('one', 'two', 'three', 'four');
+    await expect(finished).rejects.toThrow(
+      /^run: expected the events of shard-1 in order, got \d:0 while a step still keeps 1:0/,
+    );
+    expect(sink.stored).toEqual([]);
+    expect(sink.positions.get('shard-1')).toBe('TRIM_HORIZON');
   });
 
   it('names the step that kept an event without holding it', async () => {

@@ -1,6 +1,6 @@
 import { setImmediate as soon } from 'node:timers/promises';
 import { VirtualTimeScheduler, asyncScheduler } from 'rxjs';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { SinkDriver } from '../../src/run/sink-driver.ts';
 import type { OpenSink } from '../../src/sinks/sink.ts';
 import type { Event } from '../../src/event.ts';
@@ -88,4 +88,30 @@ it('lets what comes during a commit linger anew, unless somebody waits for it or
   await finish();
   expect(commits).toEqual([1, 2, 1, 1]);
   await finish();
+});
+
+it('is done with what the sink has already, but not before the call is over that pushed it', async () => {
+  const stands = { shard: 'shard-1', sequence: '1', subSequence: 0 };
+  const driver = new SinkDriver<Event<Uint8Array>>({
+    name: 'ahead',
+    sink: {
+      acquire: async () => stands,
+      positions: async () => new Map(),
+      commit: async () => expect.unreachable(),
+      close: async () => {},
+    },
+    retry: {},
+    report: () => {},
+    signal: new AbortController().signal,
+    beforeCommit: async () => {},
+    fail: (error) => expect.unreachable(String(error)),
+    scheduler: asyncScheduler,
+    random: Math.random,
+  });
+  await driver.acquire('shard-1');
+  const done = vi.fn<() => void>();
+  driver.push(deliver(['one']).events[0]!, done);
+  expect(done).not.toHaveBeenCalled();
+  await driver.idle();
+  expect(done).toHaveBeenCalledOnce();
 });

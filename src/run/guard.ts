@@ -1,0 +1,65 @@
+import { Observable, type OperatorFunction, catchError, tap } from 'rxjs';
+import { ReadTwiceError, SettledTooEarlyError, StepError } from '../errors.ts';
+import { type Item, isItem } from '../event.ts';
+import { stepOf } from '../operators/named.ts';
+import type { Pipeline } from '../pipeline.ts';
+import type { SourceContext } from '../sources/source.ts';
+import { begin } from './fuse.ts';
+
+type AnyOperator = OperatorFunction<unknown, unknown>;
+
+/**
+ * Reads a pipeline through its steps, with a watch around each that is not ours: nobody vouches that it holds what it keeps.
+ *
+ * @param fail ends the run past the steps, which may answer an error of the stream by reading on
+ */
+export function guarded(pipeline: Pipeline, context: SourceContext, fail: (error: unknown) => void): Observable<unknown> {
+  const { operators } = pipeline;
+  const begun = begin(pipeline, context);
+  let behind = begun.count;
+  return begun.rest.reduce(
+    (stream, { operator, count }) => {
+      behind += count;
+      const last = behind - 1;
+      const step = operator as AnyOperator;
+      return stepOf(operators[last]!) ? step(stream) : watched(step, whichStep(operators, last))(stream);
+    },
+    once(begun.stream, fail),
+  );
+}
+
+/** What is read a second time, in the same run, would meet what is in flight of the first. */
+function once<T>(stream: Observable<T>, fail: (error: unknown) => void): Observable<T> {
+  let isRead = false;
+  return new Observable((subscriber) => {
+    if (isRead) return fail(new ReadTwiceError());
+    isRead = true;
+    return stream.subscribe(subscriber);
+  });
+}
+
+/** Sees whether a step passes on what it did not hold, and tells on which event it threw. */
+function watched(step: AnyOperator, name: string): AnyOperator {
+  return (stream) => {
+    let latest: unknown;
+    let before: unknown;
+    const noted = stream.pipe(tap({ next: (item) => (latest = item), error: (error) => (before = error) }));
+    return step(noted).pipe(
+      tap((item) => {
+        if (isItem(item) && item.isSettled) throw new SettledTooEarlyError(name, item.first);
+      }),
+      catchError((error: unknown) => {
+        if (error === before || error instanceof SettledTooEarlyError) throw error;
+        throw new StepError(name, isItem(latest) ? (latest as Item).last : undefined, error);
+      }),
+    );
+  };
+}
+
+/** Names a step as a person finds it in the pipeline file: plain RxJS operators have no names of their own. */
+function whichStep(operators: Pipeline['operators'], i: number): string {
+  const before = operators[i - 1] && stepOf(operators[i - 1]!)?.name;
+  const after = operators[i + 1] && stepOf(operators[i + 1]!)?.name;
+  const where = [before && `after ${before}`, after && `before ${after}`].filter(Boolean).join(', ');
+  return `step ${i + 1} of ${operators.length}${where && ` (${where})`}`;
+}
