@@ -143,6 +143,8 @@ export function guard(
     ({ shard, epoch, to }) => `(${escapeLiteral(shard)}, ${epoch}::bigint, ${escapeLiteral(formatResume(to))})`,
   );
   const mine = `p.pipeline = ${escapeLiteral(pipeline)} AND p.sink = ${escapeLiteral(sink)}`;
+  // As numbers: a position may have got an @ since, when its shard was quiet.
+  const before = stores ? '<=' : '<';
   // The shards in one order, whatever the order they came in: two owners of some of them never wait for each other.
   return `DO ${escapeLiteral(`DECLARE
   come record;
@@ -159,7 +161,7 @@ BEGIN
       WHEN has.place = 'SHARD_END' THEN true
       WHEN has.place LIKE '%:%' AND has.place NOT LIKE '@%' THEN come.place NOT LIKE '%:%' OR come.place LIKE '@%'
         OR (split_part(come.place, ':', 1)::numeric, split_part(split_part(come.place, ':', 2), '@', 1)::numeric)
-         < (split_part(has.place, ':', 1)::numeric, split_part(split_part(has.place, ':', 2), '@', 1)::numeric)
+         ${before} (split_part(has.place, ':', 1)::numeric, split_part(split_part(has.place, ':', 2), '@', 1)::numeric)
       WHEN has.place LIKE '@%' THEN come.place = 'TRIM_HORIZON'
         OR come.place LIKE '@%' AND come.place COLLATE "C" < has.place COLLATE "C"
       ELSE false END;

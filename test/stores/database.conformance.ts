@@ -408,6 +408,19 @@ export function databaseConformance(name: string, setUp: () => Promise<TestDatab
         expect(await stored()).toHaveLength(1);
       });
 
+      test('must move on where rows are stored, also when their shard was quiet since', async () => {
+        const database = await ready(oneLine);
+        const load = { rows: { table: oneLine, lines: [bytes('once')] }, positions: new Map([['a', at(1)]]) };
+        await database.commit(owner, load);
+        const quiet = { ...at(1), quietUntilMs: Date.UTC(2026, 10, 22) };
+        await database.commit(owner, { positions: new Map([['a', quiet]]) });
+        const error = await database.commit(owner, load).catch((thrown: unknown) => thrown);
+        expect(error).toBeInstanceOf(PositionBehindError);
+        expect(faultOf(error)).toBe('transient');
+        expect(await stored()).toEqual(['once']);
+        expect(await database.positions(owner, ['a'])).toEqual(new Map([['a', quiet]]));
+      });
+
       test('are a must where something is stored', async () => {
         const database = await ready(oneLine);
         await expect(database.commit(owner, { rejects: [reject(at(1))], positions: new Map() })).rejects.toThrow(RangeError);
