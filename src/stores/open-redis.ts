@@ -120,8 +120,13 @@ export class OpenRedis implements OpenCommandStore {
     this.#lastCall = thisCall;
     const [refused, told] = await this.#answered(owner, positions, running);
     for (const [key, field] of next) this.#fields.set(key, field);
-    if (call !== undefined) this.#memory!.answered(call);
-    for (let i = 0; i < told.length; i += 2) this.#memory?.learn(commands[Number(told[i])]!.command, String(told[i + 1]));
+    if (call !== undefined) {
+      this.#memory!.answered(call);
+      for (let i = 0; i < told.length; i += 2) {
+        const place = Number(told[i]);
+        this.#memory!.learn(commands[place]!.command, [call, place], String(told[i + 1]));
+      }
+    }
     const faults: CommandFault[] = [];
     for (let i = 0; i < refused.length; i += 2) {
       const stands = commands[Number(refused[i])];

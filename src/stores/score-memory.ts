@@ -32,7 +32,9 @@ export class ScoreMemory {
   #numbers = new MemberNumbers();
   /** Of lists of members that are met again. */
   #shared = new WeakMap<readonly string[], readonly number[]>();
-  #calls = 0;
+  /** The number of the call at hand, and of what was written last: calls and their commands are numbered in one go. */
+  #call = 0;
+  #written = 0;
   #answered = 0;
   #nowMs = 0;
   /** The sets that the call at hand rests on: how each is counted, where its key stands or the key, and how many members it has before the call. */
@@ -48,16 +50,17 @@ export class ScoreMemory {
 
   /** Begins a call, and tells its number. @param nowMs by any clock that goes as time does */
   begin(nowMs: number): number {
-    this.#calls++;
+    this.#call = ++this.#written;
     this.#nowMs = nowMs;
     this.#rests.length = 0;
     if (this.#numbers.texts.length > MAX_MEMBERS) this.forgetAll();
-    return this.#calls;
+    return this.#call;
   }
 
   /** Writes a command of the call at hand, or what comes to the same. */
   write(command: Command, writer: PackWriter): void {
     const { name, key, args, reads = '' } = command;
+    this.#written++;
     // To Redis all that is no text is the same.
     if (!key.isWellFormed() || !reads.isWellFormed()) this.forgetAll();
     else if (name === 'rank') return this.#rank(command, writer);
@@ -84,16 +87,20 @@ export class ScoreMemory {
     this.#answered = call;
   }
 
-  /** @param told what the keys of a command held before it, as JSON; empty when they held nothing, `large` when more than is remembered */
-  learn(command: Command, told: string): void {
+  /**
+   * @param call the number of the call that the command came with, and as what of its commands, from 0: a command may come more than once
+   * @param told what the keys of a command held before it, as JSON; empty when they held nothing, `large` when more than is remembered
+   */
+  learn(command: Command, [call, place]: readonly [call: number, place: number], told: string): void {
     const { key, args, reads } = command;
+    const asked = call + 1 + place;
     if (told === 'large' || told.includes(NO_TEXT)) return this.forget(command);
     const [scores, others] = told === '' ? [[], []] : (JSON.parse(told) as [string[], string[] | object]);
     // To Lua an empty list is an empty table.
     const without = Array.isArray(others) ? new Set(others as string[]) : NOBODY;
     const [known, read] = [this.#keys.get(key), reads === undefined ? undefined : this.#keys.get(reads)];
-    if (read?.askedBy === command) this.#remember(read, without);
-    if (known?.askedBy !== command) return;
+    if (read?.askedBy === asked) this.#remember(read, without);
+    if (known?.askedBy !== asked) return;
     const ranked = new RankedSet();
     for (let i = 0; i < scores.length; i += 2) ranked.add(this.#numbers.numberOf(scores[i]!), Number(scores[i + 1]));
     this.#change(ranked, args, without);
@@ -133,15 +140,15 @@ export class ScoreMemory {
     const { key, args, reads } = command;
     const known = this.#keys.of(key);
     known.members = undefined;
-    known.askedBy = command;
-    known.tell(Number(args[1]), this.#calls, this.#nowMs);
-    if (asksForRead) this.#keys.of(reads!).askedBy = command;
+    known.askedBy = this.#written;
+    known.tell(Number(args[1]), this.#call, this.#nowMs);
+    if (asksForRead) this.#keys.of(reads!).askedBy = this.#written;
   }
 
   /** Notes how many members a set has before the call at hand, which has not changed it so far. Sorted sets are those of the command that is written next. */
   #restOn(known: KnownKey, members: Members, writer: PackWriter): void {
-    if (known.restedOnBy === this.#calls) return;
-    known.restedOnBy = this.#calls;
+    if (known.restedOnBy === this.#call) return;
+    known.restedOnBy = this.#call;
     if (members instanceof RankedSet) this.#rests.push('ZCARD', writer.nextKey, sizeOf(members));
     else this.#rests.push('SCARD', known.name, sizeOf(members));
   }
@@ -155,7 +162,7 @@ export class ScoreMemory {
     const expiryMs = Number(args[1]);
     // What goes, goes first: without members the set itself is gone, and its expiry.
     const isTold = gone.length < before && known.isTold(expiryMs, this.#answered, this.#nowMs);
-    if (!isTold) known.tell(expiryMs, this.#calls, this.#nowMs);
+    if (!isTold) known.tell(expiryMs, this.#call, this.#nowMs);
     writer.add('put');
     writer.add(3 + gone.length);
     writer.add(key);

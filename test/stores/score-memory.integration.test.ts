@@ -168,6 +168,25 @@ describe('scores that are remembered', () => {
     expect(await contentsOf(server.client, 'k')).toEqual(['v', '2', 'w', '2', 'y', '2', 'x', '8']);
   });
 
+  it.each<[string, (store: OpenCommandStore, same: Command) => Promise<unknown>, string[]]>([
+    [
+      'in several calls under way',
+      (store, same) => Promise.all([1, 2, 3].map((sequence) => execute(store, sequence, [same], { goesOn: sequence > 1 }))),
+      ['v', '13', 'w', '13', 'x', '13', 'y', '13'],
+    ],
+    [
+      'twice in one call',
+      (store, same) => execute(store, 3, [same, zrem('k', 'x'), same]),
+      ['x', '11', 'v', '12', 'w', '12', 'y', '12'],
+    ],
+  ])('are not mistaken when one command comes %s', async (_, come, holds) => {
+    const store = await opened();
+    await come(store, rank('k', likes(1), bounds));
+    await execute(store, 4, [rank('k', likes(10), bounds)]);
+    await store.close();
+    expect(await contentsOf(server.client, 'k')).toEqual(holds);
+  });
+
   it('make their set last as long as others do', async () => {
     const store = await opened();
     for (const sequence of [1, 2]) await execute(store, sequence, [rank('k', likes(1), bounds), expire('k', { hours: 1 })]);
@@ -181,10 +200,10 @@ describe('scores that are remembered', () => {
     const [memory, writer] = [new ScoreMemory(100), new PackWriter()];
     const rests = (i: number): boolean => {
       const command = rank(`k${i}`, likes(1), bounds);
-      memory.begin(0);
+      const call = memory.begin(0);
       memory.write(command, writer);
       const does = memory.end(writer);
-      if (!does) memory.learn(command, '');
+      if (!does) memory.learn(command, [call, 0], '');
       return does;
     };
     for (let i = 0; i < 100; i++) expect(rests(i)).toBe(false);
