@@ -151,7 +151,7 @@ local function reject(index, why, key)
   end
   for event in string.gmatch(standsFor[index + 1], '[^\\t]+') do
     local place, shard = string.match(event, '^(%S+) (.*)$')
-    redis.pcall('HSET', positions, 'refused:' .. shard .. ':' .. place, key .. '\\n' .. why)
+    redis.pcall('HSET', positions, 'refused:' .. shard .. ':' .. place, key .. '\\n' .. string.gsub(why, '\\n', ' '))
   end
 end
 `;

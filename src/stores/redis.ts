@@ -32,8 +32,8 @@ export interface RedisOptions {
  * - `millrace:reject:<pipeline>:<sink>:<shard>:<position>:<step>`, a hash: `step`, `code`, `reason`, `path`, `arrived_at`, `raw` (the record's bytes) and, of
  *   a command that was refused, `command` (JSON). One whose run was killed in that very moment has a `command` and no `raw`.
  *
- * Of a Redis Cluster, `redis-cluster://host:port,host:port` (some of its nodes), all keys of one command have to lie in one slot: give them one
- * tag, `viewed:{user}`. Each slot that a batch touches gets a call of its own, all at once, which skips what the slot has; then the shards'
+ * Of a Redis Cluster, `redis-cluster://host:port,host:port` (some of its nodes), all keys of one command have to lie in one slot, or it is
+ * refused: give them one tag, `viewed:{user}`. Each slot that a batch touches gets a call of its own, all at once, which skips what the slot has; then the shards'
  * positions are moved. So every event is applied once in each slot, whatever is killed whenever, if the same event always gives the same
  * commands; but a reader may see some slots of a batch before others. Own keys there: `millrace:positions:{<pipeline>}:<sink>`, rejects likewise, and
  * in each slot `millrace:slot:{<number>}:<pipeline>:<sink>`, a hash: by shard, the position up to which this slot has everything (and, for a moment, why it refused a command). A pipeline
