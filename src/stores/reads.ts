@@ -1,4 +1,5 @@
 import type { Read } from '../operators/lookup-source.ts';
+import { scoreOf } from './scores.ts';
 
 /** The text of a key; nothing when it is absent. */
 export const get = (key: string): Read<string | undefined> => ({
@@ -30,7 +31,7 @@ export const highest = (key: string, count: number): Read<readonly (readonly [me
   key,
   args: [0, count - 1, 'WITHSCORES'],
   // Flat by the second version of the protocol, pairs by the third.
-  understand: (answer) => pairsOf((answer as (string | string[])[]).flat()).map(([member, score]) => [member, Number(score)]),
+  understand: (answer) => pairsOf((answer as (string | string[])[]).flat()).map(([member, score]) => [member, scoreOf(score)]),
 });
 
 function pairsOf(flat: readonly string[]): [string, string][] {

@@ -4,7 +4,7 @@ import { MemberNumbers } from './member-numbers.ts';
 import { isOfOneKey } from './merge-commands.ts';
 import type { PackWriter } from './pack-writer.ts';
 import { RankedSet } from './ranked-set.ts';
-import { Scores } from './scores.ts';
+import { Scores, scoreOf } from './scores.ts';
 
 /** So many different members are kept as bytes, before all is forgotten. */
 const MAX_MEMBERS = 500_000;
@@ -102,7 +102,7 @@ export class ScoreMemory {
     if (read?.askedBy === asked) this.#remember(read, without);
     if (known?.askedBy !== asked) return;
     const ranked = new RankedSet();
-    for (let i = 0; i < scores.length; i += 2) ranked.add(this.#numbers.numberOf(scores[i]!), Number(scores[i + 1]));
+    for (let i = 0; i < scores.length; i += 2) ranked.add(this.#numbers.numberOf(scores[i]!), scoreOf(scores[i + 1]!));
     this.#change(ranked, args, without);
     this.#remember(known, ranked);
   }

@@ -187,6 +187,30 @@ describe('scores that are remembered', () => {
     expect(await contentsOf(server.client, 'k')).toEqual(holds);
   });
 
+  it.each(['inf', '-inf'])('may be %s', async (infinite) => {
+    const all = async (rememberScores: number): Promise<string[]> => {
+      await server.client.flushall();
+      await server.client.zadd('k', infinite, 'pinned');
+      const store = await opened(rememberScores);
+      for (const [i, others] of ['abcd', 'efg', 'hij', 'klm'].entries()) {
+        const scores = ['pinned', ...others].map((member, j) => [member, i + j] as const);
+        await execute(store, i + 1, [rank('k', scores, bounds)]);
+      }
+      await store.close();
+      return contentsOf(server.client, 'k');
+    };
+    expect(await all(10_000)).toEqual(await all(0));
+  });
+
+  it('may become infinite', async () => {
+    const store = await opened();
+    const [most, least] = [Number.MAX_VALUE, -Number.MAX_VALUE].map((by) => [['v', by] as const, ...likes(1).slice(1)]);
+    for (const [i, scores] of [most!, most!, least!, least!].entries()) await execute(store, i + 1, [rank('k', scores, bounds)]);
+    await execute(store, 5, [rank('k', likes(1), { ...bounds, keep: 3 })]);
+    await store.close();
+    expect(await contentsOf(server.client, 'k')).toEqual(['x', '5', 'y', '5', 'v', 'inf']);
+  });
+
   it('make their set last as long as others do', async () => {
     const store = await opened();
     for (const sequence of [1, 2]) await execute(store, sequence, [rank('k', likes(1), bounds), expire('k', { hours: 1 })]);
