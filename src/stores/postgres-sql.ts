@@ -9,9 +9,11 @@ export const POSITION_BEHIND = 'MR002';
 
 /**
  * Begins a transaction. What it may wait for is short: a lock is held only while the server itself works, so whoever waits
- * longer waits for a stranger. Should this process stop in the middle, the server ends its transaction after a minute.
+ * longer waits for a stranger. Should this process stop in the middle, the server ends its transaction after a minute. A row that breaks a
+ * deferred constraint is to fail with its COPY: at COMMIT nobody could tell which one it was.
  */
 export const BEGIN = `BEGIN ISOLATION LEVEL READ COMMITTED;
+SET CONSTRAINTS ALL IMMEDIATE;
 SET LOCAL lock_timeout = '10s';
 SET LOCAL idle_in_transaction_session_timeout = '60s'`;
 

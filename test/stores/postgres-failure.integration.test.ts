@@ -284,6 +284,40 @@ describe('what only Postgres refuses', () => {
   });
 });
 
+describe('a constraint that is deferred refuses its rows, and no others', () => {
+  const deferred = 'DEFERRABLE INITIALLY DEFERRED';
+  test.each([
+    ['of uniqueness', [`CREATE TABLE numbers (n integer NOT NULL UNIQUE ${deferred})`], ['1', '2', '1', '3'], '23505'],
+    [
+      'of a foreign key',
+      [
+        'CREATE TABLE known (n integer PRIMARY KEY)',
+        'INSERT INTO known SELECT generate_series(1, 3)',
+        `CREATE TABLE numbers (n integer NOT NULL REFERENCES known ${deferred})`,
+      ],
+      ['1', '2', '4', '3'],
+      '23503',
+    ],
+    [
+      'of a trigger',
+      [
+        'CREATE TABLE numbers (n integer NOT NULL)',
+        `CREATE FUNCTION up_to_three() RETURNS trigger LANGUAGE plpgsql AS $$
+         BEGIN IF NEW.n > 3 THEN RAISE EXCEPTION 'too many'; END IF; RETURN NULL; END $$`,
+        `CREATE CONSTRAINT TRIGGER three AFTER INSERT ON numbers ${deferred} FOR EACH ROW EXECUTE FUNCTION up_to_three()`,
+      ],
+      ['1', '2', '4', '3'],
+      'P0001',
+    ],
+  ])('%s', async (_, made, lines, code) => {
+    for (const statement of made) await database.query(statement);
+    const store = await open();
+    await store.commit(owner, load(lines, lines.length));
+    expect(await database.query('SELECT n FROM numbers ORDER BY n')).toEqual([{ n: 1 }, { n: 2 }, { n: 3 }]);
+    expect(await database.query('SELECT code, sequence FROM millrace.rejects')).toEqual([{ code, sequence: '3' }]);
+  });
+});
+
 test('a COPY that is cancelled is not taken for one that was asked to fail', async () => {
   const store = await open();
   await database.query('CREATE UNIQUE INDEX ON numbers (n)');
