@@ -284,6 +284,55 @@ describe('what only Postgres refuses', () => {
   });
 });
 
+describe('a row is to blame, whatever the code', () => {
+  const loaded = async (type: string, lines: readonly string[]): Promise<unknown> => {
+    await database.query(`CREATE TABLE odd (x ${type})`);
+    const store = await open();
+    const table = { name: 'odd', columns: [{ name: 'x', type: { kind: 'text' }, required: false } as const] };
+    await store.createTable(table);
+    await store.commit(owner, { ...load(lines, 3), rows: { table, lines: lines.map((line) => Buffer.from(line)) } });
+    return database.query('SELECT code, sequence, path FROM millrace.rejects');
+  };
+
+  test.each([
+    ['jsonpath', ['$.a', '$$bad(', '$.b'], '42601'],
+    ['tsquery', ['cat', 'cat &', 'dog'], '42601'],
+    ['regclass', ['pg_class', 'nothing', 'pg_type'], '42P01'],
+  ])('for a value that is no %s', async (type, lines, code) => {
+    expect(await loaded(type, lines)).toEqual([{ code, sequence: '2', path: 'x' }]);
+    expect(await count('odd')).toBe(2);
+  });
+
+  /** Makes a trigger that runs so much before each row. */
+  const runBefore = async (body: string): Promise<void> => {
+    await database.query(`CREATE FUNCTION judge() RETURNS trigger LANGUAGE plpgsql AS $$
+      DECLARE found integer; BEGIN ${body}; RETURN NEW; END $$`);
+    await database.query('CREATE TRIGGER judge BEFORE INSERT ON numbers FOR EACH ROW EXECUTE FUNCTION judge()');
+  };
+
+  test.each([
+    ['that finds nothing', 'SELECT 1 INTO STRICT found WHERE NEW.n <> 2', 'P0002'],
+    ['that asserts', 'ASSERT NEW.n <> 2', 'P0004'],
+    ['with a code of its own', `IF NEW.n = 2 THEN RAISE 'no' USING ERRCODE = 'SH001'; END IF`, 'SH001'],
+  ])('for a trigger %s', async (_, body, code) => {
+    const store = await open();
+    await runBefore(body);
+    await store.commit(owner, load(['1', '2', '3'], 3));
+    expect(await count()).toBe(2);
+    expect(await database.query('SELECT code, sequence FROM millrace.rejects')).toEqual([{ code, sequence: '2' }]);
+  });
+
+  test.each([
+    ['lacks its table', 'INSERT INTO gone VALUES (1)', '42P01'],
+    ['meets a full disk', `RAISE 'no' USING ERRCODE = '53100'`, '53100'],
+  ])('but not for a trigger that %s: that ends the load', async (_, body, code) => {
+    const store = await open();
+    await runBefore(body);
+    await expect(store.commit(owner, load(['1', '2', '3'], 3))).rejects.toMatchObject({ code });
+    expect([await count(), await count('millrace.rejects')]).toEqual([0, 0]);
+  });
+});
+
 describe('a constraint that is deferred refuses its rows, and no others', () => {
   const deferred = 'DEFERRABLE INITIALLY DEFERRED';
   test.each([
