@@ -46,3 +46,29 @@ test('rejectsIntoRedis keeps a reject with its reason, its bytes and its arrival
   expect(kept['arrived_at']!.toString()).toBe('2026-11-22T00:00:00.000Z');
   expect(await server.client.hget('millrace:positions:realtime:rejects', 'a')).toBe('1 7:0');
 });
+
+test.each([
+  [
+    'its key is taken',
+    'millrace:reject:realtime:rejects:a:7:0:decode',
+    /^redis \S+: WRONGTYPE .*: HSET millrace:reject:realtime:/,
+  ],
+  [
+    'the list of them is something else',
+    'millrace:rejects:realtime',
+    /^redis \S+: WRONGTYPE .*: ZADD millrace:rejects:realtime$/,
+  ],
+])('rejectsIntoRedis moves no position past a reject that is not kept, when %s', async (_, taken, message) => {
+  await server.client.flushall();
+  const sink = await rejectsIntoRedis(redis(server.url)).open({ pipeline: 'realtime', report: () => {} });
+  await sink.acquire('a');
+  await server.client.set(taken, 'x');
+  const items = deliver([{ shard: 'a', sequence: 7, raw: 'x' }]).events.map((event) => new Reject(event, why));
+  const commit = () => sink.commit({ items, positions: new Map([['a', items[0]!.last]]) }, []);
+  await expect(commit()).rejects.toThrow(message);
+  expect(await sink.positions(['a'])).toEqual(new Map());
+  await server.client.del(taken);
+  await commit();
+  await sink.close();
+  expect(await keys()).toEqual(['millrace:reject:realtime:rejects:a:7:0:decode']);
+});
