@@ -397,3 +397,29 @@ test('a schema that is there serves a user who may make none', async () => {
   await (await open(url)).commit(owner, load(['1', 'x', '2'], 3));
   expect([await count(), await count('millrace.rejects')]).toEqual([2, 1]);
 });
+
+test('a user who may make no temporary table is told before anything is read', async () => {
+  const [{ name }] = (await database.query('SELECT current_database() AS name')) as [{ name: string }];
+  const role = `hindered_${process.pid}`;
+  await database.query(`CREATE ROLE ${role} LOGIN`);
+  await database.query(`REVOKE TEMPORARY ON DATABASE ${name} FROM PUBLIC`);
+  const url = database.url.replace('postgres@', `${role}@`);
+  await expect(open(url)).rejects.toThrow(
+    `/${name}: expected the right to make temporary tables, by which rejects are stored; GRANT TEMPORARY ON DATABASE ${name} TO ${role}`,
+  );
+});
+
+test('a database that has not all characters keeps the words of rejects in those of ASCII', async () => {
+  await database.query(`CREATE DATABASE latin_${process.pid} ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0`);
+  const url = database.url.replace(/[^/]+$/, `latin_${process.pid}`);
+  const store = await open(url);
+  const why = { step: 'decode', code: 'odd', reason: 'expected é, got 日本 🛒', path: 'prix_€' };
+  const raw = Buffer.from('日本');
+  await store.commit(owner, { rejects: [{ position: at(1), arrivedAtMs: 0, why, raw }], positions: new Map([['a', at(1)]]) });
+  const client = new pg.Client(url);
+  await client.connect();
+  expect((await client.query('SELECT reason, path, raw FROM millrace.rejects')).rows).toEqual([
+    { reason: String.raw`expected \u{e9}, got \u{65e5}\u{672c} \u{1f6d2}`, path: String.raw`prix_\u{20ac}`, raw },
+  ]);
+  await client.end();
+});
