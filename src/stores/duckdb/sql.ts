@@ -90,7 +90,7 @@ export const BAD_COUNT = -1;
 
 /**
  * Says of each line of the feed that cannot be loaded which fault is its first: `BAD_COUNT` (with the count as value), or the
- * column's index times the number of `FAULTS` and the kind. All lines have to be UTF-8.
+ * column's index times the number of `FAULTS` and the kind. The value comes in bytes, as text would lose a byte order mark. All lines have to be UTF-8.
  */
 export function selectFaults(columns: readonly (Column & { readonly required: boolean })[]): string {
   const faults = columns.flatMap((column, i) => {
@@ -106,7 +106,7 @@ export function selectFaults(columns: readonly (Column & { readonly required: bo
       return `WHEN ${kind === 0 ? fault : `${field} <> '' AND ${fault}`} THEN ${i * FAULTS.length + kind}`;
     });
   });
-  return `SELECT line, fault, CASE WHEN fault = ${BAD_COUNT} THEN CAST(len(f) AS VARCHAR) ELSE f[fault // ${FAULTS.length} + 1] END AS value
+  return `SELECT line, fault, encode(CASE WHEN fault = ${BAD_COUNT} THEN CAST(len(f) AS VARCHAR) ELSE f[fault // ${FAULTS.length} + 1] END) AS value
 FROM (SELECT line, f, CASE WHEN len(f) <> ${columns.length} THEN ${BAD_COUNT} ${faults.join('\n')} END AS fault
   FROM (SELECT c0 AS line, string_split(decode(c1), chr(9)) AS f FROM millrace_numbered_lines()))
 WHERE fault IS NOT NULL ORDER BY line`;
