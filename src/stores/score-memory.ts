@@ -6,8 +6,10 @@ import type { PackWriter } from './pack-writer.ts';
 import { RankedSet } from './ranked-set.ts';
 import { Scores, scoreOf } from './scores.ts';
 
-/** So many different members are kept as bytes, before all is forgotten. */
-const MAX_MEMBERS = 500_000;
+/** How many different members there may be for each score that is remembered, and how many at all, before everything is forgotten. */
+const [MEMBERS_A_SCORE, MAX_MEMBERS] = [2, 500_000];
+/** How many bytes members may have on average. */
+const MEMBER_BYTES = 64;
 
 /** Stands for a set that is not there, or not asked for. */
 const NOBODY: ReadonlySet<string> = new Set();
@@ -29,6 +31,7 @@ const NO_TEXT = '\uFFFD';
  */
 export class ScoreMemory {
   readonly #keys: KeyMemory;
+  readonly #maxMembers: number;
   #numbers = new MemberNumbers();
   /** Of lists of members that are met again. */
   #shared = new WeakMap<readonly string[], readonly number[]>();
@@ -43,9 +46,10 @@ export class ScoreMemory {
   readonly #changed: number[] = [];
   #changes = 0;
 
-  /** @param maxScores about how many are remembered at most; 40 bytes each */
+  /** @param maxScores about how many are remembered at most; 40 bytes each, beside the texts of their members */
   constructor(maxScores: number) {
     this.#keys = new KeyMemory(maxScores);
+    this.#maxMembers = Math.min(maxScores * MEMBERS_A_SCORE, MAX_MEMBERS);
   }
 
   /** Begins a call, and tells its number. @param nowMs by any clock that goes as time does */
@@ -53,7 +57,8 @@ export class ScoreMemory {
     this.#call = ++this.#written;
     this.#nowMs = nowMs;
     this.#rests.length = 0;
-    if (this.#numbers.texts.length > MAX_MEMBERS) this.forgetAll();
+    const { texts, sizeBytes } = this.#numbers;
+    if (texts.length > this.#maxMembers || sizeBytes > this.#maxMembers * MEMBER_BYTES) this.forgetAll();
     return this.#call;
   }
 

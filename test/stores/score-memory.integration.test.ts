@@ -237,6 +237,38 @@ describe('scores that are remembered', () => {
   });
 });
 
+describe('members of sets that are remembered', () => {
+  /** How often all is forgotten while a set gets so many new members, four at a time. */
+  function forgets(count: number, textOf: (i: number) => string): number {
+    const [memory, writer] = [new ScoreMemory(1000), new PackWriter()];
+    let times = 0;
+    for (let i = 0; i < count; i += 4) {
+      const command = rank(
+        'k',
+        [0, 1, 2, 3].map((j) => [textOf(i + j), i] as const),
+        bounds,
+      );
+      const call = memory.begin(0);
+      memory.write(command, writer);
+      const isRemembered = memory.end(writer);
+      writer.take();
+      if (isRemembered) continue;
+      memory.learn(command, [call, 0], '');
+      times++;
+    }
+    return times;
+  }
+
+  it('are at most twice as many as scores', () => {
+    expect(forgets(2000, String)).toBe(1);
+    expect(forgets(20_000, String)).toBe(10);
+  });
+
+  it('are fewer when they are long', () => {
+    expect(forgets(20_000, (i) => String(i).padStart(640, 'x'))).toBeGreaterThan(95);
+  });
+});
+
 describe('the expiry of a set that is remembered', () => {
   afterEach(() => void vi.useRealTimers());
 
