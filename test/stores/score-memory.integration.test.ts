@@ -211,6 +211,14 @@ describe('scores that are remembered', () => {
     expect(await contentsOf(server.client, 'k')).toEqual(['x', '5', 'y', '5', 'v', 'inf']);
   });
 
+  it('are forgotten when their set is deleted with others', async () => {
+    const store = await opened();
+    await execute(store, 1, [rank('k', likes(1), bounds)]);
+    await execute(store, 2, [redisCommand('del', 'other', 'k'), rank('k', likes(5), bounds)]);
+    await store.close();
+    expect(await contentsOf(server.client, 'k')).toEqual(['v', '5', 'w', '5', 'x', '5', 'y', '5']);
+  });
+
   it('make their set last as long as others do', async () => {
     const store = await opened();
     for (const sequence of [1, 2]) await execute(store, sequence, [rank('k', likes(1), bounds), expire('k', { hours: 1 })]);
