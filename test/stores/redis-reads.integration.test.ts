@@ -56,6 +56,11 @@ it('reads scores as they are, also infinite ones', async () => {
   ]);
 });
 
+it('reads one member at least', () => {
+  for (const count of [0, -1, 1.5, NaN])
+    expect(() => highest('sorted', count)).toThrow(new RangeError(`highest: expected a count of 1 or more, got ${count}`));
+});
+
 it('takes the absence of a key for an answer', async () => {
   expect(await answersTo(server.url, get('no'), hgetall('no'), smembers('no'), highest('no', 2))).toEqual([
     undefined,
