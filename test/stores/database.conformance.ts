@@ -45,6 +45,7 @@ const reject = (position: Position, over: Partial<RejectRow> = {}): RejectRow =>
 const faulty: readonly [what: string, line: string | Uint8Array, path: string, code: string][] = [
   ['a text that is no number', 'x\t\tmany', 'n', '22P02'],
   ['a number that is not whole', 'x\t\t1.5', 'n', '22P02'],
+  ['a number that is too great', 'x\t\t\t-1e400', 'x', '22003'],
   ['a text that is no time', 'x\t\t\t\tsome day', 't', '22007'],
   ['a text that is neither true nor false', 'x\t\t\t\t\tperhaps', 'b', '22P02'],
   ['broken JSON', 'x\t\t\t\t\t\t{"a":', 'j', '22P02'],
@@ -270,6 +271,19 @@ export function databaseConformance(name: string, setUp: () => Promise<TestDatab
           ),
           { numRuns: 25 },
         );
+      });
+
+      test('is found also in a table whose values are mostly written in other ways', async () => {
+        const database = await ready(typed);
+        await load(database, typed, [lineOf('a\t\t1\t1e3'), lineOf('b\t\t1\tinfinity')], at(1));
+        const lines = ['c\t\t1.5\t1e3', 'd\t\t2\t1e2', 'e\t\t1e1\t1e3', 'f\t\t3\t1e400', 'g\t\t4\t-infinity'].map(lineOf);
+        const refused = await load(database, typed, lines, at(9));
+        expect(refused.map(([index, { code, path }]) => [index, code, path])).toEqual([
+          [0, '22P02', 'n'],
+          [2, '22P02', 'n'],
+          [3, '22003', 'x'],
+        ]);
+        expect((await fixture.query('SELECT n FROM typed ORDER BY id')).map(({ n }) => n)).toEqual([1, 1, 2, 4]);
       });
 
       test('for a constraint of the table is a reject too', async () => {

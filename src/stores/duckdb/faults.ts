@@ -65,6 +65,7 @@ type Fault = (typeof FAULTS)[number];
 function codeOf({ type }: Column, fault: Fault): string {
   if (fault === 'missing') return '23502';
   if (type.kind === 'char' || type.kind === 'varchar') return '22001';
+  if (type.kind === 'double' && fault === 'value') return '22003';
   return type.kind === 'timestamp' ? '22007' : '22P02';
 }
 
@@ -84,5 +85,5 @@ async function reasonOf(
   }
   // What the cast took, of all faults only this one is left.
   if (fault !== 'value') throw new Error(`duckdb: refuses a value of ${table}.${name} in a load and takes it alone`);
-  return `not a whole number: ${value.slice(0, 100)}`;
+  return `${type.kind === 'double' ? 'out of range' : 'not a whole number'}: ${value.slice(0, 100)}`;
 }
