@@ -55,11 +55,17 @@ function escape(line: Uint8Array): Uint8Array {
 export class Copy {
   /** Its messages, each good until the next one is asked for. */
   readonly messages: Iterator<Buffer>;
-  /** Whether the server has taken all of it. */
+  /** Whether the server has begun with it, and whether it has taken all of it. */
+  isBegun = false;
   isDone = false;
 
   constructor(messages: Iterator<Buffer>) {
     this.messages = messages;
+  }
+
+  /** Whether the server is at its rows: a failure is one of theirs, unless it is one of the server's. */
+  get isUnderWay(): boolean {
+    return this.isBegun && !this.isDone;
   }
 }
 
@@ -94,6 +100,10 @@ export class CopyMessage implements Submittable {
     this.#send(wire);
   }
 
+  handleCopyInResponse(): void {
+    this.#copies[this.#done]!.isBegun = true;
+  }
+
   handleCommandComplete({ text }: { readonly text: string }): void {
     if (text.startsWith('COPY ')) this.#copies[this.#done++]!.isDone = true;
   }
@@ -110,7 +120,6 @@ export class CopyMessage implements Submittable {
     if (!this.#failure) this.#settle();
   }
 
-  handleCopyInResponse(): void {}
   handleRowDescription(): void {}
   handleDataRow(): void {}
   handleEmptyQuery(): void {}

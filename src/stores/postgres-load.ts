@@ -56,12 +56,13 @@ export async function loadLines({ lines, binary, text, gate: gateText, refuse, f
   let next = START;
   const asText = (from: number, to: number): Generator<Buffer> => copyData(textLines(lines, from, to));
   const attempt = async (from: number, to: number): Promise<Complaint | undefined> => {
+    const copy = new Copy(asText(from, to));
     try {
-      await send([next, { text, copy: new Copy(asText(from, to)) }]);
+      await send([next, { text, copy }]);
       next = KEEP;
       return undefined;
     } catch (error) {
-      const complaint = complaintOf(error);
+      const complaint = copy.isUnderWay ? complaintOf(error) : undefined;
       if (!complaint) throw error;
       next = UNDO;
       return complaint;
@@ -106,7 +107,7 @@ export async function loadLines({ lines, binary, text, gate: gateText, refuse, f
       next = UNDO;
       const { start, end } = sure.isDone ? doubtful() : { start: from, end: lines.length };
       if (!(error instanceof MoreLinesError)) {
-        const complaint = unsure.isDone ? undefined : complaintOf(error);
+        const complaint = sure.isUnderWay || unsure.isUnderWay ? complaintOf(error) : undefined;
         if (!complaint) throw error;
         if (binary && !sure.isDone) binary.wasRefused = true;
         if (sure.isDone && end - start === 1) refuse(start, complaint.fault);

@@ -9,9 +9,11 @@ export const POSITION_BEHIND = 'MR002';
 
 /**
  * Begins a transaction. What it may wait for is short: a lock is held only while the server itself works, so whoever waits
- * longer waits for a stranger. Should this process stop in the middle, the server ends its transaction after a minute.
+ * longer waits for a stranger. Should this process stop in the middle, the server ends its transaction after a minute. A row that breaks a
+ * deferred constraint is to fail with its COPY: at COMMIT nobody could tell which one it was.
  */
 export const BEGIN = `BEGIN ISOLATION LEVEL READ COMMITTED;
+SET CONSTRAINTS ALL IMMEDIATE;
 SET LOCAL lock_timeout = '10s';
 SET LOCAL idle_in_transaction_session_timeout = '60s'`;
 
@@ -24,6 +26,12 @@ export function quoteName(name: string): string {
 export function ownTable(schema: string, name: 'positions' | 'rejects'): string {
   return `${escapeIdentifier(schema)}.${name}`;
 }
+
+/** How many of some tables there are; whether rejects can be stored, and what they may hold. */
+export const SELECT_STATE = `SELECT (SELECT count(*)::int FROM unnest($1::text[]) name WHERE to_regclass(name) IS NOT NULL) AS tables,
+  has_database_privilege(current_database(), 'TEMPORARY') AS "mayStoreRejects",
+  format('GRANT TEMPORARY ON DATABASE %I TO %I', current_database(), current_user) AS remedy,
+  current_setting('server_encoding') IN ('UTF8', 'SQL_ASCII') AS "takesAnyText"`;
 
 // Not IF NOT EXISTS: that asks for the right to create schemas also when there is nothing to create, and looks into a cache
 // that does not know yet what was made while this one waited for the lock.
@@ -143,6 +151,8 @@ export function guard(
     ({ shard, epoch, to }) => `(${escapeLiteral(shard)}, ${epoch}::bigint, ${escapeLiteral(formatResume(to))})`,
   );
   const mine = `p.pipeline = ${escapeLiteral(pipeline)} AND p.sink = ${escapeLiteral(sink)}`;
+  // As numbers: a position may have got an @ since, when its shard was quiet.
+  const before = stores ? '<=' : '<';
   // The shards in one order, whatever the order they came in: two owners of some of them never wait for each other.
   return `DO ${escapeLiteral(`DECLARE
   come record;
@@ -159,7 +169,7 @@ BEGIN
       WHEN has.place = 'SHARD_END' THEN true
       WHEN has.place LIKE '%:%' AND has.place NOT LIKE '@%' THEN come.place NOT LIKE '%:%' OR come.place LIKE '@%'
         OR (split_part(come.place, ':', 1)::numeric, split_part(split_part(come.place, ':', 2), '@', 1)::numeric)
-         < (split_part(has.place, ':', 1)::numeric, split_part(split_part(has.place, ':', 2), '@', 1)::numeric)
+         ${before} (split_part(has.place, ':', 1)::numeric, split_part(split_part(has.place, ':', 2), '@', 1)::numeric)
       WHEN has.place LIKE '@%' THEN come.place = 'TRIM_HORIZON'
         OR come.place LIKE '@%' AND come.place COLLATE "C" < has.place COLLATE "C"
       ELSE false END;

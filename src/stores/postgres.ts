@@ -39,7 +39,7 @@ export function postgres(url: string, { schema = 'millrace', timeoutMs = 120_000
     async open() {
       const database = new OpenPostgres(describe, schema, new PostgresConnection(url, timeoutMs));
       try {
-        await database.createOwnTables();
+        await database.setUp();
       } catch (error) {
         await database.close();
         throw error;
@@ -64,6 +64,7 @@ class OpenPostgres implements OpenDatabase {
   readonly #epochs: Epochs;
   /** Tables whose lines can be written in binary. */
   readonly #formats = new Map<Table, BinaryFormat | undefined>();
+  #takesAnyText = true;
 
   constructor(describe: string, schema: string, connection: PostgresConnection) {
     this.#describe = describe;
@@ -72,13 +73,15 @@ class OpenPostgres implements OpenDatabase {
     this.#epochs = new Epochs(describe);
   }
 
-  async createOwnTables(): Promise<void> {
+  async setUp(): Promise<void> {
     // Looking first: a user who may not create schemas can work in one that is there.
     const names = [sql.ownTable(this.#schema, 'positions'), sql.ownTable(this.#schema, 'rejects')];
-    const found = await this.#connection.query('SELECT name FROM unnest($1::text[]) name WHERE to_regclass(name) IS NOT NULL', [
-      names,
-    ]);
-    if (found.length < names.length) await this.#create(sql.createOwnTables(this.#schema));
+    const [state] = await this.#connection.query(sql.SELECT_STATE, [names]);
+    const { tables, mayStoreRejects, remedy, takesAnyText } = state as unknown as State;
+    if (!mayStoreRejects)
+      throw new Error(`${this.#describe}: expected the right to make temporary tables, by which rejects are stored; ${remedy}`);
+    this.#takesAnyText = takesAnyText;
+    if (tables < names.length) await this.#create(sql.createOwnTables(this.#schema));
   }
 
   async createTable(table: Table): Promise<void> {
@@ -126,8 +129,12 @@ class OpenPostgres implements OpenDatabase {
       return;
     }
     const moves = [...positions].map(([shard, to]) => ({ shard, to, epoch: this.#epochs.of(owner, shard) }));
+    const storing = (all: readonly RejectRow[]): Part => {
+      const copy = new Copy(copyData(rejectLines(owner, all, this.#takesAnyText)));
+      return { text: sql.storeRejects(this.#schema), copy };
+    };
     const finish = (all: readonly RejectRow[]): Part[] => [
-      ...(all.length === 0 ? [] : [{ text: sql.storeRejects(this.#schema), copy: new Copy(copyData(rejectLines(owner, all))) }]),
+      ...(all.length === 0 ? [] : [storing(all)]),
       { text: sql.guard(this.#schema, owner, moves, lines.length > 0) },
       { text: 'COMMIT' },
     ];
@@ -222,6 +229,15 @@ class OpenPostgres implements OpenDatabase {
     }
     return error;
   }
+}
+
+/** What `SELECT_STATE` tells. */
+interface State {
+  readonly tables: number;
+  readonly mayStoreRejects: boolean;
+  /** What an administrator does when it may not. */
+  readonly remedy: string;
+  readonly takesAnyText: boolean;
 }
 
 interface CatalogRow extends FoundColumn, CatalogColumn {

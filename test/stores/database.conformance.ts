@@ -45,9 +45,14 @@ const reject = (position: Position, over: Partial<RejectRow> = {}): RejectRow =>
 const faulty: readonly [what: string, line: string | Uint8Array, path: string, code: string][] = [
   ['a text that is no number', 'x\t\tmany', 'n', '22P02'],
   ['a number that is not whole', 'x\t\t1.5', 'n', '22P02'],
+  ['a number that is too great', 'x\t\t\t-1e400', 'x', '22003'],
   ['a text that is no time', 'x\t\t\t\tsome day', 't', '22007'],
   ['a text that is neither true nor false', 'x\t\t\t\t\tperhaps', 'b', '22P02'],
   ['broken JSON', 'x\t\t\t\t\t\t{"a":', 'j', '22P02'],
+  ['a byte order mark before a number', 'x\t\t\t\ufeff1.5', 'x', '22P02'],
+  ['a byte order mark before a time', 'x\t\t\t\t\ufeff2026-11-22 09:00:00', 't', '22007'],
+  ['a byte order mark before true', 'x\t\t\t\t\t\ufefft', 'b', '22P02'],
+  ['a byte order mark before JSON', 'x\t\t\t\t\t\t\ufeff{}', 'j', '22P02'],
   ['a text that is too long', 'x\tabcd', 'code', '22001'],
   ['nothing where something has to be', '\tabc', 'id', '23502'],
   ['a column too few', Buffer.from('few\tabc'), '', '22P04'],
@@ -268,6 +273,19 @@ export function databaseConformance(name: string, setUp: () => Promise<TestDatab
         );
       });
 
+      test('is found also in a table whose values are mostly written in other ways', async () => {
+        const database = await ready(typed);
+        await load(database, typed, [lineOf('a\t\t1\t1e3'), lineOf('b\t\t1\tinfinity')], at(1));
+        const lines = ['c\t\t1.5\t1e3', 'd\t\t2\t1e2', 'e\t\t1e1\t1e3', 'f\t\t3\t1e400', 'g\t\t4\t-infinity'].map(lineOf);
+        const refused = await load(database, typed, lines, at(9));
+        expect(refused.map(([index, { code, path }]) => [index, code, path])).toEqual([
+          [0, '22P02', 'n'],
+          [2, '22P02', 'n'],
+          [3, '22003', 'x'],
+        ]);
+        expect((await fixture.query('SELECT n FROM typed ORDER BY id')).map(({ n }) => n)).toEqual([1, 1, 2, 4]);
+      });
+
       test('for a constraint of the table is a reject too', async () => {
         await (await open()).createTable({ name: 'before', columns: [column('id', 'text')] });
         await fixture.query('CREATE TABLE only_once (id text PRIMARY KEY, n integer CHECK (n < 100))');
@@ -406,6 +424,19 @@ export function databaseConformance(name: string, setUp: () => Promise<TestDatab
         expect(error).toBeInstanceOf(PositionBehindError);
         expect(faultOf(error)).toBe('transient');
         expect(await stored()).toHaveLength(1);
+      });
+
+      test('must move on where rows are stored, also when their shard was quiet since', async () => {
+        const database = await ready(oneLine);
+        const load = { rows: { table: oneLine, lines: [bytes('once')] }, positions: new Map([['a', at(1)]]) };
+        await database.commit(owner, load);
+        const quiet = { ...at(1), quietUntilMs: Date.UTC(2026, 10, 22) };
+        await database.commit(owner, { positions: new Map([['a', quiet]]) });
+        const error = await database.commit(owner, load).catch((thrown: unknown) => thrown);
+        expect(error).toBeInstanceOf(PositionBehindError);
+        expect(faultOf(error)).toBe('transient');
+        expect(await stored()).toEqual(['once']);
+        expect(await database.positions(owner, ['a'])).toEqual(new Map([['a', quiet]]));
       });
 
       test('are a must where something is stored', async () => {
