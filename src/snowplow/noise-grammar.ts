@@ -62,7 +62,10 @@ const anywhere = new RegExp(`${marked}|(?:^|(?<=\\t[\\d :.-]{0,40}))${exception}
 // Any letter may begin an exception's name, so looking for one costs ten times what the rest does.
 const anywhereButThrown = new RegExp(marked, 'g');
 
+const headHere = new RegExp(head.replace('?<thread>', '?:'), 'y');
 const keyWord = /[\w.:%-]{1,253}/y;
+/** What a last column may end with. */
+const lastBytes = /[\d:.TZ-]*$/;
 const keyUuid = new RegExp(uuid, 'y');
 const keyAddress = /(?:\d{1,3}|x)(?:\.(?:\d{1,3}|x)){2}\.(?:x|(?<last>\d{1,3}))/y;
 
@@ -74,20 +77,20 @@ export interface Heard {
 }
 
 /** Finds all that may be noise in a text of one line, in order. */
-export function findNoise(text: string, { apps, exceptions }: Heard): Noise[] {
+export function findNoise(text: string, heard: Heard): Noise[] {
   const found: Noise[] = [];
   const thrownHere = THROWN_WORDS.some((word) => text.includes(word));
   for (const match of text.matchAll(thrownHere ? anywhere : anywhereButThrown)) {
-    const { thread = '', message: known, key, badRow: refused, thrown } = match.groups!;
+    const { thread = '', message: said, key, badRow: refused, thrown } = match.groups!;
     const at = match.index;
     const end = at + match[0].length;
     if (key !== undefined) {
-      const ends = keyEnds(text, end, apps);
+      const ends = keyEnds(text, end, heard);
       found.push(ends.length > 0 ? { at, ends, kind: 'log', thread, keyAt: end } : { at, ends, kind: 'unknown', thread });
     } else if (thrown !== undefined) {
-      const heard = knownAt(text, at, end, exceptions);
-      found.push(heard ? { ...heard, kind: 'log', thread } : { at, ends: [], kind: 'exception', thread, length: end - at });
-    } else if (thread !== '' && known === undefined) found.push({ at, ends: [], kind: 'unknown', thread });
+      const known = knownAt(text, at, end, heard.exceptions);
+      found.push(known ? { ...known, kind: 'log', thread } : { at, ends: [], kind: 'exception', thread, length: end - at });
+    } else if (thread !== '' && said === undefined) found.push({ at, ends: [], kind: 'unknown', thread });
     else found.push({ at, ends: [end], kind: refused === undefined ? 'log' : 'bad-row', thread });
   }
   return found;
@@ -110,7 +113,7 @@ function knownAt(
 }
 
 // A key is an address, a UUID or a host's name, and no mark stands behind it.
-function keyEnds(text: string, at: number, apps: ReadonlySet<string>): number[] {
+function keyEnds(text: string, at: number, { apps }: Heard): number[] {
   keyUuid.lastIndex = keyAddress.lastIndex = keyWord.lastIndex = at;
   if (keyUuid.test(text)) return [keyUuid.lastIndex];
   const address = keyAddress.exec(text);
@@ -127,7 +130,13 @@ function keyEnds(text: string, at: number, apps: ReadonlySet<string>): number[] 
   const word = keyWord.exec(text)?.[0];
   if (word === undefined) return [];
   const end = at + word.length;
-  const ends = end === text.length || text[end] === '[' ? [end] : [];
+  headHere.lastIndex = end;
+  if (end === text.length || headHere.test(text)) {
+    // Nothing follows, but the last bytes of a record may stand before it.
+    const count = Math.min(lastBytes.exec(word)![0].length, word.length - 1);
+    return Array.from({ length: count + 1 }, (_, i) => end - i);
+  }
+  const ends: number[] = [];
   for (let i = at + 1; i < end; i++) {
     for (const app of apps) if (app !== '' && text.startsWith(`${app}\t`, i)) ends.push(i);
   }

@@ -76,6 +76,21 @@ describe('checkpoint noise, as it was printed', () => {
     }, 60_000);
   }
 
+  // Where the name of a host ends, an address does not tell.
+  for (const [switching, sizeBytes, least] of [
+    [0.1, 800, 0.997],
+    [1, 800, 0.98],
+    [0.1, 26_000, 0.99],
+    [1, 26_000, 0.8],
+  ] as const)
+    it(`restores ${least * 100} %, makes up none, loses none, with hosts as partition keys: ${sizeBytes} bytes, switching ${switching}`, () => {
+      const records = sizeBytes > 1000 ? 500 : 5000;
+      const printed = printNoisily({ enricher: '0.2.0', shards: 4, records, sizeBytes, switching, keys: 'hosts' });
+      const result = account(printed, restore(printed.text));
+      expect(result).toMatchObject(flawless);
+      expect(result.restored).toBeGreaterThanOrEqual(least * records);
+    }, 60_000);
+
   it('makes up none and loses none whatever the seed', () => {
     for (let seed = 2; seed < 22; seed++) {
       const printed = printNoisily({ seed, enricher: '0.2.0', shards: 4, records: 100, sizeBytes: 14_000, perMille: 30 });

@@ -151,6 +151,27 @@ describe('checkpoint noise', () => {
     expect(untold.rejects.map(({ code }) => code)).toEqual(['ambiguous']);
   });
 
+  it("takes no byte of a record for the end of a host's name", () => {
+    const key = log('Partition key: ip-10-0-0-1.ec2.internal', 'pool-1-thread-2');
+    for (const text of [':[1]', 'w3[new]', '[new]']) {
+      const whole = record('x', { contexts: 'y'.repeat(9000) });
+      const start = whole.slice(0, whole.indexOf('y') + 100).padEnd(8192, 'y');
+      const end = text + whole.slice(whole.lastIndexOf('y') + 1);
+      const found = read(`${a}\n${start}${key}${end}\n\n${b}\n`);
+      expect(found.records, text).toEqual([a, b]);
+      expect(found.rejects.map((reject) => reject.text).join('\n'), text).toContain(end);
+    }
+    // But the next log line does tell, unless the last bytes of a record may stand before it.
+    expect(read(`${a}\n${key}${log(checkpointing, 'pool-1-thread-3')}\n\n${b}\n`)).toMatchObject({
+      records: [a, b],
+      rejects: [],
+    });
+    const last = record('x', { contexts: 'y', doc_height: '' });
+    const cut = last.replace('y', 'y'.repeat(8192 - last.length + 1));
+    expect(cut).toHaveLength(8192);
+    expect(read(`${a}\n${cut}${key}768\n\n${b}\n`)).toMatchObject({ records: [a, b], rejects: [{ code: 'ambiguous' }] });
+  });
+
   it('tells a host name as partition key from the record behind it by the known app ids', () => {
     const key = log('Partition key: ip-10-0-0-1.ec2.internal');
     expect(read(`${a}\n${key}${b}\n\n`)).toMatchObject({ records: [a, b], rejects: [] });
