@@ -45,7 +45,8 @@ const STEP = 'stripCheckpoints';
  * A visitor's text that looks like noise stays when it does not match a known message to the letter. A whole log line of the
  * enricher's inside a field is told from noise only by the newline that noise has and a field has not: of a payload, and
  * where that newline may be another's, it is taken out. Where a partition key ends is told by the address of the record
- * that its thread prints next, or by a known app id: where neither tells, and text runs on in digits, the record is a reject.
+ * that its thread prints next, else by a known app id; where the name of a host ends, by a line of its own before, and a known app id
+ * behind it. Where none of them tells, the record is a reject.
  *
  * @throws {RangeError} when `maxPendingBytes` is not above zero.
  */

@@ -153,10 +153,7 @@ export class CheckpointNoise {
   #strange(line: Buffer, from: number, hasNewline: boolean, out: NoiseOut): void {
     const to = from + line.length;
     const text = line.toString('latin1');
-    if (isNoiseLine(text)) {
-      if (isException(text)) this.#knowledge.hearException(text);
-      return;
-    }
+    if (isNoiseLine(text)) return this.#knowledge.hear(text);
     if (!line.includes(TAB) && blockAt(text) === -1) {
       // No record and no part of one: those begin with columns.
       if (text.startsWith('{"line":')) return out.reject(line, from, to, 'bad_row', BAD_ROW_REASON);

@@ -74,6 +74,8 @@ export interface Heard {
   readonly apps: ReadonlySet<string>;
   /** First lines of stack traces. */
   readonly exceptions: ReadonlySet<string>;
+  /** Hosts that were partition keys. */
+  readonly hosts: ReadonlySet<string>;
 }
 
 /** Finds all that may be noise in a text of one line, in order. */
@@ -113,7 +115,7 @@ function knownAt(
 }
 
 // A key is an address, a UUID or a host's name, and no mark stands behind it.
-function keyEnds(text: string, at: number, { apps }: Heard): number[] {
+function keyEnds(text: string, at: number, { apps, hosts }: Heard): number[] {
   keyUuid.lastIndex = keyAddress.lastIndex = keyWord.lastIndex = at;
   if (keyUuid.test(text)) return [keyUuid.lastIndex];
   const address = keyAddress.exec(text);
@@ -136,11 +138,24 @@ function keyEnds(text: string, at: number, { apps }: Heard): number[] {
     const count = Math.min(lastBytes.exec(word)![0].length, word.length - 1);
     return Array.from({ length: count + 1 }, (_, i) => end - i);
   }
-  const ends: number[] = [];
-  for (let i = at + 1; i < end; i++) {
-    for (const app of apps) if (app !== '' && text.startsWith(`${app}\t`, i)) ends.push(i);
-  }
-  return ends;
+  // An app id alone does not tell: it may be the end of another one.
+  const known = [...hosts].filter((host) => text.startsWith(host, at) && hasAppAt(text, at + host.length, apps));
+  return known.map((host) => at + host.length).sort((a, b) => b - a);
+}
+
+function hasAppAt(text: string, at: number, apps: ReadonlySet<string>): boolean {
+  const tab = text.indexOf('\t', at);
+  return tab > at && apps.has(text.slice(at, tab));
+}
+
+const hostLine = new RegExp(String.raw`^(?:${head})?Partition key: ([\w.:%-]{1,253})$`);
+
+/** The host's name that a line tells as a partition key, and nothing else. */
+export function hostIn(text: string): string | undefined {
+  const word = hostLine.exec(text)?.at(-1);
+  if (word === undefined) return undefined;
+  keyUuid.lastIndex = keyAddress.lastIndex = 0;
+  return keyUuid.test(word) || keyAddress.test(word) ? undefined : word;
 }
 
 const endedLogLine = new RegExp(`^${head}(?:${ended})`);

@@ -1,11 +1,14 @@
 import { lineIndex } from '../lines/line-index.ts';
 import { layoutOf } from './layouts.ts';
+import { hostIn, isException } from './noise-grammar.ts';
 
 /** App ids remembered; more than any text has. */
 const MAX_APPS = 1000;
 /** First lines of stack traces remembered, and how long they may be. */
 const MAX_EXCEPTIONS = 100;
 const MAX_EXCEPTION_LENGTH = 300;
+/** Hosts remembered that were partition keys: more collectors than anybody has. */
+const MAX_HOSTS = 1000;
 // What noise leaves behind when it is glued to an app id.
 const GLUED = /(?:Exception|Error|Throwable)|: |[\][{}]/;
 
@@ -17,12 +20,15 @@ export class NoiseKnowledge {
   readonly apps = new Set<string>();
   /** First lines of stack traces that stood by themselves, in latin1. */
   readonly exceptions = new Set<string>();
+  /** Hosts that were partition keys in log lines of their own. */
+  readonly hosts = new Set<string>();
   #lastApp = Buffer.alloc(0);
 
   forget(): void {
     this.columns = 0;
     this.apps.clear();
     this.exceptions.clear();
+    this.hosts.clear();
     this.#lastApp = Buffer.alloc(0);
   }
 
@@ -38,6 +44,13 @@ export class NoiseKnowledge {
   /** Takes in a line that is the first of a stack trace. */
   hearException(text: string): void {
     if (text.length <= MAX_EXCEPTION_LENGTH && this.exceptions.size < MAX_EXCEPTIONS) this.exceptions.add(text);
+  }
+
+  /** Takes in a line that is noise. */
+  hear(text: string): void {
+    if (isException(text)) this.hearException(text);
+    const host = hostIn(text);
+    if (host !== undefined && this.hosts.size < MAX_HOSTS) this.hosts.add(host);
   }
 
   /** Says whether bytes that were put together look like a record. */

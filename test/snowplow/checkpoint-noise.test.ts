@@ -153,7 +153,7 @@ describe('checkpoint noise', () => {
 
   it("takes no byte of a record for the end of a host's name", () => {
     const key = log('Partition key: ip-10-0-0-1.ec2.internal', 'pool-1-thread-2');
-    for (const text of [':[1]', 'w3[new]', '[new]']) {
+    for (const text of [':[1]', 'w3[new]', '[new]', 'shop']) {
       const whole = record('x', { contexts: 'y'.repeat(9000) });
       const start = whole.slice(0, whole.indexOf('y') + 100).padEnd(8192, 'y');
       const end = text + whole.slice(whole.lastIndexOf('y') + 1);
@@ -172,10 +172,16 @@ describe('checkpoint noise', () => {
     expect(read(`${a}\n${cut}${key}768\n\n${b}\n`)).toMatchObject({ records: [a, b], rejects: [{ code: 'ambiguous' }] });
   });
 
-  it('tells a host name as partition key from the record behind it by the known app ids', () => {
+  it('tells a host name as partition key from the record behind it when it heard that name before, and knows the app id', () => {
     const key = log('Partition key: ip-10-0-0-1.ec2.internal');
-    expect(read(`${a}\n${key}${b}\n\n`)).toMatchObject({ records: [a, b], rejects: [] });
-    expect(read(`${key}${b}\n\n${a}\n`)).toMatchObject({ records: [a], rejects: [{ code: 'unexplained' }] });
+    expect(read(`${a}\n${key}\n${key}${b}\n\n`)).toMatchObject({ records: [a, b], rejects: [] });
+    for (const app of ['24shop', 'my-shop', 'workshop']) {
+      const other = record('x', { app_id: app });
+      expect(read(`${a}\n${key}\n${key}${other}\n\n${b}\n`), app).toMatchObject({ records: [a, b], rejects: [{}] });
+      expect(read(`${other}\n${a}\n${key}\n${key}${other}\n\n`), app).toMatchObject({ records: [other, a, other], rejects: [] });
+    }
+    for (const text of [`${a}\n${key}${b}\n\n`, `${key}\n${key}${b}\n\n${a}\n`])
+      expect(read(text)).toMatchObject({ records: [a], rejects: [{ code: 'unexplained' }] });
   });
 
   it('leaves out blocks of java.util.logging, also between a record and its newline, and inside', () => {
