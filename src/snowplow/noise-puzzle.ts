@@ -1,7 +1,7 @@
 import { layouts } from './layouts.ts';
 import type { NoiseKnowledge } from './noise-knowledge.ts';
 import { MAX_READINGS, NoiseMoves, type NoisyLine } from './noise-moves.ts';
-import { firstPiece, isTold, joinPieces, keyOf, keysOf } from './noise-pieces.ts';
+import { dueKey, firstPiece, isTold, joinPieces, keyOf, keysOf } from './noise-pieces.ts';
 import { Cost, type Found, type Reading, isDoubtful, listed, prune, startReading } from './noise-reading.ts';
 
 /** Takes what was found in a text. `from` and `to` are its place in it: the first byte, and the first after it. */
@@ -69,7 +69,8 @@ export class NoisePuzzle {
   /** Gives out what is left: nothing more comes that would tell. */
   end(out: NoiseOut): void {
     if (this.isIdle) return;
-    this.#readings = prune(this.#readings.map((reading) => (reading.open ? this.#moves.finish(reading) : reading)));
+    const finished = this.#readings.map((reading) => (reading.open ? this.#moves.finish(reading) : reading));
+    this.#readings = prune(finished.map((reading) => ({ ...reading, keys: reading.keys.map(dueKey) })));
     this.#give(out);
   }
 

@@ -184,6 +184,19 @@ describe('checkpoint noise', () => {
       expect(read(text)).toMatchObject({ records: [a], rejects: [{ code: 'unexplained' }] });
   });
 
+  it('believes an address before a known app id, which may be the end of another one', () => {
+    const [key, next] = ['Partition key: 10.0.0.224', checkpointing].map((message) => log(message, 'pool-1-thread-2'));
+    const known = record('known', { app_id: '24shop' });
+    const own = record('own', { user_ipaddress: '10.0.0.224' });
+    expect(read(`${known}\n${key}${a}\n\n${own}\n${next}\n`)).toMatchObject({ records: [known, a, own], rejects: [] });
+    // Where no address tells, the app id does.
+    expect(read(`${known}\n${a}\n${key}${b}\n\n${next}\n`)).toMatchObject({
+      records: [known, a],
+      rejects: [{ code: 'ambiguous' }],
+    });
+    expect(read(`${a}\n${key}${b}\n\n${next}\n`)).toMatchObject({ records: [a, b], rejects: [] });
+  });
+
   it('leaves out blocks of java.util.logging, also between a record and its newline, and inside', () => {
     const block =
       'Nov 26, 2014 5:38:00 PM com.amazonaws.services.kinesis.clientlibrary.lib.worker.Worker run\nINFO: Sleeping ...\n';
