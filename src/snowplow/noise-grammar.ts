@@ -174,12 +174,12 @@ export function isNoiseLine(text: string): boolean {
   return wholeLine.test(text);
 }
 
-const blockHead =
-  /(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) \d{1,2}, \d{4},? \d{1,2}:\d\d:\d\d [AP]M com\.amazonaws\.[\w.$]+ [\w$<>]+$/;
+const blockHead = String.raw`(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) \d{1,2}, \d{4},? \d{1,2}:\d\d:\d\d [AP]M com\.amazonaws\.[\w.$]+ [\w$<>]+`;
+const blockHeadAtEnd = new RegExp(`${blockHead}$`);
 
 /** Where the first line of a block of java.util.logging begins, at the end of a line; -1 when there is none. */
 export function blockAt(text: string): number {
-  return text.includes('com.amazonaws.') ? text.search(blockHead) : -1;
+  return text.includes('com.amazonaws.') ? text.search(blockHeadAtEnd) : -1;
 }
 
 /** Says whether a line is the second line of such a block. */
@@ -200,3 +200,10 @@ export function isException(text: string): boolean {
 }
 
 const exceptionLine = new RegExp(`^${exception}`);
+
+const anyNoise = new RegExp(String.raw`${throwable}|\[[^\t\]]*\] (?:TRACE|DEBUG|INFO|WARN|ERROR) |\{"line":"|${blockHead}`);
+
+/** Says whether there is in a column what noise begins with, be it of a logger that nobody knows. */
+export function hasNoise(column: string): boolean {
+  return anyNoise.test(column);
+}

@@ -1,6 +1,6 @@
 import { lineIndex } from '../lines/line-index.ts';
 import { layoutOf } from './layouts.ts';
-import { hostIn, isException } from './noise-grammar.ts';
+import { hasNoise, hostIn, isException } from './noise-grammar.ts';
 
 /** App ids remembered; more than any text has. */
 const MAX_APPS = 1000;
@@ -9,8 +9,6 @@ const MAX_EXCEPTIONS = 100;
 const MAX_EXCEPTION_LENGTH = 300;
 /** Hosts remembered that were partition keys: more collectors than anybody has. */
 const MAX_HOSTS = 1000;
-// What noise leaves behind when it is glued to an app id.
-const GLUED = /(?:Exception|Error|Throwable)|: |[\][{}]/;
 
 /** What the records read so far tell about those to come: how many columns they have, and their app ids. */
 export class NoiseKnowledge {
@@ -74,9 +72,7 @@ export class NoiseKnowledge {
   }
 
   #isPlausible(columns: number): boolean {
-    return (
-      layoutOf(columns) !== undefined && this.#hasLastColumn(columns) && this.#hasTime(columns) && !GLUED.test(this.#field(0))
-    );
+    return layoutOf(columns) !== undefined && this.#hasLastColumn(columns) && this.#hasTime(columns) && !hasNoise(this.#field(0));
   }
 
   #hasLastApp(): boolean {

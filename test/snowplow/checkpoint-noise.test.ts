@@ -252,6 +252,20 @@ describe('checkpoint noise', () => {
     for (const title of titles) expect(read(`${a}\n${record(title)}\n${b}\n`).records, title).toEqual([a, record(title), b]);
   });
 
+  it('takes any app id that has no noise in it, in texts with and without noise', () => {
+    for (const app_id of ['ErrorTracker', 'shop: de', 'shop [test]', '{shop}', 'KinesisShop', 'java.util.List', '']) {
+      const own = record('x', { app_id });
+      expect(read(`${own}\n${own}\n`), app_id).toMatchObject({ records: [own, own], rejects: [] });
+      expect(read(`${own}${log(checkpointing)}\n\n${log(checkpointing)}${own}\n\n`), app_id).toMatchObject({
+        records: [own, own],
+      });
+    }
+    for (const noise of ['com.amazonaws.ThrottlingException: no', '[main] INFO org.example.Other - no', '{"line":"AA']) {
+      const own = record('x', { app_id: `${noise}shop` });
+      expect(read(`${own}\n${a}\n`), noise).toMatchObject({ records: [a], rejects: [{}] });
+    }
+  });
+
   it('leaves a whole log line in a field alone, once it is clear that no newline belongs to it', () => {
     const odd = record(log(checkpointing));
     const rest = Array.from({ length: 20 }, () => b);
