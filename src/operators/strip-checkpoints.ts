@@ -62,9 +62,9 @@ export function stripCheckpoints({ of = 'payload', ...options }: StripCheckpoint
 // eslint-disable-next-line typescript/unbound-method -- works on every Uint8Array, and a Buffer made for it would cost 100 ns
 const { indexOf } = Buffer.prototype;
 
-/** No newline, no log line, and columns. */
+/** No newline, no log line, and columns of which the first and the last have nothing glued to them. */
 function isClean(index: LineIndex): boolean {
-  if (index.hasNewline || index.hasLogger || index.count === 1) return false;
+  if (index.hasNewline || index.hasLogger || index.hasOddEnds || index.count === 1) return false;
   return index.count > 2 || index.end(0) > index.start(0);
 }
 
@@ -94,7 +94,7 @@ function stripPayload(noise: CheckpointNoise, payload: Uint8Array, out: Out<Uint
     reject(bytes, _from, _to, code, reason) {
       // One line and no noise: whoever decodes it has the better words.
       const isOneQuietLine = bytes.length >= payload.length - 1 && indexOf.call(payload, LOGGER) === -1;
-      if (code === 'unexplained' && isOneQuietLine) records.push(bytes);
+      if (code === 'unexplained' && isOneQuietLine && !noise.hasGlued(bytes)) records.push(bytes);
       else why ??= { code, reason };
     },
   };

@@ -75,6 +75,11 @@ export class CheckpointNoise {
     return text.length > this.#maxPendingBytes ? undefined : withoutLogLine(asBuffer(text), this.#knowledge);
   }
 
+  /** Says whether a line has the columns of a record, and noise glued to the first or the last of them. */
+  hasGlued(line: Uint8Array): boolean {
+    return this.#knowledge.hasGlued(line);
+  }
+
   /** Takes the next bytes of the text, which must not change from then on; gives out what they complete. */
   push(chunk: Uint8Array, out: NoiseOut): void {
     const bytes = asBuffer(chunk);

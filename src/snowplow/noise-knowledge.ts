@@ -71,6 +71,12 @@ export class NoiseKnowledge {
     if (this.apps.size < MAX_APPS) this.apps.add(this.#lastApp.toString('latin1'));
   }
 
+  /** Says whether a line has the columns of a record, and noise glued to the first or the last of them. */
+  hasGlued(line: Uint8Array): boolean {
+    const columns = columnsOf(line);
+    return layoutOf(columns) !== undefined && (hasNoise(this.#field(0)) || hasNoise(this.#field(columns - 1)));
+  }
+
   #isPlausible(columns: number): boolean {
     return layoutOf(columns) !== undefined && this.#hasLastColumn(columns) && this.#hasTime(columns) && !hasNoise(this.#field(0));
   }

@@ -124,6 +124,14 @@ describe('stripCheckpoints', () => {
     expect(ledger.counts()).toMatchObject({ read: 4, stored: 0, rejected: 4, inFlight: 0 });
   });
 
+  it('sees noise that is no log line at either end of a payload', () => {
+    const block = 'Nov 26, 2014 5:38:00 PM com.amazonaws.services.kinesis.clientlibrary.lib.worker.Worker info';
+    const [bad, thrown] = ['{"line":"AA==","errors":[]}', 'com.amazonaws.AmazonServiceException: no'];
+    const { out, rejects } = run([[a + bad, bad + a, a + block, thrown + a, `java.lang.NullPointerException${a}`, a + thrown]]);
+    expect(rejects.map(({ why }) => why.code)).toEqual(['bad_row', 'bad_row', 'unexplained', 'ambiguous', 'ambiguous']);
+    expect(out.map(text)).toEqual([a]);
+  });
+
   it('leaves it to others to judge a payload without noise', () => {
     const odd = [
       'no columns',
@@ -131,6 +139,7 @@ describe('stripCheckpoints', () => {
       `${a}\t`,
       a.slice(0, 100),
       line('Checkpointing shard'),
+      lineOf({ app_id: 'My Shop [de]', true_tstamp: 'soon' }).toString(),
       line('] INFO com.snowplowanalytics.snowplow.enrich.'),
     ];
     expect(run([odd]).out.map(text)).toEqual(odd);
