@@ -20,6 +20,7 @@ export interface StripCheckpointsOptions extends CheckpointNoiseOptions {
 }
 
 const STEP = 'stripCheckpoints';
+const RETURN = 13;
 
 /**
  * Takes out what the enricher and the Kinesis client library printed between and into its records.
@@ -27,8 +28,8 @@ const STEP = 'stripCheckpoints';
  *     source  -(R)-(n)-(Rn)-(x)-|     R a record, n noise, x neither
  *     result  -(R)-----(R)------|     n is dropped, x is a reject
  *
- * A record comes out byte for byte, without its newline. A payload without noise passes as it is. A payload of several
- * records becomes as many events of one position. A payload with something that is not explained, or that the enricher refused
+ * A record comes out byte for byte, without its newline. A payload without noise passes as it is, and with `\r\n` at its end. A payload of
+ * several records becomes as many events of one position. A payload with something that is not explained, or that the enricher refused
  * itself, is one reject.
  *
  * Of a text, a record may span events:
@@ -94,7 +95,9 @@ function stripPayload(noise: CheckpointNoise, payload: Uint8Array, out: Out<Uint
     reject(bytes, _from, _to, code, reason) {
       // One line and no noise: whoever decodes it has the better words.
       const isOneQuietLine = bytes.length >= payload.length - 1 && indexOf.call(payload, LOGGER) === -1;
-      if (code === 'unexplained' && isOneQuietLine && !noise.hasGlued(bytes)) records.push(bytes);
+      if (code === 'unexplained' && isOneQuietLine && !noise.hasGlued(bytes))
+        // With a carriage return it keeps its newline: they are taken off together.
+        records.push(bytes.at(-1) === RETURN ? payload : bytes);
       else why ??= { code, reason };
     },
   };

@@ -5,6 +5,7 @@ import type { Event, Reject } from '../../src/event.ts';
 import { Ledger, Outcome } from '../../src/ledger.ts';
 import { stepOf } from '../../src/operators/named.ts';
 import { type StripCheckpointsOptions, stripCheckpoints } from '../../src/operators/strip-checkpoints.ts';
+import { EnrichedEvent } from '../../src/snowplow/enriched-event.ts';
 import { type Sample, deliver } from '../../src/testing/deliver.ts';
 import { printNoisily } from '../../src/testing/noise.ts';
 import { lineOf } from '../snowplow/line.ts';
@@ -15,6 +16,10 @@ const log =
   '[pool-1-thread-1] INFO com.snowplowanalytics.snowplow.enrich.kinesis.sources.KinesisSource - Checkpointing shard shardId-000000000000';
 const dropped = 'stripCheckpoints';
 
+const decoded = (payload: string): EnrichedEvent | undefined => {
+  const event = EnrichedEvent.parse(Buffer.from(payload));
+  return event instanceof EnrichedEvent ? event : undefined;
+};
 const text = (event: Event<Uint8Array>): string => Buffer.from(event.data).toString();
 const place = ({ position: { sequence, subSequence } }: Event<unknown>): string => `${sequence}:${subSequence}`;
 
@@ -144,6 +149,10 @@ describe('stripCheckpoints', () => {
     ];
     expect(run([odd]).out.map(text)).toEqual(odd);
     expect(run([['a\tb\n']]).out.map(text)).toEqual(['a\tb']);
+    // Taken off one by one, its newline would leave a carriage return in the last column.
+    const windows = [`${a}\r\n`, 'a\tb\r\n'];
+    expect(run([windows]).out.map(text)).toEqual(windows);
+    expect(windows.map((payload) => decoded(payload)?.bytes.toString())).toEqual([a, undefined]);
   });
 
   it('is never, empty, or an error, when its source is', () => {
