@@ -204,9 +204,8 @@ export function isEmpty(row: usize, column: i32): bool {
 export function hash(row: usize, first: i32, last: i32): void {
   const start = columnStart(row, first);
   const end = columnEnd(row, last);
-  const length = <u64>(end - start);
-  let a = load<u64>(SEED) ^ length;
-  let b = load<u64>(SEED, 8) + length;
+  let a = load<u64>(SEED);
+  let b = load<u64>(SEED, 8);
   let at = start;
   for (; at + 8 <= end; at += 8) {
     const word = load<u64>(at);
@@ -215,7 +214,9 @@ export function hash(row: usize, first: i32, last: i32): void {
   }
   let rest: u64 = 0;
   for (let i = end; i > at; i--) rest = (rest << 8) | load<u8>(i - 1);
-  a = mixed(mixed(a ^ rest) ^ b);
+  // At the end, where no first word can make up for it.
+  const length = <u64>(end - start);
+  a = mixed(mixed(a ^ rest) ^ b ^ length);
   b = mixed(mixed(b + rest) + a);
   store<u64>(HASH, a);
   store<u64>(HASH, b, 8);

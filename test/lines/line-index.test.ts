@@ -127,6 +127,13 @@ describe('LineIndex', () => {
         expect(hashOf(a, before)).not.toBe(hashOf(a, before, other));
       }),
     );
+    // What differs in its first word as its length does.
+    for (let zeros = 1; zeros < 8; zeros++) {
+      const long = Buffer.from(`abcdefghi${'\0'.repeat(zeros)}`);
+      const short = Buffer.from('abcdefghi');
+      short[0]! ^= long.length ^ short.length;
+      expect(hashOf(short, 0)).not.toBe(hashOf(long, 0));
+    }
     const bits = Buffer.alloc(24);
     const hashes = new Set([hashOf(bits, 0)]);
     for (let bit = 0; bit < 24 * 8; bit++) {
