@@ -83,7 +83,7 @@ export class LineIndex {
     this.#isSpread = false;
   }
 
-  /** How many columns the line has. Where they end is known of the first 140. */
+  /** How many columns the line has. Where they end is known of the first 139. */
   get count(): number {
     return this.#found & COUNT;
   }
