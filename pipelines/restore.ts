@@ -36,7 +36,7 @@ export const restore = command({
     return pipeline(settings.NAME)
       .from(archived(store, { prefix: 'snowplow', ...range }))
       .pipe(decode(enriched), minuteWindow())
-      .to(copyInto(database, { table, name: table }))
+      .to(copyInto(database, { table, missingBy: 'event_id', name: table }))
       .rejects(rejectsIntoDatabase(database));
   },
 });

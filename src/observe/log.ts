@@ -37,6 +37,14 @@ export function logLine(diagnostic: Diagnostic): string | undefined {
       return `${diagnostic.shard}: nothing to do, ${counted(diagnostic.objects, 'object')} read before; under another name of the pipeline they are read again`;
     case 'no-metadata':
       return `${diagnostic.shard}: ${counted(diagnostic.objects, 'object')} without metadata, first ${diagnostic.key}: arrival is the key's minute, and lines cannot be counted`;
+    case 'no-index': {
+      const { store, table, column } = diagnostic;
+      return `${store}: ${table} has no index that begins with ${column}, so all of it is read for each load; CREATE INDEX CONCURRENTLY ON ${table} (${column}) helps`;
+    }
+    case 'left-out': {
+      const { sink, stored, leftOut } = diagnostic;
+      return `${sink}: ${counted(stored, 'row')} stored that were missing, ${counted(leftOut, 'row')} left out that were there`;
+    }
     case 'stopping':
       return `stopping: ${diagnostic.why}`;
     case 'shard-quiet':

@@ -1,5 +1,5 @@
 import { warehouse } from '../../pipelines/warehouse.ts';
-import { type ShopRecord, shop } from '../../src/demo/shop.ts';
+import { shop } from '../../src/demo/shop.ts';
 import { run } from '../../src/run/run.ts';
 import { scripted } from '../../src/sources/scripted.ts';
 
@@ -22,7 +22,7 @@ export interface WarehousePlaces {
  * Runs the warehouse pipeline on two shards of a shop's traffic from 08:30 on, ten records a minute, with all mishaps in it. Only its stream
  * is a script.
  */
-export async function runWarehouse(places: WarehousePlaces, count: number, seed = 1): Promise<readonly ShopRecord[]> {
+export async function runWarehouse(places: WarehousePlaces, count: number, seed = 1): Promise<void> {
   const records = shop({ seed, timeOf: (number) => START_MS + number * EVERY_MS, shares: { repeat: 0.05 } })
     .take(count)
     .toArray();
@@ -38,5 +38,4 @@ export async function runWarehouse(places: WarehousePlaces, count: number, seed 
   const settings = { KINESIS_STREAM: 'shop', KINESIS_MODE: 'polling', TABLE: 'snowplow_events', WINDOW: { minutes: 1 } } as const;
   const declared = warehouse.pipeline({ ...settings, ...places });
   await run({ ...declared, source: scripted({ 'shardId-000000000000': scenes(0), 'shardId-000000000001': scenes(1) }) });
-  return records;
 }
