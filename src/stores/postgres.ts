@@ -1,4 +1,5 @@
 import { DatabaseError } from 'pg';
+import type { Report } from '../diagnostic.ts';
 import { type Resume, formatResume, parseResume } from '../position.ts';
 import type { Owner } from '../owner.ts';
 import { PositionBehindError } from './database-position.ts';
@@ -36,8 +37,8 @@ export function postgres(url: string, { schema = 'millrace', timeoutMs = 120_000
   const describe = describeUrl(url);
   return {
     describe,
-    async open() {
-      const database = new OpenPostgres(describe, schema, new PostgresConnection(url, timeoutMs));
+    async open({ report }) {
+      const database = new OpenPostgres(describe, schema, new PostgresConnection(url, timeoutMs), report);
       try {
         await database.setUp();
       } catch (error) {
@@ -62,12 +63,14 @@ class OpenPostgres implements OpenDatabase {
   readonly #schema: string;
   readonly #connection: PostgresConnection;
   readonly #epochs: Epochs;
+  readonly #report: Report;
   /** Tables whose lines can be written in binary. */
   readonly #formats = new Map<Table, BinaryFormat | undefined>();
   #takesAnyText = true;
 
-  constructor(describe: string, schema: string, connection: PostgresConnection) {
+  constructor(describe: string, schema: string, connection: PostgresConnection, report: Report) {
     this.#describe = describe;
+    this.#report = report;
     this.#schema = schema;
     this.#connection = connection;
     this.#epochs = new Epochs(describe);
@@ -91,6 +94,7 @@ class OpenPostgres implements OpenDatabase {
       found = await this.#columns(table);
     }
     checkColumns(this.#describe, table, found);
+    await this.#checkIndex(table);
     this.#formats.set(table, binaryFormat(table, found));
   }
 
@@ -121,7 +125,7 @@ class OpenPostgres implements OpenDatabase {
     return positions;
   }
 
-  async commit(owner: Owner, { rows, refuse, rejects = [], positions }: Load): Promise<void> {
+  async commit(owner: Owner, { rows, refuse, leftOut, rejects = [], positions }: Load): Promise<void> {
     const lines = rows?.lines ?? [];
     if (positions.size === 0) {
       if (lines.length + rejects.length > 0)
@@ -138,16 +142,23 @@ class OpenPostgres implements OpenDatabase {
       { text: sql.guard(this.#schema, owner, moves, lines.length > 0) },
       { text: 'COMMIT' },
     ];
+    let count = 0;
     try {
       if (!rows || lines.length === 0) await this.#send([{ text: sql.BEGIN }, ...finish(rejects)]);
       else if (!refuse) {
-        const copy = new Copy(copyData(textLines(lines, 0, lines.length)));
-        await this.#send([{ text: sql.BEGIN }, { text: sql.copyRows(rows.table, 'text'), copy }, ...finish(rejects)]);
-      } else await this.#load(rows, refuse, (refused) => finish([...rejects, ...refused]));
+        const copy = new Copy(copyData(textLines(lines, 0, lines.length)), sql.lastTag(rows.table));
+        await this.#send([
+          { text: sql.beginLoad(rows.table) },
+          { text: sql.copyRows(rows.table, 'text'), copy },
+          ...finish(rejects),
+        ]);
+        count = copy.leftOut;
+      } else count = await this.#load(rows, refuse, (refused) => finish([...rejects, ...refused]));
     } catch (error) {
       await this.#connection.rollback();
       throw this.#explain(error, owner, positions);
     }
+    leftOut?.(count);
   }
 
   close(): Promise<void> {
@@ -158,13 +169,15 @@ class OpenPostgres implements OpenDatabase {
     { table, lines }: NonNullable<Load['rows']>,
     refuse: NonNullable<Load['refuse']>,
     finish: (refused: readonly RejectRow[]) => readonly Part[],
-  ): Promise<void> {
+  ): Promise<number> {
     const refused: RejectRow[] = [];
-    const load = (binary?: BinaryFormat): Promise<void> =>
+    const load = (binary?: BinaryFormat): Promise<number> =>
       loadLines({
         lines,
         binary,
+        begin: sql.beginLoad(table),
         text: sql.copyRows(table, 'text'),
+        lastTag: sql.lastTag(table),
         gate: sql.gate(this.#schema),
         refuse: (index, fault) => refused.push(refuse(index, fault)),
         finish: () => finish(refused),
@@ -173,7 +186,7 @@ class OpenPostgres implements OpenDatabase {
     if (this.#formats.get(table)?.wasRefused) await this.#learn(table);
     const binary = this.#formats.get(table);
     try {
-      await load(binary);
+      return await load(binary);
     } catch (error) {
       // Values of types that the columns no longer have may fail with any code.
       if (!binary || refused.length > 0 || !(error instanceof DatabaseError)) throw error;
@@ -181,8 +194,15 @@ class OpenPostgres implements OpenDatabase {
       const isAltered = await this.#learn(table).catch(() => false);
       if (!isAltered) throw error;
       // Text is right whatever the columns are by now.
-      await load();
+      return load();
     }
+  }
+
+  /** Tells when all of a table is read for each load that is to leave out what it has. */
+  async #checkIndex({ name, missingBy }: Table): Promise<void> {
+    if (missingBy === undefined) return;
+    const found = await this.#connection.query(sql.SELECT_INDEX, [sql.quoteName(name), missingBy]);
+    if (found.length === 0) this.#report({ type: 'no-index', store: this.#describe, table: name, column: missingBy });
   }
 
   /** Looks at a table's columns again; says whether they are others than before. */

@@ -33,7 +33,7 @@ export interface S3Options {
 /**
  * Keeps objects in an S3 bucket, or at a server that speaks its API.
  *
- * Conditional puts are tried once when it opens. A server that ignores them is reported (`no-conditional-writes`), and each
+ * Conditional puts are tried once when it opens, unless it is only to be read. A server that ignores them is reported (`no-conditional-writes`), and each
  * condition is looked at just before the put instead.
  *
  * @param url `s3://bucket` or `s3://bucket/prefix`
@@ -51,11 +51,11 @@ export function s3(url: string, { endpoint, region, client }: S3Options = {}): O
   const describe = `s3://${bucket}/${prefix}`.replace(/\/$/, '');
   return {
     describe,
-    async open({ report }) {
+    async open({ report, readOnly = false }) {
       const own = client ? undefined : new S3Client(settings(endpoint, region));
       const bucketStore = new Bucket(describe, client ?? own!, bucket, prefix, () => own?.destroy());
       try {
-        await bucketStore.probe(report);
+        if (!readOnly) await bucketStore.probe(report);
       } catch (error) {
         own?.destroy();
         throw error;

@@ -2,6 +2,7 @@ import { type Resume, formatResume } from '../../position.ts';
 import type { Owner } from '../../owner.ts';
 import type { Column, ColumnType, Table } from '../database.ts';
 import { FED_REJECT_COLUMNS } from './feed.ts';
+import type { TableKey } from './missing.ts';
 
 function quote(identifier: string): string {
   return `"${identifier.replaceAll('"', '""')}"`;
@@ -48,7 +49,7 @@ export function createTable({ name, columns }: Table): readonly string[] {
 /** The columns of a table. */
 export function selectColumns(table: string): string {
   const [name, schema = 'main'] = table.split('.').reverse() as [string, string?];
-  return `SELECT column_name AS name, NOT is_nullable AND column_default IS NULL AS wanted, NOT is_nullable AS required
+  return `SELECT column_name AS name, data_type AS type, NOT is_nullable AND column_default IS NULL AS wanted, NOT is_nullable AS required
 FROM duckdb_columns() WHERE database_name = current_database() AND schema_name = ${literal(schema)} AND table_name = ${literal(name)}`;
 }
 
@@ -77,6 +78,20 @@ SELECT ${values.join(', ')} FROM `;
   SELECT *, CASE WHEN ${read.map(isSuspect).join(' OR ')} THEN millrace_suspect(line) ELSE true END AS is_sound
   FROM (SELECT *, ${read.map(({ from, to, type }) => `TRY_CAST(${from} AS ${type}) AS ${to}`).join(', ')} FROM millrace_fields()))
 WHERE is_sound`;
+}
+
+/**
+ * Of the values of the feed, by number: those that a table has, and those that come a second time. DuckDB makes its hash table of the fewer of
+ * both, which are these.
+ */
+export function selectKnown({ table, column, type }: TableKey): string {
+  const name = quote(column.name);
+  const cast = `TRY_CAST(value AS ${type})`;
+  const fault = valueFault(column.type, 'value', cast);
+  const key = fault === undefined ? cast : `CASE WHEN ${fault} THEN NULL ELSE ${cast} END`;
+  return `WITH keys AS MATERIALIZED (SELECT line, ${key} AS key FROM (SELECT c0 AS line, nullif(decode(c1), '') AS value FROM millrace_numbered_lines()))
+SELECT line, false FROM (SELECT line, row_number() OVER (PARTITION BY key ORDER BY line) AS nth FROM keys WHERE key IS NOT NULL) WHERE nth > 1
+UNION ALL SELECT DISTINCT line, true FROM keys JOIN ${quoteName(table)} AS has ON has.${name} = keys.key`;
 }
 
 /** What is wrong with a field although DuckDB's own cast would take it. @param cast what that makes of it */
