@@ -69,9 +69,9 @@ export function stripCheckpoints({ of = 'payload', ...options }: StripCheckpoint
 // eslint-disable-next-line typescript/unbound-method -- works on every Uint8Array, and a Buffer made for it would cost 100 ns
 const { indexOf } = Buffer.prototype;
 
-/** No newline, no log line, and columns of which the first and the last have nothing glued to them. */
+/** No newline, no log line, no bad row, and columns of which the first and the last have nothing glued to them. */
 function isClean(index: LineIndex): boolean {
-  if (index.hasNewline || index.hasLogger || index.hasOddEnds || index.count === 1) return false;
+  if (index.hasNewline || index.hasLogger || index.hasOddEnds || index.hasBadRow || index.count === 1) return false;
   return index.count > 2 || index.end(0) > index.start(0);
 }
 

@@ -135,6 +135,10 @@ describe('stripCheckpoints', () => {
     const { out, rejects } = run([[a + bad, bad + a, a + block, thrown + a, `java.lang.NullPointerException${a}`, a + thrown]]);
     expect(rejects.map(({ why }) => why.code)).toEqual(['bad_row', 'bad_row', 'unexplained', 'ambiguous', 'ambiguous']);
     expect(out.map(text)).toEqual([a]);
+    // Inside, where a write of the record ended.
+    const long = lineOf({ app_id: 'shop', contexts: 'x'.repeat(20_000) }).toString();
+    for (const at of [4096, 16_384])
+      expect(run([[long.slice(0, at) + bad + long.slice(at)]]).rejects.map(({ why }) => why.code)).toEqual(['bad_row']);
   });
 
   it('leaves it to others to judge a payload without noise', () => {
