@@ -16,6 +16,7 @@ const HAS_NEWLINE: i32 = 0x01000000;
 const HAS_LOGGER: i32 = 0x02000000;
 const IS_BEYOND_ASCII: i32 = 0x04000000;
 const HAS_ODD_ENDS: i32 = 0x08000000;
+const HAS_BAD_ROW: i32 = 0x10000000;
 
 /** Sixteen bytes that nobody outside knows, and behind them the hash that was asked for. */
 const SEED: usize = 0xf000;
@@ -28,6 +29,9 @@ const NEWLINE: u8 = 10;
 /** `KinesisS`: what each log line of the enricher has in its logger's name, and its first letter. */
 const LOGGER: u64 = 0x53736973656e694b;
 const LOGGER_LETTER: u8 = 0x4b;
+/** `{"line":`, with which a refused event begins, and where one may begin inside a record: where a write of that may end. */
+const BAD_ROW: u64 = 0x3a22656e696c227b;
+const PAGE: usize = 4096;
 
 /** Finds the tabs of the first so many lines of the table. */
 export function scanAll(count: i32): void {
@@ -67,6 +71,7 @@ export function scan(row: usize): void {
   }
   if (v128.any_true(newlines)) marks |= HAS_NEWLINE;
   if (i8x16.bitmask(all)) marks |= IS_BEYOND_ASCII;
+  for (let border = start + PAGE; border + 8 <= end; border += PAGE) if (load<u64>(border) == BAD_ROW) marks |= HAS_BAD_ROW;
   if (beginsOddly(start) || endsOddly(end)) marks |= HAS_ODD_ENDS;
   store<i32>(FOUND + (row << 2), <i32>min(count, MAX_COUNT) | marks);
 }

@@ -11,7 +11,8 @@ const MAX_BYTES = 64 * 1024;
 // Where things lie in the module's memory: see line-index.as.
 const [SEED, HASH] = [0xf000 >> 2, 0xf010 >> 2];
 const [TABLE, FOUND, ENDS, UUIDS, LINES] = [0x10000 >> 2, 0x11000 >> 2, 0x12000 >> 2, 0x13000 >> 2, 0x14100];
-const [COUNT, HAS_NEWLINE, HAS_LOGGER, IS_BEYOND_ASCII, HAS_ODD_ENDS] = [0xffffff, 0x1000000, 0x2000000, 0x4000000, 0x8000000];
+const [COUNT, HAS_NEWLINE, HAS_LOGGER, IS_BEYOND_ASCII] = [0xffffff, 0x1000000, 0x2000000, 0x4000000];
+const [HAS_ODD_ENDS, HAS_BAD_ROW] = [0x8000000, 0x10000000];
 /** So many bytes are read at a time, and have a bit each in a word before the line. */
 const STEP_BYTES = 64;
 const WORD_BYTES = 8;
@@ -103,6 +104,11 @@ export class LineIndex {
    */
   get hasOddEnds(): boolean {
     return (this.#found & HAS_ODD_ENDS) !== 0;
+  }
+
+  /** Whether `{"line":` stands at a multiple of 4,096 bytes, where the enricher may have printed an event that it refused into a record. */
+  get hasBadRow(): boolean {
+    return (this.#found & HAS_BAD_ROW) !== 0;
   }
 
   get isAscii(): boolean {

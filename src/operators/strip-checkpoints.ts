@@ -3,7 +3,7 @@ import type { Event } from '../event.ts';
 import { type LineIndex, lineIndex } from '../lines/line-index.ts';
 import { CheckpointNoise, type CheckpointNoiseOptions } from '../snowplow/checkpoint-noise.ts';
 import { LOGGER } from '../snowplow/noise-grammar.ts';
-import type { NoiseOut } from '../snowplow/noise-puzzle.ts';
+import { type NoiseOut, UNEXPLAINED_REASON } from '../snowplow/noise-puzzle.ts';
 import { type Out, eventSteps } from './event-steps.ts';
 import { mapAccum } from './map-accum.ts';
 import { named } from './named.ts';
@@ -21,6 +21,7 @@ export interface StripCheckpointsOptions extends CheckpointNoiseOptions {
 
 const STEP = 'stripCheckpoints';
 const RETURN = 13;
+const NEWLINE = 10;
 
 /**
  * Takes out what the enricher and the Kinesis client library printed between and into its records.
@@ -38,7 +39,12 @@ const RETURN = 13;
  *     result  ------(A)(B)-----(C)-|
  *
  * A record has the position of the event with its last byte, with a running number as its sub-sequence; the deliveries of
- * its other events stay in flight until its own is settled. A source of blocks that resumes inside one has to read it again.
+ * its other events stay in flight until its own is settled.
+ *
+ * No position says how far inside an event a text was read. Behind an event that ends inside a record, a run that resumes has lost the
+ * beginning of that: what is left of it, be it a newline, is a reject (`torn`), and so is what is left where a text ends, also by a stop. After
+ * a crash the first part is in the stream alone. Where events are whole lines, no record is torn.
+ *
  * It keeps what may yet become part of a record (`maxPendingBytes` a shard), and holds it; completing, or the end of its shard,
  * gives it out, as records where the columns are right, else as rejects. So a step that keeps pieces, as `mapAsync` does,
  * belongs behind this one. On an error or unsubscribe it stays unsettled.
@@ -63,9 +69,9 @@ export function stripCheckpoints({ of = 'payload', ...options }: StripCheckpoint
 // eslint-disable-next-line typescript/unbound-method -- works on every Uint8Array, and a Buffer made for it would cost 100 ns
 const { indexOf } = Buffer.prototype;
 
-/** No newline, no log line, and columns of which the first and the last have nothing glued to them. */
+/** No newline, no log line, no bad row, and columns of which the first and the last have nothing glued to them. */
 function isClean(index: LineIndex): boolean {
-  if (index.hasNewline || index.hasLogger || index.hasOddEnds || index.count === 1) return false;
+  if (index.hasNewline || index.hasLogger || index.hasOddEnds || index.hasBadRow || index.count === 1) return false;
   return index.count > 2 || index.end(0) > index.start(0);
 }
 
@@ -118,10 +124,15 @@ function ofText(seed: () => CheckpointNoise): OperatorFunction<Event<Uint8Array>
     seed: () => new Map(),
     step(shards, event, emit) {
       let shard = shards.get(event.shard);
+      const isNew = !shard;
       if (!shard) shards.set(event.shard, (shard = { noise: seed(), pieces: new TextPieces(STEP) }));
       const { noise, pieces } = shard;
       pieces.add(event);
-      noise.push(event.data, outOf(pieces, emit));
+      const out = outOf(pieces, emit);
+      // Nobody prints a newline first: it is that of a record or of a log line, which the run before had.
+      if (isNew && event.data[0] === NEWLINE)
+        out.reject(Buffer.from(event.data.subarray(0, 1)), 0, 1, 'unexplained', UNEXPLAINED_REASON);
+      noise.push(event.data, out);
       pieces.doneTo(noise.doneTo);
     },
     endShard(shards, name, emit) {
@@ -137,13 +148,25 @@ function ofText(seed: () => CheckpointNoise): OperatorFunction<Event<Uint8Array>
 
 /** Gives out what of a shard's text can become no more than it is. */
 function giveOut({ noise, pieces }: ShardText, emit: (event: Event<Uint8Array>) => void): void {
-  noise.end(outOf(pieces, emit));
+  noise.end(outOf(pieces, emit, true));
   pieces.doneTo(Infinity);
 }
 
-function outOf(pieces: TextPieces, emit: (event: Event<Uint8Array>) => void): NoiseOut {
+function outOf(pieces: TextPieces, emit: (event: Event<Uint8Array>) => void, isEnd = false): NoiseOut {
   return {
     record: (bytes, from, to) => emit(pieces.cut(bytes, from, to)),
-    reject: (bytes, from, to, code, reason) => pieces.cut(bytes, from, to).reject({ step: STEP, code, reason }),
+    reject(bytes, from, to, code, reason) {
+      const event = pieces.cut(bytes, from, to);
+      const isTorn = code === 'unexplained' && (from === 0 || (isEnd && to === pieces.length));
+      event.reject({ step: STEP, ...(isTorn ? torn(from === 0) : { code, reason }) });
+    },
   };
+}
+
+/** What is left of a record where a text begins or ends; its other part is elsewhere. */
+function torn(isBegin: boolean): { readonly code: string; readonly reason: string } {
+  const reason = isBegin
+    ? 'the text begins inside a record, it seems: the run before had its first part'
+    : 'the text ends inside a record, it seems: the rest of it is where the next run begins';
+  return { code: 'torn', reason };
 }

@@ -18,12 +18,16 @@ interface Piece {
 export class TextPieces {
   readonly #step: string;
   readonly #pieces: Piece[] = [];
-  /** How long the text is so far. */
   #length = 0;
 
   /** @param step the step that drops what is left over */
   constructor(step: string) {
     this.#step = step;
+  }
+
+  /** How long the text is so far. */
+  get length(): number {
+    return this.#length;
   }
 
   /** Takes the next piece of the text. */

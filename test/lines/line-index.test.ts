@@ -80,7 +80,7 @@ describe('LineIndex', () => {
     const column = fc.oneof(
       fc.string({ unit: fc.constantFrom(...letters), maxLength: 5 }),
       fc.string({ unit: fc.constantFrom('a', '0'), minLength: 14, maxLength: 34 }),
-      fc.string({ unit: fc.constantFrom(...'0123456789: .-TZ'), maxLength: 34 }),
+      fc.string({ unit: fc.constantFrom(...'0123456789: .-TZ'.split('')), maxLength: 34 }),
       fc.tuple(fc.nat(33), fc.constantFrom(...letters)).map(([count, letter]) => '0'.repeat(count) + letter),
     );
     const isPlain = (first: string, last: string): boolean =>
@@ -95,6 +95,19 @@ describe('LineIndex', () => {
       { numRuns: 5000 },
     );
     expect(plain).toBeGreaterThan(500);
+  });
+
+  it('tells a bad row where a write may have ended, and nowhere else', () => {
+    const index = new LineIndex();
+    const hasBadRow = (at: number, behind = 'x'): boolean => {
+      index.add(Buffer.from(`${'x'.repeat(at)}{"line":${behind}`));
+      return index.hasBadRow;
+    };
+    expect([4096, 8192, 65_536].map((at) => hasBadRow(at))).toEqual([true, true, true]);
+    expect([0, 4095, 4097, 5000].map((at) => hasBadRow(at))).toEqual([false, false, false, false]);
+    expect(hasBadRow(4096, '')).toBe(true);
+    index.add(Buffer.from(`${'x'.repeat(4096)}{"line"`));
+    expect(index.hasBadRow).toBe(false);
   });
 
   it('indexes as many as it says, and afterwards a single one, as if it had never seen another', () => {

@@ -135,6 +135,10 @@ describe('stripCheckpoints', () => {
     const { out, rejects } = run([[a + bad, bad + a, a + block, thrown + a, `java.lang.NullPointerException${a}`, a + thrown]]);
     expect(rejects.map(({ why }) => why.code)).toEqual(['bad_row', 'bad_row', 'unexplained', 'ambiguous', 'ambiguous']);
     expect(out.map(text)).toEqual([a]);
+    // Inside, where a write of the record ended.
+    const long = lineOf({ app_id: 'shop', contexts: 'x'.repeat(20_000) }).toString();
+    for (const at of [4096, 16_384])
+      expect(run([[long.slice(0, at) + bad + long.slice(at)]]).rejects.map(({ why }) => why.code)).toEqual(['bad_row']);
   });
 
   it('leaves it to others to judge a payload without noise', () => {
@@ -247,7 +251,7 @@ describe('stripCheckpoints of a text', () => {
     for (const [rest, records, codes] of [
       [b, [a, b], []],
       [`${b}${log}`, [a, b], []],
-      [a1, [a], ['unexplained']],
+      [a1, [a], ['torn']],
     ] as const) {
       const { out, rejects, ledger, complete } = run([[`${a}\n`], [rest]], { of });
       expect(out.map(text)).toEqual([a]);
@@ -256,6 +260,19 @@ describe('stripCheckpoints of a text', () => {
       expect(out.map(text)).toEqual(records);
       expect(rejects.map(({ why }) => why.code)).toEqual(codes);
       expect(ledger.counts()).toMatchObject({ stored: records.length, rejected: codes.length, inFlight: 0 });
+    }
+  });
+
+  it('rejects what is left of a record where a run resumes behind its first part, be it a newline', () => {
+    for (const rest of [a2, a.slice(-1), '']) {
+      const { out, rejects, ledger } = run([[`${rest}\n${b}\n`], [`what?\n${c}\n`]], { of });
+      expect(out.map(text), rest).toEqual([b, c]);
+      expect(rejects.map(({ event, why }) => [why.code, text(event as Event<Uint8Array>)])).toEqual([
+        ['torn', rest || '\n'],
+        ['unexplained', 'what?'],
+      ]);
+      expect(rejects[0]!.why.reason).toBe('the text begins inside a record, it seems: the run before had its first part');
+      expect(ledger.counts()).toMatchObject({ read: 2, rejected: 2, inFlight: 0 });
     }
   });
 
