@@ -5,7 +5,7 @@ import type { Counts } from '../ledger.ts';
 import { logLine } from '../observe/log.ts';
 import { type Output, Screen } from '../observe/screen.ts';
 import { Status } from '../observe/status.ts';
-import { isWindow } from '../operators/minute-window.ts';
+import { stepOf } from '../operators/named.ts';
 import type { Pipeline } from '../pipeline.ts';
 import { after } from './after.ts';
 import { type RunOptions, startRun } from './run.ts';
@@ -72,7 +72,7 @@ export async function attendAll(
           options.report?.(diagnostic);
         },
       });
-      status = new Status(() => running.ledger, { hasWindows: pipeline.operators.some(isWindow) });
+      status = new Status(() => running.ledger, { windowMs: windowMs(pipeline) });
       const line = status.line.bind(status);
       lines.push(() => nameOf(pipeline, '') + line(Date.now()));
       try {
@@ -92,6 +92,11 @@ export async function attendAll(
     else output.write(`${pipelines[i]!.name} has ended: ${causesOf(end.reason)}\n`);
     return end.status === 'fulfilled' ? end.value : undefined;
   });
+}
+
+/** How long the first windows of a pipeline are. */
+function windowMs({ operators }: Pipeline): number | undefined {
+  return operators.map((operator) => stepOf(operator)?.windowMs).find((ms) => ms !== undefined);
 }
 
 /** An error and what caused it, outermost first. */

@@ -22,18 +22,19 @@ const seenIn = ({ written }: { readonly written: readonly string[] }): string =>
 describe('status', () => {
   it('says in one line how a run stands', () => {
     const ledger = new Ledger();
-    const status = new Status(() => ledger);
+    const status = new Status(() => ledger, { windowMs: 60_000 });
     const { events } = deliver(['stored', 'repeat'], ledger);
     events[1]!.drop('dedupe');
     status.report({ type: 'shard-lag', shard: 'a', behindMs: 1500, readAtMs: 0 });
     status.report({ type: 'shard-lag', shard: 'b', behindMs: 20, readAtMs: 0 });
     expect(status.line(50_000)).toBe(
-      'read 2  stored 0  repeats 0  rejected 0  in flight 2 (0.0 MiB)  behind 1.5 s  next minute in 10 s',
+      'read 2  stored 0  repeats 0  rejected 0  in flight 2 (0.0 MiB)  behind 1.5 s  next window in 10 s',
     );
     status.report({ type: 'shard-ended', shard: 'a' });
     void ledger.room.reserve(ledger.room.maxInFlightBytes);
-    expect(status.line(60_000)).toContain('behind 20 ms  waits for room  next minute in 60 s');
-    expect(new Status(() => ledger, { hasWindows: false }).line(60_000)).toMatch(/behind 0 ms  waits for room$/);
+    expect(status.line(60_000)).toContain('behind 20 ms  waits for room  next window in 60 s');
+    expect(new Status(() => ledger, { windowMs: 10_000 }).line(63_000)).toMatch(/next window in 7 s$/);
+    expect(new Status(() => ledger).line(60_000)).toMatch(/behind 0 ms  waits for room$/);
   });
 });
 
