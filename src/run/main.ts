@@ -57,6 +57,7 @@ function optionsOf(common: CommonSettings): AttendOptions {
     ...(common.for && { for: common.for }),
     ...(common['accept-gap'] && { acceptGap: true }),
     ...(common['drain-within'] && { drainWithin: common['drain-within'] }),
+    ...(common['stalled-after'] && { stalledAfter: common['stalled-after'] }),
     ...(common['max-in-flight'] && { maxInFlightBytes: common['max-in-flight'] * 2 ** 20 }),
   };
 }

@@ -37,6 +37,12 @@ describe('settings', () => {
     expect(common['accept-gap']).toBe(true);
   });
 
+  it('say how long a shard may make no progress', () => {
+    const { common } = readSettings(shape, ['--stalled-after', '3m'], { KINESIS_STREAM: 'shop' });
+    expect(common['stalled-after']).toEqual({ minutes: 3 });
+    expect(problemsOf(['--stalled-after', 'never'])).toContain('--stalled-after: expected a duration such as 500ms');
+  });
+
   it('take an empty variable for one that is not set', () => {
     expect(problemsOf([], { KINESIS_STREAM: '' })).toContain('KINESIS_STREAM (--kinesis-stream): expected a value, got none');
   });
