@@ -2,9 +2,11 @@ import { fileURLToPath } from 'node:url';
 import type { Duration } from 'date-fns';
 import { durationMs } from '../duration.ts';
 import type { Counts } from '../ledger.ts';
-import { logLine } from '../observe/log.ts';
-import { type Output, Screen } from '../observe/screen.ts';
+import { jsonLog } from '../observe/json-log.ts';
+import { entryOf } from '../observe/log.ts';
+import type { Output } from '../observe/screen.ts';
 import { Status } from '../observe/status.ts';
+import { textLog } from '../observe/text-log.ts';
 import { stepOf } from '../operators/named.ts';
 import type { Pipeline } from '../pipeline.ts';
 import { after } from './after.ts';
@@ -16,6 +18,8 @@ export interface AttendOptions extends RunOptions {
   readonly for?: Duration;
   /** Where messages and the live line go. @default process.stderr */
   readonly output?: Output;
+  /** Messages and a live line for a person, or one JSON object a line for a machine. @default 'text' */
+  readonly log?: 'text' | 'json';
 }
 
 /** The exit code of a process that a second signal ends at once, as shells have it: 128 and the number of SIGINT. */
@@ -43,55 +47,67 @@ export async function attendAll(
   options: AttendAllOptions = {},
 ): Promise<readonly (Counts | undefined)[]> {
   const { output = process.stderr, foot = () => [] } = options;
+  const names = pipelines.map(({ name }) => name);
+  const statuses = new Map<string, Status>();
+  const log = (options.log === 'json' ? jsonLog : textLog)({ output, pipelines: names, statuses, foot });
+
+  const { stop, clear } = stopOnSignals(options.stop);
+  const callOff = options.for && after(durationMs(options.for), () => stop.abort('the time is up'));
+  const ends = await Promise.allSettled(
+    pipelines.map(async (pipeline) => {
+      const { name } = pipeline;
+      const running = startRun(pipeline, {
+        ...options,
+        stop: stop.signal,
+        report(diagnostic) {
+          statuses.get(name)?.report(diagnostic);
+          const entry = entryOf(name, diagnostic);
+          if (entry) log.say(entry);
+          options.report?.(diagnostic);
+        },
+      });
+      statuses.set(name, new Status(() => running.ledger, { windowMs: windowMs(pipeline) }));
+      try {
+        return await running.finished;
+      } catch (error) {
+        stop.abort(`${name} has ended`);
+        throw error;
+      }
+    }),
+  );
+  log.close();
+  callOff?.();
+  clear();
+  return ends.map((end, i) => {
+    const pipeline = names[i]!;
+    if (end.status === 'fulfilled')
+      log.ended({ level: 'info', type: 'ended', pipeline, message: summaryOf(end.value), fields: end.value });
+    else {
+      const { reason: error } = end as { readonly reason: unknown };
+      log.failed({ level: 'error', type: 'failed', pipeline, message: causesOf(error), fields: { error } });
+    }
+    return end.status === 'fulfilled' ? end.value : undefined;
+  });
+}
+
+/** A stop that the first signal aborts, or who called; a second signal ends the process. `clear` leaves signals alone again. */
+function stopOnSignals(outer: AbortSignal | undefined): { readonly stop: AbortController; readonly clear: () => void } {
   const stop = new AbortController();
   const onSignal = (signal: NodeJS.Signals): void => {
     if (stop.signal.aborted) process.exit(INTERRUPTED);
     stop.abort(`${signal}; once more ends at once`);
   };
-  const outer = options.stop;
   const onOuterStop = (): void => stop.abort(outer?.reason);
   if (outer?.aborted) onOuterStop();
   outer?.addEventListener('abort', onOuterStop, { once: true });
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
-  const callOff = options.for && after(durationMs(options.for), () => stop.abort('the time is up'));
-
-  const width = Math.max(...pipelines.map(({ name }) => name.length));
-  const nameOf = ({ name }: Pipeline, after: string): string => (pipelines.length > 1 ? `${name}${after}`.padEnd(width + 2) : '');
-  const lines: (() => string)[] = [];
-  const screen = new Screen(output, () => [...lines.map((line) => line()), ...foot()].join('\n'));
-  const ends = await Promise.allSettled(
-    pipelines.map(async (pipeline) => {
-      let status: Status | undefined;
-      const running = startRun(pipeline, {
-        ...options,
-        stop: stop.signal,
-        report(diagnostic) {
-          status?.report(diagnostic);
-          const message = logLine(diagnostic);
-          if (message) screen.print(nameOf(pipeline, ': ') + message);
-          options.report?.(diagnostic);
-        },
-      });
-      status = new Status(() => running.ledger, { windowMs: windowMs(pipeline) });
-      const line = status.line.bind(status);
-      lines.push(() => nameOf(pipeline, '') + line(Date.now()));
-      try {
-        return await running.finished;
-      } catch (error) {
-        stop.abort(`${pipeline.name} has ended`);
-        throw error;
-      }
-    }),
-  );
-  screen.close();
-  callOff?.();
-  outer?.removeEventListener('abort', onOuterStop);
-  process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
-  return ends.map((end, i) => {
-    if (end.status === 'fulfilled') process.stdout.write(`${nameOf(pipelines[i]!, ': ')}${summaryOf(end.value)}\n`);
-    else output.write(`${pipelines[i]!.name} has ended: ${causesOf(end.reason)}\n`);
-    return end.status === 'fulfilled' ? end.value : undefined;
-  });
+  return {
+    stop,
+    clear() {
+      outer?.removeEventListener('abort', onOuterStop);
+      process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
+    },
+  };
 }
 
 /** How long the first windows of a pipeline are. */

@@ -43,6 +43,11 @@ describe('settings', () => {
     expect(problemsOf(['--stalled-after', 'never'])).toContain('--stalled-after: expected a duration such as 500ms');
   });
 
+  it('say whether the log is for people or machines', () => {
+    expect(readSettings(shape, ['--log', 'json'], { KINESIS_STREAM: 'shop' }).common.log).toBe('json');
+    expect(problemsOf(['--log', 'xml'])).toContain('--log: expected text or json');
+  });
+
   it('take an empty variable for one that is not set', () => {
     expect(problemsOf([], { KINESIS_STREAM: '' })).toContain('KINESIS_STREAM (--kinesis-stream): expected a value, got none');
   });
