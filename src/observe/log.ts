@@ -7,7 +7,7 @@ import type { Status } from './status.ts';
 /** One thing that is said: to a person as a line of text, to a machine as an object. */
 export interface Entry {
   readonly level: 'info' | 'warn' | 'error';
-  /** A word to group by: the type of a diagnostic, or `status`, `ended`, `failed`. */
+  /** A word to group by: the type of a diagnostic, or `status`, `start-ignored`, `ended`, `failed`. */
   readonly type: string;
   /** Whose run it is about; nothing when it is about all of them. */
   readonly pipeline?: string;
@@ -93,6 +93,7 @@ export function logLine(diagnostic: Diagnostic): string | undefined {
       return `stopping: ${diagnostic.why}`;
     case 'shard-quiet':
       return `${diagnostic.shard}: no progress for ${Math.round(diagnostic.forMs / 1000)} s, ${diagnostic.doing}`;
+    case 'shard-known':
     case 'shard-lag':
     case 'shard-health':
     case 'committed':

@@ -3,7 +3,7 @@ import type { Duration } from 'date-fns';
 import { durationMs } from '../duration.ts';
 import type { Counts } from '../ledger.ts';
 import { jsonLog } from '../observe/json-log.ts';
-import { entryOf } from '../observe/log.ts';
+import { type Entry, entryOf } from '../observe/log.ts';
 import type { Output } from '../observe/screen.ts';
 import { Status } from '../observe/status.ts';
 import { textLog } from '../observe/text-log.ts';
@@ -11,6 +11,7 @@ import { stepOf } from '../operators/named.ts';
 import type { Pipeline } from '../pipeline.ts';
 import { after } from './after.ts';
 import { type RunOptions, startRun } from './run.ts';
+import { StartIgnored } from './start-ignored.ts';
 import { summaryOf } from './summary.ts';
 
 export interface AttendOptions extends RunOptions {
@@ -56,11 +57,13 @@ export async function attendAll(
   const ends = await Promise.allSettled(
     pipelines.map(async (pipeline) => {
       const { name } = pipeline;
+      const ignored = new StartIgnored((shards) => log.say(startIgnored(name, shards)));
       const running = startRun(pipeline, {
         ...options,
         stop: stop.signal,
         report(diagnostic) {
           statuses.get(name)?.report(diagnostic);
+          if (options.start) ignored.report(diagnostic);
           const entry = entryOf(name, diagnostic);
           if (entry) log.say(entry);
           options.report?.(diagnostic);
@@ -72,6 +75,8 @@ export async function attendAll(
       } catch (error) {
         stop.abort(`${name} has ended`);
         throw error;
+      } finally {
+        ignored.close();
       }
     }),
   );
@@ -108,6 +113,12 @@ function stopOnSignals(outer: AbortSignal | undefined): { readonly stop: AbortCo
       process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
     },
   };
+}
+
+function startIgnored(pipeline: string, shards: number): Entry {
+  const who = shards === 1 ? 'one shard goes on where it stands' : `${shards} shards go on where they stand`;
+  const message = `--from is for shards that no sink knows; ${who}`;
+  return { level: 'warn', type: 'start-ignored', pipeline, message, fields: { shards } };
 }
 
 /** How long the first windows of a pipeline are. */
