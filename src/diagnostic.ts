@@ -31,6 +31,8 @@ export type Diagnostic =
       readonly inFlight: number;
       readonly sizeBytes: number;
       readonly waitsForRoom: boolean;
+      /** For how long it has made no progress, and what it is doing; nothing before that is a quarter of `stalledAfter`. */
+      readonly quiet: { readonly forMs: number; readonly doing: string } | undefined;
     }
   | { readonly type: 'shard-quiet'; readonly shard: string; readonly forMs: number; readonly doing: string }
   | {

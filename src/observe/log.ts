@@ -7,7 +7,7 @@ import type { Status } from './status.ts';
 /** One thing that is said: to a person as a line of text, to a machine as an object. */
 export interface Entry {
   readonly level: 'info' | 'warn' | 'error';
-  /** A word to group by: the type of a diagnostic, or `status`, `start-ignored`, `ended`, `failed`. */
+  /** A word to group by: the type of a diagnostic, or `status`, `listening`, `start-ignored`, `ended`, `failed`. */
   readonly type: string;
   /** Whose run it is about; nothing when it is about all of them. */
   readonly pipeline?: string;

@@ -1,9 +1,12 @@
 import { fileURLToPath } from 'node:url';
 import type { Duration } from 'date-fns';
+import { asyncScheduler } from 'rxjs';
 import { durationMs } from '../duration.ts';
 import type { Counts } from '../ledger.ts';
 import { jsonLog } from '../observe/json-log.ts';
 import { type Entry, entryOf } from '../observe/log.ts';
+import { type ListenAddress, type MetricsServer, startMetricsServer } from '../observe/metrics-server.ts';
+import { RunRecord } from '../observe/run-record.ts';
 import type { Output } from '../observe/screen.ts';
 import { Status } from '../observe/status.ts';
 import { textLog } from '../observe/text-log.ts';
@@ -21,6 +24,8 @@ export interface AttendOptions extends RunOptions {
   readonly output?: Output;
   /** Messages and a live line for a person, or one JSON object a line for a machine. @default 'text' */
   readonly log?: 'text' | 'json';
+  /** Where to tell over HTTP how the run is: `/metrics` for Prometheus, `/health` and `/ready`. @default nowhere */
+  readonly metrics?: ListenAddress;
 }
 
 /** The exit code of a process that a second signal ends at once, as shells have it: 128 and the number of SIGINT. */
@@ -47,32 +52,50 @@ export async function attendAll(
   pipelines: readonly Pipeline[],
   options: AttendAllOptions = {},
 ): Promise<readonly (Counts | undefined)[]> {
-  const { output = process.stderr, foot = () => [] } = options;
+  const { output = process.stderr, foot = () => [], scheduler = asyncScheduler } = options;
   const names = pipelines.map(({ name }) => name);
   const statuses = new Map<string, Status>();
   const log = (options.log === 'json' ? jsonLog : textLog)({ output, pipelines: names, statuses, foot });
 
+  const records = pipelines.map((pipeline) => new RunRecord(pipeline));
+  let server: MetricsServer | undefined;
+  try {
+    server = options.metrics && (await startMetricsServer(options.metrics, records, () => scheduler.now()));
+  } catch (error) {
+    log.close();
+    const { message } = error as Error;
+    log.say({ level: 'error', type: 'failed', message: `nothing was started: ${message}`, fields: { error } });
+    return pipelines.map(() => undefined);
+  }
+  if (server) log.say(listening(server));
+
   const { stop, clear } = stopOnSignals(options.stop);
   const callOff = options.for && after(durationMs(options.for), () => stop.abort('the time is up'));
   const ends = await Promise.allSettled(
-    pipelines.map(async (pipeline) => {
+    pipelines.map(async (pipeline, i) => {
       const { name } = pipeline;
+      const record = records[i]!;
       const ignored = new StartIgnored((shards) => log.say(startIgnored(name, shards)));
       const running = startRun(pipeline, {
         ...options,
         stop: stop.signal,
         report(diagnostic) {
           statuses.get(name)?.report(diagnostic);
+          if (server) record.report(diagnostic);
           if (options.start) ignored.report(diagnostic);
           const entry = entryOf(name, diagnostic);
           if (entry) log.say(entry);
           options.report?.(diagnostic);
         },
       });
+      record.follow(() => running.ledger);
       statuses.set(name, new Status(() => running.ledger, { windowMs: windowMs(pipeline) }));
       try {
-        return await running.finished;
+        const counts = await running.finished;
+        record.end('ended');
+        return counts;
       } catch (error) {
+        record.end('failed');
         stop.abort(`${name} has ended`);
         throw error;
       } finally {
@@ -80,6 +103,7 @@ export async function attendAll(
       }
     }),
   );
+  server?.close();
   log.close();
   callOff?.();
   clear();
@@ -113,6 +137,10 @@ function stopOnSignals(outer: AbortSignal | undefined): { readonly stop: AbortCo
       process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
     },
   };
+}
+
+function listening({ url }: MetricsServer): Entry {
+  return { level: 'info', type: 'listening', message: `metrics: ${url}/metrics, ${url}/health, ${url}/ready`, fields: { url } };
 }
 
 function startIgnored(pipeline: string, shards: number): Entry {
