@@ -4,6 +4,8 @@ import type { Position, Resume } from './position.ts';
 
 /** All that a run tells about itself: one closed union feeds logs, metrics and tests. */
 export type Diagnostic =
+  /** A sink knows the shard, so reading of it does not begin where the run was told to. At SHARD_END nothing of it is read. */
+  | { readonly type: 'shard-known'; readonly shard: string; readonly resume: Resume }
   | { readonly type: 'shard-started'; readonly shard: string; readonly resume: Resume }
   | { readonly type: 'shard-ended'; readonly shard: string }
   /** What a shard may have had behind where the sinks stand is past retention, as far as times are known. */
@@ -29,6 +31,8 @@ export type Diagnostic =
       readonly inFlight: number;
       readonly sizeBytes: number;
       readonly waitsForRoom: boolean;
+      /** For how long it has made no progress, and what it is doing; nothing before that is a quarter of `stalledAfter`. */
+      readonly quiet: { readonly forMs: number; readonly doing: string } | undefined;
     }
   | { readonly type: 'shard-quiet'; readonly shard: string; readonly forMs: number; readonly doing: string }
   | {

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { METRICS } from '../src/observe/metric-list.ts';
 
 const root = join(import.meta.dirname, '..');
 const read = (file: string): string => readFileSync(join(root, file), 'utf8');
@@ -17,6 +18,18 @@ describe('README', () => {
     const [, quoted] = /<!-- pipelines\/realtime.ts -->\s+```ts\n([^]*?)\n```/.exec(readme)!;
     const [, heart] = /\n( {4}return pipeline[^]*?;)\n {2}\},/.exec(read('pipelines/realtime.ts'))!;
     expect(quoted).toBe(heart!.replaceAll(/^ {4}/gm, ''));
+  });
+
+  it('has every metric in its table, as the metrics themselves tell it', () => {
+    const rows = [...readme.matchAll(/^\| `((?:millrace|process)_[^`]+)` +\| (.*?) +\|$/gm)].map(([, metric, help]) => [
+      metric,
+      help,
+    ]);
+    const expected = Object.entries(METRICS).map(([name, { labels, help }]) => [
+      labels.length > 0 ? `${name}{${labels.join(', ')}}` : name,
+      help,
+    ]);
+    expect(rows).toEqual(expected);
   });
 
   it('names only files that are there', () => {

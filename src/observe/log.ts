@@ -1,6 +1,66 @@
 import type { Diagnostic } from '../diagnostic.ts';
 import { formatResume } from '../position.ts';
 import { lostOf } from '../sources/gap.ts';
+import type { Output } from './screen.ts';
+import type { Status } from './status.ts';
+
+/** One thing that is said: to a person as a line of text, to a machine as an object. */
+export interface Entry {
+  readonly level: 'info' | 'warn' | 'error';
+  /** A word to group by: the type of a diagnostic, or `status`, `listening`, `start-ignored`, `ended`, `failed`. */
+  readonly type: string;
+  /** Whose run it is about; nothing when it is about all of them. */
+  readonly pipeline?: string;
+  readonly message: string;
+  /** What the message was made of. */
+  readonly fields?: object;
+}
+
+/** Where runs say what they have to say. */
+export interface Log {
+  say(entry: Entry): void;
+  /** Says with what counts a run has ended well. */
+  ended(entry: Entry & { readonly pipeline: string }): void;
+  /** Says why a run has failed. */
+  failed(entry: Entry & { readonly pipeline: string }): void;
+  /** Ends what is said by the clock. The last words of runs may still follow. */
+  close(): void;
+}
+
+export interface LogOptions {
+  readonly output: Output;
+  /** The names of all pipelines. */
+  readonly pipelines: readonly string[];
+  /** How the runs stand that have begun, by pipeline. */
+  readonly statuses: ReadonlyMap<string, Status>;
+  /** Lines of one's own under those of the pipelines. */
+  readonly foot?: () => readonly string[];
+}
+
+/** A diagnostic as something to say; nothing for those that only feed numbers. */
+export function entryOf(pipeline: string, diagnostic: Diagnostic): Entry | undefined {
+  const message = logLine(diagnostic);
+  if (message === undefined) return undefined;
+  const { type, ...fields } = diagnostic;
+  return { level: levelOf(diagnostic), type, pipeline, message, fields };
+}
+
+function levelOf(diagnostic: Diagnostic): Entry['level'] {
+  switch (diagnostic.type) {
+    case 'gap':
+      return diagnostic.isAccepted ? 'warn' : 'error';
+    case 'source-retry':
+    case 'sink-retry':
+    case 'lookup-retry':
+    case 'went-back':
+    case 'identities-forgotten':
+    case 'no-conditional-writes':
+    case 'shard-quiet':
+      return 'warn';
+    default:
+      return 'info';
+  }
+}
 
 /** A diagnostic as one line for a person; nothing for those that only feed numbers. */
 export function logLine(diagnostic: Diagnostic): string | undefined {
@@ -49,6 +109,7 @@ export function logLine(diagnostic: Diagnostic): string | undefined {
       return `stopping: ${diagnostic.why}`;
     case 'shard-quiet':
       return `${diagnostic.shard}: no progress for ${Math.round(diagnostic.forMs / 1000)} s, ${diagnostic.doing}`;
+    case 'shard-known':
     case 'shard-lag':
     case 'shard-health':
     case 'committed':

@@ -1,21 +1,29 @@
 import type { Diagnostic } from '../diagnostic.ts';
-import type { Ledger } from '../ledger.ts';
+import type { Counts, Ledger } from '../ledger.ts';
 
 export interface StatusOptions {
-  /** Whether it stores minute by minute, so that the next one is worth waiting for. @default true */
-  readonly hasWindows?: boolean;
+  /** How long the windows are in which it stores events, in milliseconds, so that the next one is worth waiting for. @default no windows */
+  readonly windowMs?: number | undefined;
+}
+
+/** How a run stands, in numbers. */
+export interface StatusNumbers extends Counts {
+  readonly inFlightBytes: number;
+  /** Of the shard that is farthest behind. */
+  readonly behindMs: number;
+  readonly waitsForRoom: boolean;
 }
 
 /** How a run stands, in one line: a person sees at a glance that it moves and that nothing is missing. */
 export class Status {
   readonly #ledger: () => Ledger;
-  readonly #hasWindows: boolean;
+  readonly #windowMs: number | undefined;
   readonly #behindMs = new Map<string, number>();
 
   /** @param ledger gives that of the run at work */
-  constructor(ledger: () => Ledger, { hasWindows = true }: StatusOptions = {}) {
+  constructor(ledger: () => Ledger, { windowMs }: StatusOptions = {}) {
     this.#ledger = ledger;
-    this.#hasWindows = hasWindows;
+    this.#windowMs = windowMs;
   }
 
   /** Takes note of what a run reports. */
@@ -24,23 +32,28 @@ export class Status {
     if (diagnostic.type === 'shard-ended') this.#behindMs.delete(diagnostic.shard);
   }
 
-  /** @param nowMs the clock, for the time to the next minute */
+  numbers(): StatusNumbers {
+    const { room } = this.#ledger();
+    const behindMs = Math.max(0, ...this.#behindMs.values());
+    return { ...this.#ledger().counts(), inFlightBytes: room.inFlightBytes, behindMs, waitsForRoom: room.isFull };
+  }
+
+  /** @param nowMs the clock, for the time to the next window */
   line(nowMs: number): string {
-    const { read, stored, dropped, rejected, inFlight } = this.#ledger().counts();
+    const { read, stored, dropped, rejected, inFlight, inFlightBytes, behindMs, waitsForRoom } = this.numbers();
     const { dedupe: repeats = 0, ...others } = dropped;
     const other = Object.values(others).reduce((sum, count) => sum + count, 0);
-    const behindMs = Math.max(0, ...this.#behindMs.values());
-    const mebibytes = this.#ledger().room.inFlightBytes / 2 ** 20;
+    const windowMs = this.#windowMs;
     return [
       `read ${count(read)}`,
       `stored ${count(stored)}`,
       `repeats ${count(repeats)}`,
       ...(other > 0 ? [`dropped ${count(other)}`] : []),
       `rejected ${count(rejected)}`,
-      `in flight ${count(inFlight)} (${mebibytes.toFixed(1)} MiB)`,
+      `in flight ${count(inFlight)} (${(inFlightBytes / 2 ** 20).toFixed(1)} MiB)`,
       `behind ${behindMs < 1000 ? `${behindMs} ms` : `${(behindMs / 1000).toFixed(1)} s`}`,
-      ...(this.#ledger().room.isFull ? ['waits for room'] : []),
-      ...(this.#hasWindows ? [`next minute in ${Math.ceil((60_000 - (nowMs % 60_000)) / 1000)} s`] : []),
+      ...(waitsForRoom ? ['waits for room'] : []),
+      ...(windowMs === undefined ? [] : [`next window in ${Math.ceil((windowMs - (nowMs % windowMs)) / 1000)} s`]),
     ].join('  ');
   }
 }

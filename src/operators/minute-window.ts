@@ -155,6 +155,7 @@ export function minuteWindow<T>({
   const detail = `${inWords(every)}, grace ${graceMs / 1000} s`;
   return named(who, detail, windows([], eventwise), {
     keepsMs: everyMs + graceMs,
+    windowMs: everyMs,
     behind: (before) => windows(before, eventwise),
     behindDeliveries: (before) => windows(before, deliverywise),
   });

@@ -13,6 +13,8 @@ export interface Step {
   readonly detail: string;
   /** How long it may keep an event with nothing amiss, in milliseconds. */
   readonly keepsMs?: number;
+  /** How long its windows are, in milliseconds, where it gathers events by the clock. */
+  readonly windowMs?: number;
   /** What it does with each event, when that is all it does: a run joins it with its neighbours. */
   readonly steps?: EventStepsList;
   /** Makes the same operator with steps in front of it, all in one. */
@@ -26,7 +28,8 @@ export interface Step {
  * Operators without a name (plain RxJS) are watched by the run instead.
  *
  * @param more `keepsMs`: how long it may keep an event with nothing amiss, the length of a window say: a run takes a shard whose events
- * are kept for longer for stalled, @default 0; `steps` and `behind`: how it is joined with its neighbours
+ * are kept for longer for stalled, @default 0; `windowMs`: the length of its windows, for the live line to count down; `steps` and `behind`:
+ * how it is joined with its neighbours
  */
 export function named<A, B>(
   name: string,

@@ -1,14 +1,20 @@
 import { fileURLToPath } from 'node:url';
 import type { Duration } from 'date-fns';
+import { asyncScheduler } from 'rxjs';
 import { durationMs } from '../duration.ts';
 import type { Counts } from '../ledger.ts';
-import { logLine } from '../observe/log.ts';
-import { type Output, Screen } from '../observe/screen.ts';
+import { jsonLog } from '../observe/json-log.ts';
+import { type Entry, entryOf } from '../observe/log.ts';
+import { type ListenAddress, type MetricsServer, startMetricsServer } from '../observe/metrics-server.ts';
+import { RunRecord } from '../observe/run-record.ts';
+import type { Output } from '../observe/screen.ts';
 import { Status } from '../observe/status.ts';
-import { isWindow } from '../operators/minute-window.ts';
+import { textLog } from '../observe/text-log.ts';
+import { stepOf } from '../operators/named.ts';
 import type { Pipeline } from '../pipeline.ts';
 import { after } from './after.ts';
 import { type RunOptions, startRun } from './run.ts';
+import { StartIgnored } from './start-ignored.ts';
 import { summaryOf } from './summary.ts';
 
 export interface AttendOptions extends RunOptions {
@@ -16,6 +22,10 @@ export interface AttendOptions extends RunOptions {
   readonly for?: Duration;
   /** Where messages and the live line go. @default process.stderr */
   readonly output?: Output;
+  /** Messages and a live line for a person, or one JSON object a line for a machine. @default 'text' */
+  readonly log?: 'text' | 'json';
+  /** Where to tell over HTTP how the run is: `/metrics` for Prometheus, `/health` and `/ready`. @default nowhere */
+  readonly metrics?: ListenAddress;
 }
 
 /** The exit code of a process that a second signal ends at once, as shells have it: 128 and the number of SIGINT. */
@@ -42,56 +52,106 @@ export async function attendAll(
   pipelines: readonly Pipeline[],
   options: AttendAllOptions = {},
 ): Promise<readonly (Counts | undefined)[]> {
-  const { output = process.stderr, foot = () => [] } = options;
+  const { output = process.stderr, foot = () => [], scheduler = asyncScheduler } = options;
+  const names = pipelines.map(({ name }) => name);
+  const statuses = new Map<string, Status>();
+  const log = (options.log === 'json' ? jsonLog : textLog)({ output, pipelines: names, statuses, foot });
+
+  const records = pipelines.map((pipeline) => new RunRecord(pipeline));
+  let server: MetricsServer | undefined;
+  try {
+    server = options.metrics && (await startMetricsServer(options.metrics, records, () => scheduler.now()));
+  } catch (error) {
+    log.close();
+    const { message } = error as Error;
+    log.say({ level: 'error', type: 'failed', message: `nothing was started: ${message}`, fields: { error } });
+    return pipelines.map(() => undefined);
+  }
+  if (server) log.say(listening(server));
+
+  const { stop, clear } = stopOnSignals(options.stop);
+  const callOff = options.for && after(durationMs(options.for), () => stop.abort('the time is up'));
+  const ends = await Promise.allSettled(
+    pipelines.map(async (pipeline, i) => {
+      const { name } = pipeline;
+      const record = records[i]!;
+      const ignored = new StartIgnored((shards) => log.say(startIgnored(name, shards)));
+      const running = startRun(pipeline, {
+        ...options,
+        stop: stop.signal,
+        report(diagnostic) {
+          statuses.get(name)?.report(diagnostic);
+          if (server) record.report(diagnostic);
+          if (options.start) ignored.report(diagnostic);
+          const entry = entryOf(name, diagnostic);
+          if (entry) log.say(entry);
+          options.report?.(diagnostic);
+        },
+      });
+      record.follow(() => running.ledger);
+      statuses.set(name, new Status(() => running.ledger, { windowMs: windowMs(pipeline) }));
+      try {
+        const counts = await running.finished;
+        record.end('ended');
+        return counts;
+      } catch (error) {
+        record.end('failed');
+        stop.abort(`${name} has ended`);
+        throw error;
+      } finally {
+        ignored.close();
+      }
+    }),
+  );
+  server?.close();
+  log.close();
+  callOff?.();
+  clear();
+  return ends.map((end, i) => {
+    const pipeline = names[i]!;
+    if (end.status === 'fulfilled')
+      log.ended({ level: 'info', type: 'ended', pipeline, message: summaryOf(end.value), fields: end.value });
+    else {
+      const { reason: error } = end as { readonly reason: unknown };
+      log.failed({ level: 'error', type: 'failed', pipeline, message: causesOf(error), fields: { error } });
+    }
+    return end.status === 'fulfilled' ? end.value : undefined;
+  });
+}
+
+/** A stop that the first signal aborts, or who called; a second signal ends the process. `clear` leaves signals alone again. */
+function stopOnSignals(outer: AbortSignal | undefined): { readonly stop: AbortController; readonly clear: () => void } {
   const stop = new AbortController();
   const onSignal = (signal: NodeJS.Signals): void => {
     if (stop.signal.aborted) process.exit(INTERRUPTED);
     stop.abort(`${signal}; once more ends at once`);
   };
-  const outer = options.stop;
   const onOuterStop = (): void => stop.abort(outer?.reason);
   if (outer?.aborted) onOuterStop();
   outer?.addEventListener('abort', onOuterStop, { once: true });
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
-  const callOff = options.for && after(durationMs(options.for), () => stop.abort('the time is up'));
+  return {
+    stop,
+    clear() {
+      outer?.removeEventListener('abort', onOuterStop);
+      process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
+    },
+  };
+}
 
-  const width = Math.max(...pipelines.map(({ name }) => name.length));
-  const nameOf = ({ name }: Pipeline, after: string): string => (pipelines.length > 1 ? `${name}${after}`.padEnd(width + 2) : '');
-  const lines: (() => string)[] = [];
-  const screen = new Screen(output, () => [...lines.map((line) => line()), ...foot()].join('\n'));
-  const ends = await Promise.allSettled(
-    pipelines.map(async (pipeline) => {
-      let status: Status | undefined;
-      const running = startRun(pipeline, {
-        ...options,
-        stop: stop.signal,
-        report(diagnostic) {
-          status?.report(diagnostic);
-          const message = logLine(diagnostic);
-          if (message) screen.print(nameOf(pipeline, ': ') + message);
-          options.report?.(diagnostic);
-        },
-      });
-      status = new Status(() => running.ledger, { hasWindows: pipeline.operators.some(isWindow) });
-      const line = status.line.bind(status);
-      lines.push(() => nameOf(pipeline, '') + line(Date.now()));
-      try {
-        return await running.finished;
-      } catch (error) {
-        stop.abort(`${pipeline.name} has ended`);
-        throw error;
-      }
-    }),
-  );
-  screen.close();
-  callOff?.();
-  outer?.removeEventListener('abort', onOuterStop);
-  process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
-  return ends.map((end, i) => {
-    if (end.status === 'fulfilled') process.stdout.write(`${nameOf(pipelines[i]!, ': ')}${summaryOf(end.value)}\n`);
-    else output.write(`${pipelines[i]!.name} has ended: ${causesOf(end.reason)}\n`);
-    return end.status === 'fulfilled' ? end.value : undefined;
-  });
+function listening({ url }: MetricsServer): Entry {
+  return { level: 'info', type: 'listening', message: `metrics: ${url}/metrics, ${url}/health, ${url}/ready`, fields: { url } };
+}
+
+function startIgnored(pipeline: string, shards: number): Entry {
+  const who = shards === 1 ? 'one shard goes on where it stands' : `${shards} shards go on where they stand`;
+  const message = `--from is for shards that no sink knows; ${who}`;
+  return { level: 'warn', type: 'start-ignored', pipeline, message, fields: { shards } };
+}
+
+/** How long the first windows of a pipeline are. */
+function windowMs({ operators }: Pipeline): number | undefined {
+  return operators.map((operator) => stepOf(operator)?.windowMs).find((ms) => ms !== undefined);
 }
 
 /** An error and what caused it, outermost first. */

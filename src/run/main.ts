@@ -57,6 +57,9 @@ function optionsOf(common: CommonSettings): AttendOptions {
     ...(common.for && { for: common.for }),
     ...(common['accept-gap'] && { acceptGap: true }),
     ...(common['drain-within'] && { drainWithin: common['drain-within'] }),
+    ...(common['stalled-after'] && { stalledAfter: common['stalled-after'] }),
+    ...(common['metrics-port'] && { metrics: common['metrics-port'] }),
+    ...(common.log && { log: common.log }),
     ...(common['max-in-flight'] && { maxInFlightBytes: common['max-in-flight'] * 2 ** 20 }),
   };
 }

@@ -88,6 +88,7 @@ export class OpenSinks {
     }
     const resume = least(stands.map((stand) => stand ?? first));
     this.#resumed.set(shard, resume);
+    if (known.length > 0 && compareResumes(resume, from) !== 0) this.#report({ type: 'shard-known', shard, resume });
     return resume;
   }
 

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import type { Duration } from 'date-fns';
 import { z } from 'zod';
+import type { ListenAddress } from '../observe/metrics-server.ts';
 import type { Start } from '../sources/source.ts';
 
 /** Settings by the names they have in the environment: `KINESIS_STREAM` there is `--kinesis-stream` on the command line. */
@@ -15,6 +16,12 @@ const COMMON = {
   for: { argument: '<duration>', help: 'stop after so long: 500ms, 40s, 10m, 2h' },
   'accept-gap': { help: 'go on where the stream no longer keeps what may have come behind where the run stands' },
   'drain-within': { argument: '<duration>', help: 'how long a stop may take before it is an error (30s)' },
+  'stalled-after': { argument: '<duration>', help: 'how long a shard may make no progress before it ends the run (10m)' },
+  'metrics-port': {
+    argument: '<[host:]port>',
+    help: 'GET /metrics (Prometheus), /health and /ready there; without a host, on all addresses of the machine (off)',
+  },
+  log: { argument: '<form>', help: 'text for people, or json: an object a line on stderr (text)' },
   'max-in-flight': { argument: '<MiB>', help: 'the most that may be in memory at a time (256)' },
   check: { help: 'check the settings, the types, and that the stream and every store answer; then end' },
   graph: { help: 'print the pipeline as a Mermaid chart; then end' },
@@ -38,11 +45,22 @@ export const duration = z.string().transform((text, context): Duration => {
   return unit === 's' ? { seconds: value } : unit === 'm' ? { minutes: value } : { hours: value };
 });
 
+/** Text to where to listen: `9464`, `127.0.0.1:9464`, `[::1]:9464`. */
+const listenAddress = z.string().transform((text, context): ListenAddress => {
+  const [, bracketed, plain, port] = /^(?:(?:\[([\da-f:.]+)\]|([\w.-]+)):)?(\d{1,5})$/i.exec(text) ?? [];
+  if (port === undefined || Number(port) > 65_535) return refuse(context, 'a port such as 9464 or 127.0.0.1:9464', text);
+  const host = bracketed ?? plain;
+  return { port: Number(port), ...(host !== undefined && { host }) };
+});
+
 const common = z.object({
   from: start.optional(),
   for: duration.optional(),
   'accept-gap': z.boolean().optional(),
   'drain-within': duration.optional(),
+  'stalled-after': duration.optional(),
+  'metrics-port': listenAddress.optional(),
+  log: z.enum(['text', 'json'], 'expected text or json').optional(),
   'max-in-flight': z.coerce.number('a number of MiB above 0').positive('a number of MiB above 0').optional(),
   check: z.boolean().default(false),
   graph: z.boolean().default(false),

@@ -5,6 +5,9 @@ import { ShardProgress, type Standstill, nameOf } from './shard-progress.ts';
 /** How often shards are looked at. */
 export const LOOK_EVERY_MS = 10_000;
 
+/** For how long a shard has made no progress, and what it is doing. */
+type Quiet = NonNullable<(Diagnostic & { readonly type: 'shard-health' })['quiet']>;
+
 /** In how many steps of the limit a shard that stands still is told of. */
 const TOLD_TIMES = 4;
 
@@ -102,21 +105,34 @@ export class ShardWatch {
       const standstills = progress.look(inFlight, ledger.checkpoint(shard), sinks, keepsMs, nowMs);
       const { behindMs, readAtMs, settledAtMs } = progress;
       const { count, sizeBytes, waitsForRoom } = inFlight;
-      report({ type: 'shard-health', shard, behindMs, readAtMs, settledAtMs, inFlight: count, sizeBytes, waitsForRoom });
-      this.#judge(shard, standstills, nowMs);
+      const quiet = this.#quiet(standstills, nowMs);
+      report({ type: 'shard-health', shard, behindMs, readAtMs, settledAtMs, inFlight: count, sizeBytes, waitsForRoom, quiet });
+      this.#judge(shard, standstills, quiet, nowMs);
       if (progress.hasEnded && count === 0) this.#shards.delete(shard);
     }
   }
 
-  #judge(shard: string, standstills: readonly Standstill[], nowMs: number): void {
-    const { limitMs, report, fail } = this.#options;
-    const lasting = (sinceMs: number): number => nowMs - Math.max(sinceMs, this.#awakeSinceMs);
-    const dead = standstills.find(({ heardAtMs }) => lasting(heardAtMs) >= limitMs);
-    if (dead) return fail(new StalledError(shard, lasting(dead.heardAtMs), dead.doing, limitMs));
+  /** The longest standstill of a shard, once it is worth telling of. */
+  #quiet(standstills: readonly Standstill[], nowMs: number): Quiet | undefined {
     const [longest] = standstills.toSorted((a, b) => a.sinceMs - b.sinceMs);
-    const forMs = longest ? Math.max(0, lasting(longest.sinceMs)) : 0;
-    const times = Math.floor((forMs / limitMs) * TOLD_TIMES);
-    if (longest && times > (this.#told.get(shard) ?? 0)) report({ type: 'shard-quiet', shard, forMs, doing: longest.doing });
+    const forMs = longest ? this.#lasting(longest.sinceMs, nowMs) : 0;
+    return longest && this.#timesToTell(forMs) > 0 ? { forMs, doing: longest.doing } : undefined;
+  }
+
+  #judge(shard: string, standstills: readonly Standstill[], quiet: Quiet | undefined, nowMs: number): void {
+    const { limitMs, report, fail } = this.#options;
+    const dead = standstills.find(({ heardAtMs }) => this.#lasting(heardAtMs, nowMs) >= limitMs);
+    if (dead) return fail(new StalledError(shard, this.#lasting(dead.heardAtMs, nowMs), dead.doing, limitMs));
+    const times = quiet ? this.#timesToTell(quiet.forMs) : 0;
+    if (quiet && times > (this.#told.get(shard) ?? 0)) report({ type: 'shard-quiet', shard, ...quiet });
     this.#told.set(shard, times);
+  }
+
+  #timesToTell(forMs: number): number {
+    return Math.floor((forMs / this.#options.limitMs) * TOLD_TIMES);
+  }
+
+  #lasting(sinceMs: number, nowMs: number): number {
+    return nowMs - Math.max(sinceMs, this.#awakeSinceMs);
   }
 }

@@ -1,8 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Ledger } from '../../src/ledger.ts';
-import { logLine } from '../../src/observe/log.ts';
+import { jsonLine, jsonLog } from '../../src/observe/json-log.ts';
+import { entryOf, logLine } from '../../src/observe/log.ts';
 import { Screen } from '../../src/observe/screen.ts';
 import { Status } from '../../src/observe/status.ts';
+import type { Resume } from '../../src/position.ts';
 import { deliver } from '../../src/testing/deliver.ts';
 
 const recorder = (isTTY: boolean) => {
@@ -22,18 +24,19 @@ const seenIn = ({ written }: { readonly written: readonly string[] }): string =>
 describe('status', () => {
   it('says in one line how a run stands', () => {
     const ledger = new Ledger();
-    const status = new Status(() => ledger);
+    const status = new Status(() => ledger, { windowMs: 60_000 });
     const { events } = deliver(['stored', 'repeat'], ledger);
     events[1]!.drop('dedupe');
     status.report({ type: 'shard-lag', shard: 'a', behindMs: 1500, readAtMs: 0 });
     status.report({ type: 'shard-lag', shard: 'b', behindMs: 20, readAtMs: 0 });
     expect(status.line(50_000)).toBe(
-      'read 2  stored 0  repeats 0  rejected 0  in flight 2 (0.0 MiB)  behind 1.5 s  next minute in 10 s',
+      'read 2  stored 0  repeats 0  rejected 0  in flight 2 (0.0 MiB)  behind 1.5 s  next window in 10 s',
     );
     status.report({ type: 'shard-ended', shard: 'a' });
     void ledger.room.reserve(ledger.room.maxInFlightBytes);
-    expect(status.line(60_000)).toContain('behind 20 ms  waits for room  next minute in 60 s');
-    expect(new Status(() => ledger, { hasWindows: false }).line(60_000)).toMatch(/behind 0 ms  waits for room$/);
+    expect(status.line(60_000)).toContain('behind 20 ms  waits for room  next window in 60 s');
+    expect(new Status(() => ledger, { windowMs: 10_000 }).line(63_000)).toMatch(/next window in 7 s$/);
+    expect(new Status(() => ledger).line(60_000)).toMatch(/behind 0 ms  waits for room$/);
   });
 });
 
@@ -44,6 +47,63 @@ describe('log', () => {
       'a: no progress for 150 s, waiting for room',
     );
     expect(logLine({ type: 'shard-lag', shard: 'a', behindMs: 0, readAtMs: 0 })).toBeUndefined();
+  });
+});
+
+describe('a log for machines', () => {
+  beforeEach(() => void vi.useFakeTimers({ now: Date.UTC(2026, 10, 22, 9) }));
+  afterEach(() => void vi.useRealTimers());
+
+  it('says one object a line: what happened, in fields and in words', () => {
+    const cause = Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' });
+    const error = Object.assign(new TypeError('lost\n"it"', { cause }), { socket: { circle: {} } });
+    error.socket.circle = error.socket;
+    const line = jsonLine(entryOf('p', { type: 'sink-retry', sink: 'copy', attempt: 2, delayMs: 80.4, error })!, Date.now());
+    expect(line).not.toContain('\n');
+    expect(JSON.parse(line)).toEqual({
+      time: '2026-11-22T09:00:00.000Z',
+      level: 'warn',
+      pipeline: 'p',
+      type: 'sink-retry',
+      message: 'copy: try 2 failed, again in 80 ms: TypeError: lost\n"it"',
+      sink: 'copy',
+      attempt: 2,
+      delayMs: 80.4,
+      error: {
+        name: 'TypeError',
+        message: 'lost\n"it"',
+        cause: { name: 'Error', message: 'read ECONNRESET', code: 'ECONNRESET' },
+      },
+    });
+  });
+
+  it('writes places in a shard as stores keep them', () => {
+    const resumeOf = (resume: Resume): unknown =>
+      JSON.parse(jsonLine(entryOf('p', { type: 'shard-started', shard: 's', resume })!, 0)).resume;
+    expect(resumeOf({ shard: 's', sequence: '7', subSequence: 1 })).toBe('7:1');
+    expect(resumeOf(new Date(0))).toBe('@1970-01-01T00:00:00.000Z');
+    expect(resumeOf('TRIM_HORIZON')).toBe('TRIM_HORIZON');
+  });
+
+  it('says every ten seconds how each run stands', () => {
+    const output = recorder(true);
+    const ledger = new Ledger();
+    const { delivery } = deliver(['one'], ledger);
+    const log = jsonLog({ output, pipelines: ['p'], statuses: new Map([['p', new Status(() => ledger)]]) });
+    vi.advanceTimersByTime(10_000);
+    log.close();
+    vi.advanceTimersByTime(60_000);
+    expect(output.written.map((line) => JSON.parse(line))).toEqual([
+      expect.objectContaining({
+        time: '2026-11-22T09:00:10.000Z',
+        type: 'status',
+        pipeline: 'p',
+        read: 1,
+        inFlight: 1,
+        behindMs: 0,
+      }),
+    ]);
+    delivery.letGo();
   });
 });
 
@@ -70,13 +130,16 @@ describe('screen', () => {
     expect(seenIn(output)).toBe(`<clear>${both}<up 1, clear>hello\n<clear>${both}<up 1, clear>`);
   });
 
-  it('prints plain lines where there is no terminal', () => {
+  it('prints plain lines with the time where there is no terminal', () => {
+    vi.setSystemTime('2026-11-22T09:00:00Z');
     const output = recorder(false);
-    const screen = new Screen(output, () => 'a line that is too long');
+    const screen = new Screen(output, () => 'a line that is too long\nanother');
     screen.print('hello');
     vi.advanceTimersByTime(10_000);
     screen.close();
     vi.advanceTimersByTime(60_000);
-    expect(output.written.join('')).toBe('hello\na line that is too long\n');
+    expect(output.written.join('')).toBe(
+      '2026-11-22T09:00:00.000Z hello\n2026-11-22T09:00:10.000Z a line that is too long\n2026-11-22T09:00:10.000Z another\n',
+    );
   });
 });

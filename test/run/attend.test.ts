@@ -22,7 +22,8 @@ function attended(parts: readonly Part[], stop?: AbortSignal) {
     parts.map(({ declared }) => declared),
     { output: { write: (text: string) => written.push(text) > 0 }, ...(stop && { stop }) },
   );
-  return { ended, text: () => written.join('') };
+  // Where there is no terminal, each message has the time.
+  return { ended, text: () => written.join('').replaceAll(/^\d{4}-\S+Z /gm, '') };
 }
 
 describe('pipelines side by side', () => {

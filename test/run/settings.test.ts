@@ -37,6 +37,27 @@ describe('settings', () => {
     expect(common['accept-gap']).toBe(true);
   });
 
+  it('say how long a shard may make no progress', () => {
+    const { common } = readSettings(shape, ['--stalled-after', '3m'], { KINESIS_STREAM: 'shop' });
+    expect(common['stalled-after']).toEqual({ minutes: 3 });
+    expect(problemsOf(['--stalled-after', 'never'])).toContain('--stalled-after: expected a duration such as 500ms');
+  });
+
+  it('say whether the log is for people or machines', () => {
+    expect(readSettings(shape, ['--log', 'json'], { KINESIS_STREAM: 'shop' }).common.log).toBe('json');
+    expect(problemsOf(['--log', 'xml'])).toContain('--log: expected text or json');
+  });
+
+  it('say where to tell metrics', () => {
+    const metricsPort = (text: string): unknown =>
+      readSettings(shape, ['--metrics-port', text], { KINESIS_STREAM: 'shop' }).common['metrics-port'];
+    expect(metricsPort('9464')).toEqual({ port: 9464 });
+    expect(metricsPort('127.0.0.1:0')).toEqual({ host: '127.0.0.1', port: 0 });
+    expect(metricsPort('[::1]:9464')).toEqual({ host: '::1', port: 9464 });
+    for (const wrong of ['65536', 'localhost', '::1:9464', 'tcp://10.0.0.1:9464', ''])
+      expect(problemsOf([`--metrics-port=${wrong}`])).toContain('--metrics-port: expected a port such as 9464 or 127.0.0.1:9464');
+  });
+
   it('take an empty variable for one that is not set', () => {
     expect(problemsOf([], { KINESIS_STREAM: '' })).toContain('KINESIS_STREAM (--kinesis-stream): expected a value, got none');
   });

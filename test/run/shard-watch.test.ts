@@ -73,7 +73,7 @@ describe('a watch over shards', () => {
     first.release();
     watched.pass(1 / 3);
     const health = watched.told.filter(({ type }) => type === 'shard-health');
-    const common = { type: 'shard-health', shard: 's', behindMs: 7, readAtMs: 0, waitsForRoom: false };
+    const common = { type: 'shard-health', shard: 's', behindMs: 7, readAtMs: 0, waitsForRoom: false, quiet: undefined };
     expect(health).toEqual([
       { ...common, settledAtMs: 10_000, inFlight: 5, sizeBytes: 500 },
       { ...common, settledAtMs: 20_000, inFlight: 3, sizeBytes: 300 },
@@ -90,6 +90,10 @@ describe('a watch over shards', () => {
     expect(watched.failure!.message).toBe(
       'run: expected progress in s within 600 s, and for 600 s it has been trying again (3) after Down: is down',
     );
+    const quiet = watched.told.flatMap((one) => (one.type === 'shard-health' ? [one.quiet] : []));
+    expect(quiet.slice(0, 14)).toEqual(Array.from({ length: 14 }, () => undefined));
+    expect(quiet[14]).toEqual({ forMs: 2.5 * MINUTE_MS, doing: 'waiting for an answer of the stream' });
+    expect(quiet.at(-1)).toEqual({ forMs: 10 * MINUTE_MS, doing: 'trying again (3) after Down: is down' });
     expect(watched.quiet).toEqual([
       [2.5, 'waiting for an answer of the stream'],
       [5, 'trying again (3) after Down: is down'],

@@ -1,0 +1,89 @@
+import { once } from 'node:events';
+import { type IncomingMessage, type ServerResponse, createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { healthOf, isReady } from './health.ts';
+import { metricsText } from './metrics.ts';
+import { PROMETHEUS_CONTENT_TYPE } from './prometheus.ts';
+import type { RunRecord } from './run-record.ts';
+
+/** Where to listen. */
+export interface ListenAddress {
+  /** 0 for any that is free. */
+  readonly port: number;
+  /** @default all addresses of the machine */
+  readonly host?: string | undefined;
+}
+
+export interface MetricsServer {
+  /** Where a person finds it: `http://127.0.0.1:9464`. */
+  readonly url: string;
+  close(): void;
+}
+
+/**
+ * Tells over HTTP how runs are: `/metrics` for Prometheus; `/health`, 503 when a shard has been quiet for too long or a run has failed; `/ready`,
+ * 503 before the first shard of each run is read, and once it stops. Everything is looked up when somebody asks. It keeps no process alive.
+ *
+ * @param now the clock of the runs
+ * @throws {Error} when it cannot listen there
+ */
+export async function startMetricsServer(
+  { port, host }: ListenAddress,
+  records: readonly RunRecord[],
+  now: () => number,
+): Promise<MetricsServer> {
+  const server = createServer((request, response) => send(request, response, answerTo(request, records, now)));
+  server.unref();
+  server.on('connection', (socket) => socket.unref());
+  try {
+    server.listen(port, host);
+    await once(server, 'listening');
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const where = host === undefined ? `port ${port}` : `${inUrl(host)}:${port}`;
+    const why = code === 'EADDRINUSE' ? 'another process listens there (EADDRINUSE)' : message;
+    throw new Error(`metrics: expected to listen on ${where}, and ${why}`, { cause: error });
+  }
+  const bound = (server.address() as AddressInfo).port;
+  return {
+    url: `http://${inUrl(host ?? 'localhost')}:${bound}`,
+    close() {
+      server.close();
+      server.closeAllConnections();
+    },
+  };
+}
+
+interface Answer {
+  readonly status: number;
+  readonly type: string;
+  readonly text: string;
+}
+
+function answerTo({ method, url = '/' }: IncomingMessage, records: readonly RunRecord[], now: () => number): Answer {
+  if (method !== 'GET' && method !== 'HEAD') return { status: 405, type: TEXT, text: `${EXPECTED}, got ${method}\n` };
+  const path = url.split('?')[0]!;
+  if (path === '/metrics') return { status: 200, type: PROMETHEUS_CONTENT_TYPE, text: metricsText(records) };
+  const health = healthOf(records, now());
+  if (path === '/health') return jsonAnswer(health.status === 'ok', health);
+  const pipelines = health.pipelines.map(({ name, status }) => ({ name, status }));
+  if (path === '/ready') return jsonAnswer(isReady(health), { ready: isReady(health), pipelines });
+  return { status: 404, type: TEXT, text: `${EXPECTED}, got ${path}\n` };
+}
+
+const TEXT = 'text/plain; charset=utf-8';
+const EXPECTED = 'expected GET /metrics, /health or /ready';
+
+function jsonAnswer(isGood: boolean, body: object): Answer {
+  return { status: isGood ? 200 : 503, type: 'application/json', text: `${JSON.stringify(body)}\n` };
+}
+
+function send({ method }: IncomingMessage, response: ServerResponse, { status, type, text }: Answer): void {
+  const length = Buffer.byteLength(text);
+  response.writeHead(status, { 'content-type': type, 'content-length': length, 'cache-control': 'no-store' });
+  response.end(method === 'HEAD' ? undefined : text);
+}
+
+function inUrl(host: string): string {
+  return host.includes(':') ? `[${host}]` : host;
+}

@@ -1,0 +1,189 @@
+import type { Diagnostic } from '../diagnostic.ts';
+import type { RejectReason } from '../event.ts';
+import type { InFlight, Ledger } from '../ledger.ts';
+import type { Pipeline } from '../pipeline.ts';
+import { Histogram } from './histogram.ts';
+import { type Totals, TotalCounts } from './total-counts.ts';
+
+/** In seconds: from a Redis nearby to a window of a minute that is loaded into a slow database, with tries again. */
+const COMMIT_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+
+/** Codes of rejects may be the names of a user's own errors: so many are told apart, the rest is `other`. */
+const MOST_REJECT_CODES = 1000;
+
+/** What was heard of a shard that is read. All times are by the run's clock. */
+interface ShardRecord {
+  /** How far reading is behind the newest record. */
+  behindMs?: number;
+  lastReadAtMs?: number;
+  lastSettledAtMs?: number | undefined;
+  quiet?: { readonly forMs: number; readonly doing: string } | undefined;
+  hasEnded?: boolean;
+}
+
+/** How a shard is right now. */
+export interface ShardNow extends Readonly<ShardRecord> {
+  /** How many of its events are in flight. */
+  readonly inFlight: number;
+  readonly waitsForRoom: boolean;
+}
+
+interface SinkRecord {
+  events: number;
+  bytes: number;
+  retries: number;
+  readonly commitSeconds: Histogram;
+}
+
+/** How far a run has come. */
+export type RunStage = 'starting' | 'running' | 'going back' | 'stopping' | 'ended' | 'failed';
+
+/**
+ * What a pipeline's run has told so far: what metrics and health are made of, when somebody asks. It is told nothing that the run would not
+ * tell anyway; all else it looks up in the ledger then.
+ */
+export class RunRecord {
+  readonly pipeline: string;
+  readonly sinks: Map<string, SinkRecord>;
+  /** By shard; `all shards` for calls that concern all of them. */
+  readonly sourceRetries = new Map<string, number>();
+  /** By step, then by code. */
+  readonly rejects = new Map<string, Map<string, number>>();
+  lookupRetries = 0;
+  wentBack = 0;
+  #stage: RunStage = 'starting';
+  #ledger: () => Ledger | undefined = () => undefined;
+  #rejectCodes = 0;
+  readonly #shards = new Map<string, ShardRecord>();
+  readonly #totals = new TotalCounts();
+
+  constructor({ name, sinks, rejectsSink }: Pick<Pipeline, 'name' | 'sinks' | 'rejectsSink'>) {
+    this.pipeline = name;
+    // From the start, with zeros: the first failure would else be no increase of anything.
+    this.sinks = new Map([...sinks, ...(rejectsSink ? [rejectsSink] : [])].map((sink) => [sink.name, newSink()]));
+  }
+
+  /** Says where the ledger of the run at work is found. */
+  follow(ledger: () => Ledger): void {
+    this.#ledger = ledger;
+  }
+
+  /** Takes note of how the run has ended. */
+  end(stage: 'ended' | 'failed'): void {
+    this.#stage = stage;
+    this.#shards.clear();
+  }
+
+  /** The ledger of the run at work; nothing between two of them. */
+  get ledger(): Ledger | undefined {
+    const ledger = this.#ledger();
+    return ledger && !this.#totals.hasEnded(ledger) ? ledger : undefined;
+  }
+
+  get stage(): RunStage {
+    // A source of one's own need not tell of its shards.
+    const waits = this.#stage === 'starting' || this.#stage === 'going back';
+    return waits && (this.ledger?.counts().read ?? 0) > 0 ? 'running' : this.#stage;
+  }
+
+  totals(): Totals {
+    return this.#totals.with(this.#ledger());
+  }
+
+  /** The shards that are read or have something in flight, with what that is. */
+  *shards(): Iterable<readonly [shard: string, now: ShardNow]> {
+    const { ledger } = this;
+    for (const [shard, record] of this.#shards) {
+      const { count, waitsForRoom } = ledger?.inFlight(shard) ?? NOTHING;
+      if (record.hasEnded && count === 0) this.#forget(shard);
+      else yield [shard, { ...record, inFlight: count, waitsForRoom }];
+    }
+  }
+
+  /** Takes note of what the run reports. */
+  report(diagnostic: Diagnostic): void {
+    switch (diagnostic.type) {
+      case 'shard-started':
+        this.#shards.set(diagnostic.shard, {});
+        add(this.sourceRetries, diagnostic.shard, 0);
+        if (this.#stage !== 'stopping') this.#stage = 'running';
+        break;
+      case 'shard-lag':
+        this.#note(diagnostic.shard, { behindMs: diagnostic.behindMs, lastReadAtMs: diagnostic.readAtMs });
+        break;
+      case 'shard-health':
+        this.#note(diagnostic.shard, { lastSettledAtMs: diagnostic.settledAtMs, quiet: diagnostic.quiet });
+        break;
+      case 'shard-ended':
+        this.#note(diagnostic.shard, { hasEnded: true });
+        break;
+      case 'committed':
+        this.#commit(diagnostic);
+        break;
+      case 'sink-retry':
+        this.#sink(diagnostic.sink).retries++;
+        break;
+      case 'source-retry':
+        add(this.sourceRetries, diagnostic.shard, 1);
+        break;
+      case 'lookup-retry':
+        this.lookupRetries++;
+        break;
+      case 'rejected':
+        this.#reject(diagnostic.why);
+        break;
+      case 'went-back':
+        this.wentBack++;
+        this.#stage = 'going back';
+        this.#shards.clear();
+        this.#totals.end(this.#ledger(), diagnostic.counts);
+        break;
+      case 'stopping':
+        this.#stage = 'stopping';
+        break;
+    }
+  }
+
+  #note(shard: string, heard: ShardRecord): void {
+    const record = this.#shards.get(shard);
+    if (record) Object.assign(record, heard);
+  }
+
+  #commit({ sink: name, count, sizeBytes, ms }: Diagnostic & { readonly type: 'committed' }): void {
+    // Without events it has only moved positions on.
+    if (count === 0) return;
+    const sink = this.#sink(name);
+    sink.events += count;
+    sink.bytes += sizeBytes;
+    sink.commitSeconds.observe(ms / 1000);
+  }
+
+  #reject({ step, code }: RejectReason): void {
+    let codes = this.rejects.get(step);
+    if (!codes) this.rejects.set(step, (codes = new Map()));
+    const isNew = !codes.has(code);
+    add(codes, isNew && this.#rejectCodes >= MOST_REJECT_CODES ? 'other' : code, 1);
+    if (isNew) this.#rejectCodes++;
+  }
+
+  #sink(name: string): SinkRecord {
+    let sink = this.sinks.get(name);
+    if (!sink) this.sinks.set(name, (sink = newSink()));
+    return sink;
+  }
+
+  #forget(shard: string): void {
+    this.#shards.delete(shard);
+    this.sourceRetries.delete(shard);
+  }
+}
+
+const NOTHING: InFlight = { count: 0, sizeBytes: 0, readAtMs: [], waitsForRoom: false };
+
+function newSink(): SinkRecord {
+  return { events: 0, bytes: 0, retries: 0, commitSeconds: new Histogram(COMMIT_SECONDS) };
+}
+
+function add(counts: Map<string, number>, key: string, more: number): void {
+  counts.set(key, (counts.get(key) ?? 0) + more);
+}

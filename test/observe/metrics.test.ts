@@ -1,0 +1,237 @@
+import { describe, expect, it } from 'vitest';
+import { Ledger } from '../../src/ledger.ts';
+import { healthOf, isReady } from '../../src/observe/health.ts';
+import { Histogram } from '../../src/observe/histogram.ts';
+import { METRICS } from '../../src/observe/metric-list.ts';
+import { metricsText } from '../../src/observe/metrics.ts';
+import { type Metric, prometheusText } from '../../src/observe/prometheus.ts';
+import { RunRecord } from '../../src/observe/run-record.ts';
+import { deliver } from '../../src/testing/deliver.ts';
+import { memorySink } from '../../src/testing/memory-sink.ts';
+import { parsePrometheus } from '../support/prometheus.ts';
+
+const gauge = (samples: Metric['samples'], help = 'How it is.'): Metric => ({
+  name: 'it',
+  type: 'gauge',
+  labels: [],
+  help,
+  samples,
+});
+const why = (step: string, code: string) => ({ step, code, reason: 'wrong' });
+const position = { shard: 'a', sequence: '1', subSequence: 0 };
+
+/** A record of a run with a ledger of its own, and what its series are worth. */
+function recorded(...sinks: string[]) {
+  const record = new RunRecord({ name: 'p', sinks: sinks.map((name) => memorySink(name)), rejectsSink: undefined });
+  let ledger = new Ledger();
+  record.follow(() => ledger);
+  return {
+    record,
+    ledger,
+    beginAnew: (): void => void (ledger = new Ledger()),
+    values: (): Record<string, number> => {
+      const series = [...parsePrometheus(metricsText([record])).values()].flatMap((metric) => [...metric.series]);
+      return Object.fromEntries(series.map(([key, { value }]) => [key, value]));
+    },
+  };
+}
+
+describe('the Prometheus text format', () => {
+  it('has a HELP and a TYPE line before the values of each metric', () => {
+    const samples = [
+      { labels: {}, value: 1.5 },
+      { labels: { a: 'x', b: 'y' }, value: 1e21 },
+    ];
+    expect(prometheusText([gauge(samples)])).toBe('# HELP it How it is.\n# TYPE it gauge\nit 1.5\nit{a="x",b="y"} 1e+21\n');
+  });
+
+  it('escapes what labels and help may not hold', () => {
+    const nasty = 'a"b\\c\nd}, {e\\n';
+    const text = prometheusText([gauge([{ labels: { label: nasty }, value: 1 }], 'one\\two\nthree "four"')]);
+    expect(text.split('\n')).toHaveLength(4);
+    expect(text).toContain('it{label="a\\"b\\\\c\\nd}, {e\\\\n"} 1\n');
+    const { help, series } = parsePrometheus(text).get('it')!;
+    expect(help).toBe('one\\two\nthree "four"');
+    expect([...series.values()]).toEqual([{ name: 'it', labels: { label: nasty }, value: 1 }]);
+  });
+
+  it('says nothing of a metric without a value', () => {
+    expect(prometheusText([gauge([])])).toBe('');
+  });
+
+  it('counts values into buckets that hold those below', () => {
+    const histogram = new Histogram([0.1, 1]);
+    for (const value of [0.05, 0.1, 0.5, 7]) histogram.observe(value);
+    const samples = histogram.samples({ sink: 's' });
+    const text = prometheusText([{ name: 'it_seconds', type: 'histogram', labels: ['sink'], help: 'How long.', samples }]);
+    expect(text.split('\n').slice(2)).toEqual([
+      'it_seconds_bucket{sink="s",le="0.1"} 2',
+      'it_seconds_bucket{sink="s",le="1"} 3',
+      'it_seconds_bucket{sink="s",le="+Inf"} 4',
+      'it_seconds_sum{sink="s"} 7.65',
+      'it_seconds_count{sink="s"} 4',
+      '',
+    ]);
+    expect(parsePrometheus(text).size).toBe(1);
+  });
+});
+
+describe('metrics', () => {
+  it('are those of the list, with its types and labels, in base units', () => {
+    const { record, values } = recorded('memory');
+    record.report({ type: 'shard-started', shard: 'a', resume: 'TRIM_HORIZON' });
+    record.report({ type: 'shard-lag', shard: 'a', behindMs: 1500, readAtMs: 2500 });
+    record.report({ type: 'rejected', position, why: why('decode', 'c') });
+    const health = { behindMs: 1500, readAtMs: 2500, inFlight: 0, sizeBytes: 0, waitsForRoom: false, quiet: undefined };
+    record.report({ type: 'shard-health', shard: 'a', settledAtMs: 2000, ...health });
+    const metrics = parsePrometheus(metricsText([record]));
+    expect([...metrics.keys()]).toEqual(Object.keys(METRICS));
+    for (const [name, { type, labels }] of Object.entries(METRICS)) {
+      const read = metrics.get(name)!;
+      expect(read.type, name).toBe(type);
+      for (const series of read.series.values())
+        expect(
+          Object.keys(series.labels).filter((label) => label !== 'le'),
+          name,
+        ).toEqual(labels);
+    }
+    expect(values()).toMatchObject({
+      'millrace_shard_behind_seconds{pipeline="p",shard="a"}': 1.5,
+      'millrace_shard_last_read_timestamp_seconds{pipeline="p",shard="a"}': 2.5,
+      'millrace_shard_last_settled_timestamp_seconds{pipeline="p",shard="a"}': 2,
+    });
+  });
+
+  it('begin at zero for every sink, and count what each of them does', () => {
+    const { record, values } = recorded('one', 'other');
+    const [one, other] = ['{pipeline="p",sink="one"}', '{pipeline="p",sink="other"}'];
+    expect(values()).toMatchObject({
+      [`millrace_sink_retries_total${other}`]: 0,
+      [`millrace_sink_commit_seconds_count${other}`]: 0,
+    });
+    record.report({ type: 'committed', sink: 'one', count: 3, sizeBytes: 30, ms: 250, positions: new Map() });
+    // It has only moved positions on.
+    record.report({ type: 'committed', sink: 'one', count: 0, sizeBytes: 0, ms: 250, positions: new Map() });
+    record.report({ type: 'sink-retry', sink: 'one', attempt: 1, delayMs: 1, error: 'x' });
+    record.report({ type: 'source-retry', shard: 'all shards', attempt: 1, delayMs: 1, error: 'x' });
+    record.report({ type: 'lookup-retry', attempt: 1, delayMs: 1, error: 'x' });
+    expect(values()).toMatchObject({
+      [`millrace_sink_events_total${one}`]: 3,
+      [`millrace_sink_bytes_total${one}`]: 30,
+      [`millrace_sink_commit_seconds_count${one}`]: 1,
+      [`millrace_sink_commit_seconds_sum${one}`]: 0.25,
+      [`millrace_sink_retries_total${one}`]: 1,
+      [`millrace_sink_events_total${other}`]: 0,
+      'millrace_source_retries_total{pipeline="p",shard="all shards"}': 1,
+      'millrace_lookup_retries_total{pipeline="p"}': 1,
+    });
+  });
+
+  it('add up, and never go down, when a run goes back with a store', () => {
+    const { record, values, ledger, beginAnew } = recorded('memory');
+    const sums = (): Record<string, number> => {
+      const now = values();
+      const of = (name: string): number => now[`millrace_events_${name}{pipeline="p"}`]!;
+      const steps = Object.entries(now).filter(([name]) => name.startsWith('millrace_events_dropped_total'));
+      const dropped = steps.reduce((sum, [, count]) => sum + count, 0);
+      const [read, abandoned, inFlight] = [of('read_total'), of('abandoned_total'), of('in_flight')];
+      expect(read).toBe(of('stored_total') + dropped + of('rejected_total') + abandoned + inFlight);
+      return { read, dropped, abandoned, inFlight };
+    };
+    const { events, delivery } = deliver(['a repeat', 'filtered'], ledger);
+    events[0]!.drop('dedupe');
+    delivery.letGo();
+    const kept = deliver([{ sequence: 3, raw: 'kept' }], ledger);
+    expect(sums()).toEqual({ read: 3, dropped: 2, abandoned: 0, inFlight: 1 });
+    record.report({ type: 'went-back', error: new Error('forgot'), counts: ledger.counts() });
+    // The run that begins anew waits a moment; what is left of the old one counts no more.
+    expect(sums()).toEqual({ read: 3, dropped: 2, abandoned: 1, inFlight: 0 });
+    kept.delivery.letGo();
+    expect(sums()).toEqual({ read: 3, dropped: 2, abandoned: 1, inFlight: 0 });
+    beginAnew();
+    expect(sums()).toEqual({ read: 3, dropped: 2, abandoned: 1, inFlight: 0 });
+    expect(values()['millrace_went_back_total{pipeline="p"}']).toBe(1);
+  });
+
+  it('forget a shard once it was read to its end and all of it is settled', () => {
+    const { record, values, ledger } = recorded('memory');
+    record.report({ type: 'shard-started', shard: 'shard-1', resume: 'TRIM_HORIZON' });
+    record.report({ type: 'source-retry', shard: 'shard-1', attempt: 1, delayMs: 1, error: 'x' });
+    const { delivery } = deliver(['one'], ledger);
+    record.report({ type: 'shard-ended', shard: 'shard-1' });
+    expect(values()['millrace_shard_events_in_flight{pipeline="p",shard="shard-1"}']).toBe(1);
+    delivery.letGo();
+    expect(Object.keys(values()).filter((name) => name.includes('shard-1'))).toEqual([]);
+  });
+
+  it('tell codes of rejects apart, up to a limit', () => {
+    const { record, values } = recorded('memory');
+    for (let i = 0; i < 1010; i++) record.report({ type: 'rejected', position, why: why('step', `code ${i}`) });
+    record.report({ type: 'rejected', position, why: why('step', 'code 3') });
+    const rejects = Object.entries(values()).filter(([name]) => name.startsWith('millrace_rejects_total'));
+    expect(rejects).toHaveLength(1001);
+    expect(Object.fromEntries(rejects)).toMatchObject({
+      'millrace_rejects_total{pipeline="p",step="step",code="code 3"}': 2,
+      'millrace_rejects_total{pipeline="p",step="step",code="other"}': 10,
+    });
+  });
+});
+
+describe('health', () => {
+  const looked = { type: 'shard-health', shard: 's', behindMs: 0, readAtMs: 0, settledAtMs: 4000 } as const;
+  const still = { inFlight: 0, sizeBytes: 0, waitsForRoom: false } as const;
+
+  it('goes by the worst of the runs', () => {
+    const [a, b] = [recorded('memory').record, recorded('memory').record];
+    const told = (): unknown[] => {
+      const health = healthOf([a, b], 10_000);
+      return [health.status, ...health.pipelines.map(({ status }) => status), isReady(health)];
+    };
+    expect(told()).toEqual(['ok', 'starting', 'starting', false]);
+    for (const record of [a, b]) record.report({ type: 'shard-started', shard: 's', resume: 'TRIM_HORIZON' });
+    expect(told()).toEqual(['ok', 'running', 'running', true]);
+    b.report({ ...looked, ...still, quiet: { forMs: 150_000, doing: 'waiting for the sinks' } });
+    expect(told()).toEqual(['quiet', 'running', 'quiet', false]);
+    b.report({ ...looked, ...still, quiet: undefined });
+    expect(told()).toEqual(['ok', 'running', 'running', true]);
+    a.end('ended');
+    expect(told()).toEqual(['ok', 'ended', 'running', true]);
+    b.report({ type: 'stopping', why: 'enough' });
+    expect(told()).toEqual(['ok', 'ended', 'stopping', false]);
+    b.end('ended');
+    expect(told()).toEqual(['ended', 'ended', 'ended', false]);
+    b.end('failed');
+    expect(told()).toEqual(['failed', 'ended', 'failed', false]);
+  });
+
+  it('says of a shard what it is doing, and how long ago it moved', () => {
+    const { record } = recorded('memory');
+    record.report({ type: 'shard-started', shard: 's', resume: 'TRIM_HORIZON' });
+    record.report({ type: 'shard-lag', shard: 's', behindMs: 700, readAtMs: 9000 });
+    record.report({ ...looked, ...still, quiet: { forMs: 150_000, doing: 'waiting for the sinks' } });
+    expect(healthOf([record], 10_000).pipelines[0]!.shards).toEqual([
+      {
+        shard: 's',
+        status: 'quiet',
+        inFlight: 0,
+        waitsForRoom: false,
+        behindSeconds: 0.7,
+        sinceReadSeconds: 1,
+        sinceSettledSeconds: 6,
+        quietSeconds: 150,
+        doing: 'waiting for the sinks',
+      },
+    ]);
+  });
+
+  it('takes a run for begun when its source tells of no shards, and for not ready while it goes back', () => {
+    const { record, ledger, beginAnew } = recorded('memory');
+    deliver(['one'], ledger);
+    expect(record.stage).toBe('running');
+    record.report({ type: 'went-back', error: new Error('forgot'), counts: ledger.counts() });
+    expect([record.stage, isReady(healthOf([record], 0))]).toEqual(['going back', false]);
+    beginAnew();
+    record.report({ type: 'shard-started', shard: 's', resume: 'TRIM_HORIZON' });
+    expect([record.stage, isReady(healthOf([record], 0))]).toEqual(['running', true]);
+  });
+});
