@@ -35,7 +35,11 @@ export async function packLines(
   const compressor =
     compression === 'gzip'
       ? createGzip({ level, memLevel: constants.Z_MAX_MEMLEVEL, chunkSize: OUTPUT_BYTES })
-      : createZstdCompress({ params: { [constants.ZSTD_c_compressionLevel]: level }, chunkSize: OUTPUT_BYTES });
+      : createZstdCompress({
+          // Without the checksum a byte that changes may go unnoticed.
+          params: { [constants.ZSTD_c_compressionLevel]: level, [constants.ZSTD_c_checksumFlag]: 1 },
+          chunkSize: OUTPUT_BYTES,
+        });
   const packed: Uint8Array[] = [];
   compressor.on('data', (chunk: Uint8Array) => packed.push(chunk));
   const end = finished(compressor);

@@ -69,7 +69,7 @@ export function archived(store: ObjectStore, { prefix, since, until, maxLines = 
       const open = await store.open({ report: () => {}, readOnly: true });
       try {
         const found = await find(open);
-        return `${where}: ${countOf(found)} objects of ${found.size} shards in ${range}`;
+        return `${where}: ${countOf(found)} objects in ${range}, of ${found.size} ${found.size === 1 ? 'shard' : 'shards'}`;
       } finally {
         await open.close();
       }

@@ -146,7 +146,7 @@ function namesOf(columns: Table['columns']): string {
 export const SELECT_INDEX = `SELECT FROM pg_index JOIN pg_attribute ON attrelid = indrelid AND attnum = indkey[0]
 WHERE indrelid = to_regclass($1) AND attname = $2 AND indisvalid AND indpred IS NULL LIMIT 1`;
 
-export function createIndex({ name }: Table, column: string): string {
+function createIndex({ name }: Table, column: string): string {
   return `CREATE INDEX ON ${quoteName(name)} (${escapeIdentifier(column)})`;
 }
 

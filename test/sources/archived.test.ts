@@ -1,8 +1,10 @@
 import { gzipSync, zstdCompressSync } from 'node:zlib';
+import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Ledger } from '../../src/ledger.ts';
 import { type Position, comparePositions } from '../../src/position.ts';
+import { packLines } from '../../src/sinks/pack-lines.ts';
 import { type ArchivedOptions, archived } from '../../src/sources/archived.ts';
 import { type ObjectStore, type OpenObjectStore } from '../../src/stores/object-store.ts';
 import { s3 } from '../../src/stores/s3.ts';
@@ -296,6 +298,16 @@ describe('archived ends with an error, before it gives out a line of the object,
     expect(events).toEqual([]);
   });
 
+  it('of which a byte has changed that unpacks all the same, of zstd', async () => {
+    const lines = Array.from({ length: 2_000 }, (_, i) => Buffer.from(randomBytes(64).toString('hex') + String(i)));
+    const body = await packLines(lines, { compression: 'zstd', stamp: 'test' });
+    body[body.length >> 1]! ^= 1;
+    await put('0900-s-1.tsv.zst', body, { count: '2000' });
+    const { completed, events } = read();
+    await expect(completed).rejects.toThrow(/packed by zstd in .*0900-s-1.tsv.zst, got what cannot be unpacked/);
+    expect(events).toEqual([]);
+  });
+
   it('that has another number of lines than its metadata say', async () => {
     await put('0900-s-1.tsv.gz', gzipSync('a\nb\n'), { count: '3' });
     expect(await errorOf()).toBe('archived: expected 3 lines in events/2026/11/22/0900-s-1.tsv.gz, as its metadata say, got 2');
@@ -416,6 +428,6 @@ describe('archived, of a store that fails', () => {
 
   it('says what it found', async () => {
     await storeWindows(store, [window(0, 1, 'a'), window(1, 2, 'b')]);
-    expect(await archived(store, hour).check('test')).toBe(`events in ${store.describe}: 2 objects of 1 shards in ${range}`);
+    expect(await archived(store, hour).check('test')).toBe(`events in ${store.describe}: 2 objects in ${range}, of 1 shard`);
   });
 });

@@ -33,8 +33,10 @@ export async function fetchObject(store: OpenObjectStore, prefix: string, key: s
   const startMs = startOf(key, facts, metadata);
   const count = await countLines(key, facts.compression, body);
   const expected = metadata['count'];
-  if (expected !== undefined && expected !== String(count))
-    throw new Error(`archived: expected ${expected} lines in ${key}, as its metadata say, got ${count}`);
+  if (expected !== undefined && expected !== String(count)) {
+    const why = count > Number(expected) ? ': an event with a newline inside is more than one line' : '';
+    throw new Error(`archived: expected ${expected} lines in ${key}, as its metadata say, got ${count}${why}`);
+  }
   return { body, compression: facts.compression, startMs, count, hasMetadata: expected !== undefined };
 }
 
