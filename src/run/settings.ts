@@ -16,7 +16,7 @@ const COMMON = {
   'accept-gap': { help: 'go on where the stream no longer keeps what may have come behind where the run stands' },
   'drain-within': { argument: '<duration>', help: 'how long a stop may take before it is an error (30s)' },
   'max-in-flight': { argument: '<MiB>', help: 'the most that may be in memory at a time (256)' },
-  check: { help: 'check the settings, the types, and that the stream and every store answer; then end' },
+  check: { help: 'check settings, types, the stream and every store, without changing anything; then end' },
   graph: { help: 'print the pipeline as a Mermaid chart; then end' },
   help: { help: 'print this; then end' },
 } as const;

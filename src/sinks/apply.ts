@@ -6,6 +6,7 @@ import { checkedSizeOf } from '../stores/check-command.ts';
 import type { CommandFault, CommandStore, KeptReject, OpenCommandStore } from '../stores/command-store.ts';
 import type { Command } from '../stores/commands.ts';
 import { CommandMerger, type Merged } from '../stores/merge-commands.ts';
+import { checkStore } from './check-store.ts';
 import { rejectRow } from './reject-row.ts';
 import type { Batch, OpenSink, Refusal, Sink } from './sink.ts';
 
@@ -43,6 +44,7 @@ export function apply<T>(
   return {
     name,
     describe: `commands to ${store.describe}`,
+    check: () => checkStore(store),
     async open({ pipeline, report }) {
       return new OpenApply(await store.open({ report }), { pipeline, sink: name }, commands, maxEvents);
     },

@@ -1,5 +1,6 @@
 import type { Window } from '../operators/window.ts';
 import type { ObjectStore } from '../stores/object-store.ts';
+import { checkStore } from './check-store.ts';
 import { checkPrefix, objectKey } from './object-key.ts';
 import { ObjectLog, stampOf } from './object-log.ts';
 import { type Compression, packLines } from './pack-lines.ts';
@@ -49,6 +50,7 @@ export function archive<T extends Line>(
   return {
     name,
     describe: `${compression} objects of lines in ${store.describe}/${prefix}`,
+    check: () => checkStore(store),
     async open({ pipeline, report }) {
       const log = new ObjectLog(await store.open({ report }), { pipeline, sink: name });
       return {

@@ -2,6 +2,7 @@ import type { Event } from '../event.ts';
 import type { Window } from '../operators/window.ts';
 import { enrichedColumns } from '../snowplow/columns.ts';
 import type { Column, Database } from '../stores/database.ts';
+import { checkStore } from './check-store.ts';
 import { rejectRow } from './reject-row.ts';
 import type { Sink } from './sink.ts';
 
@@ -36,6 +37,7 @@ export function copyInto(
   return {
     name,
     describe: `${tableName} in ${database.describe}`,
+    check: () => checkStore(database, table),
     async open({ pipeline, report }) {
       const owner = { pipeline, sink: name };
       const store = await database.open({ report });

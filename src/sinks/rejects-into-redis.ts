@@ -1,5 +1,6 @@
 import type { Reject } from '../event.ts';
 import type { CommandStore } from '../stores/command-store.ts';
+import { checkStore } from './check-store.ts';
 import { rejectRow } from './reject-row.ts';
 import type { Sink } from './sink.ts';
 
@@ -13,6 +14,7 @@ export function rejectsIntoRedis(store: CommandStore, { name = 'rejects' }: Reje
   return {
     name,
     describe: `rejects in ${store.describe}`,
+    check: () => checkStore(store),
     async open({ pipeline, report }) {
       const owner = { pipeline, sink: name };
       const open = await store.open({ report });

@@ -30,6 +30,11 @@ export interface Sink<in T extends Item> {
   readonly name: string;
   /** One line for the graph and `--check`: what is stored where, without secrets. */
   readonly describe: string;
+  /**
+   * For `--check`: asks the store whether it answers, and changes nothing there. Says what a run would find, and what it would make;
+   * rejects when a run would fail, with what to do. A sink without it is reported as not checked.
+   */
+  check?(pipeline: string): Promise<string>;
   /** Connects, and makes what is missing (tables, folders). Rejects when the store does not answer. */
   open(context: SinkContext): Promise<OpenSink<T>>;
 }

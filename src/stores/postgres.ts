@@ -6,6 +6,7 @@ import { type FoundColumn, checkColumns } from './database-columns.ts';
 import { Epochs } from './database-epochs.ts';
 import type { Database, Load, OpenDatabase, RejectRow, Table } from './database.ts';
 import { BinaryLines } from './postgres-binary.ts';
+import { checkPostgres, explainDenied } from './postgres-check.ts';
 import { PostgresConnection, type Row } from './postgres-connection.ts';
 import { Copy, copyData, textLines } from './postgres-copy.ts';
 import { type BinaryFormat, type Part, loadLines } from './postgres-load.ts';
@@ -34,15 +35,24 @@ export interface PostgresOptions {
  */
 export function postgres(url: string, { schema = 'millrace', timeoutMs = 120_000 }: PostgresOptions = {}): Database {
   const describe = describeUrl(url);
+  const check = async (table?: Table): Promise<string> => {
+    const connection = new PostgresConnection(url, timeoutMs);
+    try {
+      return await checkPostgres(connection, describe, schema, table);
+    } finally {
+      await connection.close();
+    }
+  };
   return {
     describe,
+    check,
     async open() {
-      const database = new OpenPostgres(describe, schema, new PostgresConnection(url, timeoutMs));
+      const database = new OpenPostgres(describe, schema, new PostgresConnection(url, timeoutMs), check);
       try {
         await database.createOwnTables();
       } catch (error) {
         await database.close();
-        throw error;
+        throw await explainDenied(error, check);
       }
       return database;
     },
@@ -61,14 +71,16 @@ class OpenPostgres implements OpenDatabase {
   readonly #describe: string;
   readonly #schema: string;
   readonly #connection: PostgresConnection;
+  readonly #check: (table: Table) => Promise<string>;
   readonly #epochs: Epochs;
   /** Tables whose lines can be written in binary. */
   readonly #formats = new Map<Table, BinaryFormat | undefined>();
 
-  constructor(describe: string, schema: string, connection: PostgresConnection) {
+  constructor(describe: string, schema: string, connection: PostgresConnection, check: (table: Table) => Promise<string>) {
     this.#describe = describe;
     this.#schema = schema;
     this.#connection = connection;
+    this.#check = check;
     this.#epochs = new Epochs(describe);
   }
 
@@ -82,13 +94,14 @@ class OpenPostgres implements OpenDatabase {
   }
 
   async createTable(table: Table): Promise<void> {
-    let found = await this.#columns(table);
-    if (found.length === 0) {
-      await this.#create(sql.createTable(table));
-      found = await this.#columns(table);
+    try {
+      if ((await this.#columns(table)).length === 0) await this.#create(sql.createTable(table));
+      const found = await this.#columns(table);
+      checkColumns(this.#describe, table, found);
+      this.#formats.set(table, binaryFormat(table, found));
+    } catch (error) {
+      throw await explainDenied(error, () => this.#check(table));
     }
-    checkColumns(this.#describe, table, found);
-    this.#formats.set(table, binaryFormat(table, found));
   }
 
   async acquire(owner: Owner, shard: string): Promise<Resume | undefined> {
