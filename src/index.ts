@@ -1,6 +1,6 @@
 // The ground
 export type { Diagnostic, Report } from './diagnostic.ts';
-export { FencedError, OrderBrokenError, SettledTooEarlyError, WentBackError } from './errors.ts';
+export { FencedError, OrderBrokenError, SettledTooEarlyError, SinkError, WentBackError } from './errors.ts';
 export { comparePositions } from './position.ts';
 export type { Beginning, Position, Resume } from './position.ts';
 export { Event, Origin, Reject } from './event.ts';

@@ -5,7 +5,7 @@ import * as testing from '../src/testing/index.ts';
 describe('public names', () => {
   it('of millrace', () => {
     expect(Object.keys(millrace).toSorted().join(' ')).toMatchInlineSnapshot(
-      `"Delivery DrainDeadlineError EnrichedEvent Event FencedError GapError Ledger Malformed OrderBrokenError Origin Reject SettledTooEarlyError StalledError WentBackError Window apply archive archiveUrl attend command commands comparePositions copyInto databaseFrom databaseUrl decay decode dedupe directory duckdb duration endpoint enriched enrichedColumns eventId eventIdAndFingerprint hash128 identityLog isProductAction json kinesis kinesisMode label lookup main mapAccum mapAsync minuteWindow named objectStoreFrom pattern pipeline postgres productAction reads redis redisUrl rejectsIntoArchive rejectsIntoDatabase rejectsIntoRedis run s3 scripted start startRun streamName stripCheckpoints textColumns transform validate"`,
+      `"Delivery DrainDeadlineError EnrichedEvent Event FencedError GapError Ledger Malformed OrderBrokenError Origin Reject SettledTooEarlyError SinkError StalledError WentBackError Window apply archive archiveUrl attend command commands comparePositions copyInto databaseFrom databaseUrl decay decode dedupe directory duckdb duration endpoint enriched enrichedColumns eventId eventIdAndFingerprint hash128 identityLog isProductAction json kinesis kinesisMode label lookup main mapAccum mapAsync minuteWindow named objectStoreFrom pattern pipeline postgres productAction reads redis redisUrl rejectsIntoArchive rejectsIntoDatabase rejectsIntoRedis run s3 scripted start startRun streamName stripCheckpoints textColumns transform validate"`,
     );
   });
 

@@ -43,7 +43,7 @@ const common = z.object({
   for: duration.optional(),
   'accept-gap': z.boolean().optional(),
   'drain-within': duration.optional(),
-  'max-in-flight': z.coerce.number('a number of MiB above 0').positive('a number of MiB above 0').optional(),
+  'max-in-flight': z.coerce.number('expected a number of MiB above 0').positive('expected a number of MiB above 0').optional(),
   check: z.boolean().default(false),
   graph: z.boolean().default(false),
   help: z.boolean().default(false),
@@ -62,9 +62,12 @@ function refuse(context: { addIssue(issue: string): void }, expected: string, ca
   return z.NEVER;
 }
 
-/** A text without the user and password, and without the query, of a URL in it. */
+/** A text without the user and password, and without the query, of a URL in it, be it written wrong. */
 export function withoutSecrets(text: string): string {
-  return text.replace(/:\/\/[^/\s@]*@/g, '://***@').replace(/\?.*$/s, '?***');
+  return text
+    .replace(/^([^@]*?[a-z][a-z0-9+.-]*:\/\/)?.*@/is, '$1***@')
+    .replace(/(:\/\/[^/?:@]*):(?!\d+(?:[/?,\s"']|$))[^/?]*/, '$1:***')
+    .replace(/\?.*$/s, '?***');
 }
 
 /**
@@ -91,7 +94,7 @@ export function readSettings<S extends SettingsShape>(
     Object.fromEntries(Object.keys(COMMON).flatMap((name) => (name in flags ? [[name, flags[name]]] : []))),
   );
   for (const issue of settings.error?.issues ?? []) problems.push(`${nameOf(String(issue.path[0]))}: ${messageOf(issue, own)}`);
-  for (const issue of shared.error?.issues ?? []) problems.push(`--${String(issue.path[0])}: ${issue.message}`);
+  for (const issue of shared.error?.issues ?? []) problems.push(`--${String(issue.path[0])}: ${messageOf(issue, flags)}`);
   if (flags['help'] === true) return { settings: settings.data as never, common: { help: true, check: false, graph: false } };
   if (problems.length > 0) throw new SettingsError(`${problems.join('\n')}\n(--help lists all settings)`);
   return { settings: settings.data as z.infer<z.ZodObject<S>>, common: shared.data! };
@@ -125,10 +128,11 @@ function parseFlags(shape: SettingsShape, args: readonly string[], problems: str
   }
 }
 
-function messageOf(issue: z.core.$ZodIssue, values: Readonly<Record<string, string>>): string {
+function messageOf(issue: z.core.$ZodIssue, values: Readonly<Record<string, unknown>>): string {
   const value = values[String(issue.path[0])];
   if (value === undefined) return 'expected a value, got none';
-  return issue.code === 'custom' ? issue.message : `${issue.message}, got ${JSON.stringify(withoutSecrets(value))}`;
+  if (issue.code === 'custom') return issue.message;
+  return `${issue.message}, got ${JSON.stringify(typeof value === 'string' ? withoutSecrets(value) : value)}`;
 }
 
 function flagOf(name: string): string {

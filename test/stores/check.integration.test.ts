@@ -175,11 +175,17 @@ test('a check of S3 puts nothing, and says of a bucket that is not there what to
   await server.close();
 });
 
-test('a check of Redis leaves no key behind', async () => {
+test('a check of Redis leaves no key behind, and says what may be wrong with the URL', async () => {
   const server = await startRedis();
   expect(await redis(server.url).check!()).toBe('the server answers, and runs scripts');
   expect(await server.client.dbsize()).toBe(0);
   await server.client.call('ACL', 'SETUSER', 'weak', 'on', '>pw', '~*', '+ping', '+info', '+client', '+hello');
+  await expect(redis(server.url.replace('redis:', 'redis-cluster:')).check!()).rejects.toThrow(
+    /cluster support disabled\. Where there is no cluster, expected redis:\/\//,
+  );
+  await expect(redis(server.url.replace('redis:', 'rediss:'), { timeoutMs: 200 }).check!()).rejects.toThrow(
+    /Where the server does not speak TLS, expected redis:\/\//,
+  );
   const weak = redis(server.url.replace('//', '//weak:pw@'));
   await expect(weak.check!()).rejects.toThrow(/the user of its URL may not do what is needed: NOPERM/);
   await server.stop();
