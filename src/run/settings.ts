@@ -21,6 +21,9 @@ const COMMON = {
   help: { help: 'print this; then end' },
 } as const;
 
+/** The flags that ask about a pipeline instead of running it. */
+export type Question = 'check' | 'graph';
+
 /** Text to where a run begins. */
 export const start = z.string().transform((text, context): Start => {
   if (text === 'TRIM_HORIZON' || text === 'LATEST') return text;
@@ -79,9 +82,10 @@ export function readSettings<S extends SettingsShape>(
   shape: S,
   args: readonly string[],
   environment: NodeJS.ProcessEnv,
+  without: readonly Question[] = [],
 ): { settings: z.infer<z.ZodObject<S>>; common: CommonSettings } {
   const problems: string[] = [];
-  const flags = parseFlags(shape, args, problems);
+  const flags = parseFlags(shape, args, problems, without);
   const own: Record<string, string> = {};
   for (const name of Object.keys(shape)) {
     const flag = flags[flagOf(name)];
@@ -101,13 +105,13 @@ export function readSettings<S extends SettingsShape>(
 }
 
 /** The text of `--help`: every setting with its flag, its default and what it means. */
-export function helpOf(file: string, summary: string, shape: SettingsShape): string {
+export function helpOf(file: string, summary: string, shape: SettingsShape, without: readonly Question[] = []): string {
   const rows = Object.entries(shape).map(([name, type]) => {
     const hasDefault = type instanceof z.ZodDefault || type instanceof z.ZodPrefault;
     const fallback = hasDefault ? ` (${String(type.def.defaultValue)})` : type instanceof z.ZodOptional ? '' : ' (required)';
     return [`${name}, --${flagOf(name)}`, `${type.description ?? ''}${fallback}`] as const;
   });
-  const shared = Object.entries(COMMON).map(
+  const shared = commonFlags(without).map(
     ([name, entry]) => [`--${name}${'argument' in entry ? ` ${entry.argument}` : ''}`, entry.help] as const,
   );
   const width = Math.max(...[...rows, ...shared].map(([left]) => left.length)) + 2;
@@ -116,10 +120,19 @@ export function helpOf(file: string, summary: string, shape: SettingsShape): str
   return `${summary}\n\nnode ${file} [flags]\n\nSettings, from the environment or as flags (flags win):\n${table(rows)}\n\nFlags:\n${table(shared)}\n`;
 }
 
-function parseFlags(shape: SettingsShape, args: readonly string[], problems: string[]): Record<string, unknown> {
+function commonFlags(without: readonly string[]): [name: string, entry: { argument?: string; help: string }][] {
+  return Object.entries(COMMON).filter(([name]) => !without.includes(name));
+}
+
+function parseFlags(
+  shape: SettingsShape,
+  args: readonly string[],
+  problems: string[],
+  without: readonly Question[],
+): Record<string, unknown> {
   const options: Record<string, { type: 'string' | 'boolean' }> = {};
   for (const name of Object.keys(shape)) options[flagOf(name)] = { type: 'string' };
-  for (const [name, entry] of Object.entries(COMMON)) options[name] = { type: 'argument' in entry ? 'string' : 'boolean' };
+  for (const [name, entry] of commonFlags(without)) options[name] = { type: 'argument' in entry ? 'string' : 'boolean' };
   try {
     return parseArgs({ args: [...args], options, strict: true, allowPositionals: false }).values;
   } catch (error) {
