@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { FencedError } from '../../src/errors.ts';
-import type { Event, Item } from '../../src/event.ts';
-import { type Resume, formatResume } from '../../src/position.ts';
-import type { OpenSink, Refusal, Sink } from '../../src/sinks/sink.ts';
-import { deliver } from '../../src/testing/deliver.ts';
+import { FencedError } from '../errors.ts';
+import type { Event, Item } from '../event.ts';
+import { type Resume, formatResume } from '../position.ts';
+import type { OpenSink, Refusal, Sink } from '../sinks/sink.ts';
+import { deliver } from './deliver.ts';
 
 /** One empty store, and the sink over it. Made anew for every test. */
 export interface SinkFixture<T extends Item> {
