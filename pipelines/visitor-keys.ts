@@ -11,7 +11,8 @@ const last20 = { keep: 20, expire };
 const best100 = { keep: 100, expire };
 
 /**
- * What an action changes for its visitor. A page reads these keys; the braces keep those of one user together in a cluster:
+ * What an action changes for its visitor. A page reads these keys; the braces keep those of one user together in a cluster (of an id that begins
+ * with one, with a backslash before it):
  *
  * - `viewed:{user}`, a list: the last 20 products, newest first, each once;
  * - `interest:{user}` and `brands:{user}`, sorted sets: products and brands by what she did with them, older actions counting less;
@@ -21,12 +22,18 @@ const best100 = { keep: 100, expire };
 export function visitorChanges(did: Action, { arrivedAtMs }: Event<unknown>): commands.Command[] {
   const { user, sku, brand, action, weight, similar } = did;
   const score = faded(weight, arrivedAtMs);
-  const [recommended, bought] = [`recommended:{${user}}`, `bought:{${user}}`];
-  const changes = [commands.rank(`interest:{${user}}`, [[sku, score]], best100)];
-  if (brand !== undefined) changes.push(commands.rank(`brands:{${user}}`, [[brand, score]], best100));
-  if (action.endsWith('view')) changes.push(commands.recent(`viewed:{${user}}`, sku, last20));
+  const tag = tagOf(user);
+  const [recommended, bought] = [`recommended:${tag}`, `bought:${tag}`];
+  const changes = [commands.rank(`interest:${tag}`, [[sku, score]], best100)];
+  if (brand !== undefined) changes.push(commands.rank(`brands:${tag}`, [[brand, score]], best100));
+  if (action.endsWith('view')) changes.push(commands.recent(`viewed:${tag}`, sku, last20));
   if (action === 'transaction_item')
     changes.push(commands.sadd(bought, sku), commands.expire(bought, expire), commands.zrem(recommended, sku));
   changes.push(commands.rank(recommended, commands.shares(similar, score), { ...best100, without: bought }));
   return changes;
+}
+
+/** Braces with nothing between them are no tag to a cluster: an id that begins with `}`, or with backslashes and that, gets a backslash more. */
+function tagOf(user: string): string {
+  return `{${/^\\*\}/.test(user) ? '\\' : ''}${user}}`;
 }

@@ -67,6 +67,22 @@ export type Diagnostic =
     }
   | { readonly type: 'identities-forgotten'; readonly step: string; readonly count: number; readonly capacity: number }
   | { readonly type: 'no-conditional-writes'; readonly store: string }
+  /** What an archive has in a range of time, before any of it is read. */
+  | {
+      readonly type: 'archive-found';
+      readonly where: string;
+      readonly range: string;
+      readonly objects: number;
+      readonly shards: number;
+    }
+  /** All that an archive has of a shard in a range lies at or before where the sinks stand. */
+  | { readonly type: 'read-before'; readonly shard: string; readonly objects: number }
+  /** A table has no index by which to find the rows that are there already: each load reads all of it. */
+  | { readonly type: 'no-index'; readonly store: string; readonly table: string; readonly column: string }
+  /** What came of a sink that leaves out what its table has, at its end: how many rows it stored, and how many were there. */
+  | { readonly type: 'left-out'; readonly sink: string; readonly stored: number; readonly leftOut: number }
+  /** Objects of an archive that lost their metadata: when their windows began is known to the minute only, how many lines they had is not. */
+  | { readonly type: 'no-metadata'; readonly shard: string; readonly objects: number; readonly key: string }
   | { readonly type: 'stopping'; readonly why: string };
 
 /** Takes a diagnostic; must not throw. */

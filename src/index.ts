@@ -26,8 +26,12 @@ export { command, main } from './run/main.ts';
 export type { Command } from './run/main.ts';
 export { duration, start } from './run/settings.ts';
 export { archiveUrl, databaseUrl, endpoint, kinesisMode, pattern, redisUrl, streamName } from './run/setting-types.ts';
+export { pipelineName, timeRange } from './run/restore-settings.ts';
 
 // Sources
+export { archived } from './sources/archived.ts';
+export type { ArchivedOptions } from './sources/archived.ts';
+export type { TimeRange } from './sources/archived/time-range.ts';
 export { GapError } from './sources/gap.ts';
 export type { Gap } from './sources/gap.ts';
 export { kinesis } from './sources/kinesis.ts';

@@ -93,6 +93,16 @@ export class Ledger {
     return this.#shards.get(shard)?.checkpoint;
   }
 
+  /** Tells that a shard is to be read, before the first event of any shard that is known with it. */
+  expect(shard: string): void {
+    this.#shard(shard);
+  }
+
+  /** The shards that were read or are to be read. */
+  shards(): Iterable<string> {
+    return this.#shards.keys();
+  }
+
   /** Each shard's checkpoint. */
   checkpoints(): Position[] {
     return [...this.#shards.values()].flatMap(({ checkpoint }) => checkpoint ?? []);

@@ -15,6 +15,7 @@ const MAX_COUNT: u64 = 0xffffff;
 const HAS_NEWLINE: i32 = 0x01000000;
 const HAS_LOGGER: i32 = 0x02000000;
 const IS_BEYOND_ASCII: i32 = 0x04000000;
+const HAS_ODD_ENDS: i32 = 0x08000000;
 
 /** Sixteen bytes that nobody outside knows, and behind them the hash that was asked for. */
 const SEED: usize = 0xf000;
@@ -66,7 +67,43 @@ export function scan(row: usize): void {
   }
   if (v128.any_true(newlines)) marks |= HAS_NEWLINE;
   if (i8x16.bitmask(all)) marks |= IS_BEYOND_ASCII;
+  if (beginsOddly(start) || endsOddly(end)) marks |= HAS_ODD_ENDS;
   store<i32>(FOUND + (row << 2), <i32>min(count, MAX_COUNT) | marks);
+}
+
+/**
+ * Whether the first column of a line is anything but a short word, as an app id is, or may have the name of a Java class in it: dots and
+ * capitals. Of a line of one column it says anything.
+ */
+@inline
+function beginsOddly(start: usize): bool {
+  const tabs = among(start, TAB, TAB);
+  const inside = (tabs & (0 - tabs)) - 1;
+  const dots = among(start, 0x2e, 0x2e);
+  const capitals = among(start, 0x41, 0x5a);
+  const word = capitals | dots | among(start, 0x61, 0x7a) | among(start, 0x30, 0x39) | among(start, 0x2d, 0x2d) | among(start, 0x5f, 0x5f);
+  return tabs == 0 || (~word & inside) != 0 || ((dots & inside) != 0 && (capitals & inside) != 0);
+}
+
+/** Whether the last column of a line is anything but a number or a time. Of a line of one column it says anything. */
+@inline
+function endsOddly(end: usize): bool {
+  const start = end - 32;
+  const tabs = among(start, TAB, TAB);
+  // Digits and the colon, minus and dot, blank, T, Z.
+  const time = among(start, 0x30, 0x3a) | among(start, 0x2d, 0x2e) | among(start, 0x20, 0x20) | among(start, 0x54, 0x54) | among(start, 0x5a, 0x5a);
+  return tabs == 0 || <u64>(~time & ~tabs) >> (32 - clz(tabs)) != 0;
+}
+
+/** A bit for each of 32 bytes that lies between two, both included. */
+@inline
+function among(at: usize, first: u8, last: u8): u32 {
+  return <u32>i8x16.bitmask(isAmong(at, first, last)) | (<u32>i8x16.bitmask(isAmong(at + 16, first, last)) << 16);
+}
+
+@inline
+function isAmong(at: usize, first: u8, last: u8): v128 {
+  return i8x16.le_u(i8x16.sub(v128.load(at), i8x16.splat(first)), i8x16.splat(last - first));
 }
 
 /** Tells where each of a line's columns ends, as far as there is room. */
@@ -167,9 +204,8 @@ export function isEmpty(row: usize, column: i32): bool {
 export function hash(row: usize, first: i32, last: i32): void {
   const start = columnStart(row, first);
   const end = columnEnd(row, last);
-  const length = <u64>(end - start);
-  let a = load<u64>(SEED) ^ length;
-  let b = load<u64>(SEED, 8) + length;
+  let a = load<u64>(SEED);
+  let b = load<u64>(SEED, 8);
   let at = start;
   for (; at + 8 <= end; at += 8) {
     const word = load<u64>(at);
@@ -178,7 +214,9 @@ export function hash(row: usize, first: i32, last: i32): void {
   }
   let rest: u64 = 0;
   for (let i = end; i > at; i--) rest = (rest << 8) | load<u8>(i - 1);
-  a = mixed(mixed(a ^ rest) ^ b);
+  // At the end, where no first word can make up for it.
+  const length = <u64>(end - start);
+  a = mixed(mixed(a ^ rest) ^ b ^ length);
   b = mixed(mixed(b + rest) + a);
   store<u64>(HASH, a);
   store<u64>(HASH, b, 8);

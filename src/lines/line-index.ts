@@ -11,7 +11,7 @@ const MAX_BYTES = 64 * 1024;
 // Where things lie in the module's memory: see line-index.as.
 const [SEED, HASH] = [0xf000 >> 2, 0xf010 >> 2];
 const [TABLE, FOUND, ENDS, UUIDS, LINES] = [0x10000 >> 2, 0x11000 >> 2, 0x12000 >> 2, 0x13000 >> 2, 0x14100];
-const [COUNT, HAS_NEWLINE, HAS_LOGGER, IS_BEYOND_ASCII] = [0xffffff, 0x1000000, 0x2000000, 0x4000000];
+const [COUNT, HAS_NEWLINE, HAS_LOGGER, IS_BEYOND_ASCII, HAS_ODD_ENDS] = [0xffffff, 0x1000000, 0x2000000, 0x4000000, 0x8000000];
 /** So many bytes are read at a time, and have a bit each in a word before the line. */
 const STEP_BYTES = 64;
 const WORD_BYTES = 8;
@@ -83,7 +83,7 @@ export class LineIndex {
     this.#isSpread = false;
   }
 
-  /** How many columns the line has. Where they end is known of the first 140. */
+  /** How many columns the line has. Where they end is known of the first 139. */
   get count(): number {
     return this.#found & COUNT;
   }
@@ -95,6 +95,14 @@ export class LineIndex {
   /** Whether `KinesisS` stands in it, as in each log line of the enricher. */
   get hasLogger(): boolean {
     return (this.#found & HAS_LOGGER) !== 0;
+  }
+
+  /**
+   * Whether its first column is anything but a short word (letters, digits, `.`, `-`, `_`, and not both dots and capitals, as a Java class
+   * has) or its last anything but a number or a time: something may be glued to it. For lines of two columns or more.
+   */
+  get hasOddEnds(): boolean {
+    return (this.#found & HAS_ODD_ENDS) !== 0;
   }
 
   get isAscii(): boolean {

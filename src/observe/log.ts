@@ -29,6 +29,22 @@ export function logLine(diagnostic: Diagnostic): string | undefined {
       return `${diagnostic.step}: remembers ${diagnostic.count} identities from ${diagnostic.state}, loaded in ${Math.round(diagnostic.ms)} ms`;
     case 'no-conditional-writes':
       return `${diagnostic.store}: has no conditional writes; a run that was taken over is found out by reading, not by the store`;
+    case 'archive-found': {
+      const { where, range, objects, shards } = diagnostic;
+      return `${where}: ${counted(objects, 'object')} of ${counted(shards, 'shard')} in ${range}`;
+    }
+    case 'read-before':
+      return `${diagnostic.shard}: nothing to do, ${counted(diagnostic.objects, 'object')} read before; under another name of the pipeline they are read again`;
+    case 'no-metadata':
+      return `${diagnostic.shard}: ${counted(diagnostic.objects, 'object')} without metadata, first ${diagnostic.key}: arrival is the key's minute, and lines cannot be counted`;
+    case 'no-index': {
+      const { store, table, column } = diagnostic;
+      return `${store}: ${table} has no index that begins with ${column}, so all of it is read for each load; CREATE INDEX CONCURRENTLY ON ${table} (${column}) helps`;
+    }
+    case 'left-out': {
+      const { sink, stored, leftOut } = diagnostic;
+      return `${sink}: ${counted(stored, 'row')} stored that were missing, ${counted(leftOut, 'row')} left out that were there`;
+    }
     case 'stopping':
       return `stopping: ${diagnostic.why}`;
     case 'shard-quiet':
@@ -39,6 +55,10 @@ export function logLine(diagnostic: Diagnostic): string | undefined {
     case 'rejected':
       return undefined;
   }
+}
+
+function counted(count: number, what: string): string {
+  return `${count.toLocaleString('en-US')} ${what}${count === 1 ? '' : 's'}`;
 }
 
 function messageOf(error: unknown): string {

@@ -47,8 +47,8 @@ const MAX_WITHIN_DAYS = 3650;
  * before, and its repeats are dropped again, in whatever order the shards are read. With `state` this holds over restarts; it
  * is durable before a sink commits a position that covers it. Events made of one record share its position, and do not repeat each other.
  *
- * It holds no event. An identity is forgotten once every shard, with all it has in flight, is `within` past it; or before
- * that, as one of the oldest of too many, told as `identities-forgotten`. A state is opened and loaded when the stream is subscribed
+ * It holds no event. An identity is forgotten once every shard that is to be read, with all it has in flight, is `within` past it; or before
+ * that, as one of the oldest of too many, told as `identities-forgotten`. So nothing is forgotten while a shard cannot be read. A state is opened and loaded when the stream is subscribed
  * to, before its source takes anything over, in about a quarter of a second for each million; told as `identities-loaded`.
  * What `by` throws, or a state that cannot be read or written, is an error of the stream.
  *

@@ -20,6 +20,7 @@ export interface StripCheckpointsOptions extends CheckpointNoiseOptions {
 }
 
 const STEP = 'stripCheckpoints';
+const RETURN = 13;
 
 /**
  * Takes out what the enricher and the Kinesis client library printed between and into its records.
@@ -27,8 +28,8 @@ const STEP = 'stripCheckpoints';
  *     source  -(R)-(n)-(Rn)-(x)-|     R a record, n noise, x neither
  *     result  -(R)-----(R)------|     n is dropped, x is a reject
  *
- * A record comes out byte for byte, without its newline. A payload without noise passes as it is. A payload of several
- * records becomes as many events of one position. A payload with something that is not explained, or that the enricher refused
+ * A record comes out byte for byte, without its newline. A payload without noise passes as it is, and with `\r\n` at its end. A payload of
+ * several records becomes as many events of one position. A payload with something that is not explained, or that the enricher refused
  * itself, is one reject.
  *
  * Of a text, a record may span events:
@@ -45,7 +46,8 @@ const STEP = 'stripCheckpoints';
  * A visitor's text that looks like noise stays when it does not match a known message to the letter. A whole log line of the
  * enricher's inside a field is told from noise only by the newline that noise has and a field has not: of a payload, and
  * where that newline may be another's, it is taken out. Where a partition key ends is told by the address of the record
- * that its thread prints next, or by a known app id: where neither tells, and text runs on in digits, the record is a reject.
+ * that its thread prints next, else by a known app id; where the name of a host ends, by a line of its own before, and a known app id
+ * behind it. Where none of them tells, the record is a reject.
  *
  * @throws {RangeError} when `maxPendingBytes` is not above zero.
  */
@@ -61,9 +63,9 @@ export function stripCheckpoints({ of = 'payload', ...options }: StripCheckpoint
 // eslint-disable-next-line typescript/unbound-method -- works on every Uint8Array, and a Buffer made for it would cost 100 ns
 const { indexOf } = Buffer.prototype;
 
-/** No newline, no log line, and columns. */
+/** No newline, no log line, and columns of which the first and the last have nothing glued to them. */
 function isClean(index: LineIndex): boolean {
-  if (index.hasNewline || index.hasLogger || index.count === 1) return false;
+  if (index.hasNewline || index.hasLogger || index.hasOddEnds || index.count === 1) return false;
   return index.count > 2 || index.end(0) > index.start(0);
 }
 
@@ -93,7 +95,9 @@ function stripPayload(noise: CheckpointNoise, payload: Uint8Array, out: Out<Uint
     reject(bytes, _from, _to, code, reason) {
       // One line and no noise: whoever decodes it has the better words.
       const isOneQuietLine = bytes.length >= payload.length - 1 && indexOf.call(payload, LOGGER) === -1;
-      if (code === 'unexplained' && isOneQuietLine) records.push(bytes);
+      if (code === 'unexplained' && isOneQuietLine && !noise.hasGlued(bytes))
+        // With a carriage return it keeps its newline: they are taken off together.
+        records.push(bytes.at(-1) === RETURN ? payload : bytes);
       else why ??= { code, reason };
     },
   };

@@ -1,19 +1,17 @@
-import { type Event, type Item, lastByShard } from '../event.ts';
-import { type Resume, comparePositions, compareResumes } from '../position.ts';
+import { type Event, lastByShard } from '../event.ts';
+import { type Resume, compareResumes } from '../position.ts';
 import { thrown } from '../operators/thrown.ts';
 import type { Owner } from '../owner.ts';
 import { checkedSizeOf } from '../stores/check-command.ts';
 import type { CommandFault, CommandStore, KeptReject, OpenCommandStore } from '../stores/command-store.ts';
 import type { Command } from '../stores/commands.ts';
 import { CommandMerger, type Merged } from '../stores/merge-commands.ts';
+import { MAX_CALL_BYTES, MAX_CALL_EVENTS, isSameRecord } from './call-limits.ts';
 import { checkStore } from './check-store.ts';
 import { rejectRow } from './reject-row.ts';
 import type { Batch, OpenSink, Refusal, Sink } from './sink.ts';
 
 const STEP = 'apply';
-
-/** How many bytes of commands one call has at most, but for a single event with more. */
-const MAX_CALL_BYTES = 512 * 1024;
 
 /** Says what an event changes. Called once more when a call has failed, so it should follow from the event. */
 export type CommandsOf<T> = (data: T, event: Event<T>) => Iterable<Command>;
@@ -37,7 +35,7 @@ export interface ApplyOptions {
 export function apply<T>(
   store: CommandStore,
   commands: CommandsOf<T>,
-  { maxEvents = 500, name = 'apply' }: ApplyOptions = {},
+  { maxEvents = MAX_CALL_EVENTS, name = 'apply' }: ApplyOptions = {},
 ): Sink<Event<T>> {
   if (!Number.isInteger(maxEvents) || maxEvents < 1)
     throw new RangeError(`apply: expected maxEvents of 1 or more, got ${maxEvents}`);
@@ -184,11 +182,8 @@ function* callsOf<T>(
       for (const command of its) merger.add(command, at - from);
     } catch (error) {
       reasons.set(at - from, thrown(STEP, error));
+      sizeBytes += event.sizeBytes;
     }
   }
   yield { events: items.slice(from), commands: merger.take(), thrown: reasons, positions };
-}
-
-function isSameRecord(a: Item, b: Item): boolean {
-  return a.shard === b.shard && comparePositions(a.last, b.first) === 0;
 }

@@ -21,6 +21,13 @@ export interface CopyIntoOptions {
   readonly table: string;
   /** In the order of the rows' fields. @default the 131 columns of an enriched event */
   readonly columns?: readonly Column[];
+  /**
+   * Loads only what is missing: leaves out rows whose value in this column some row of the table has already, or one before them that is
+   * loaded; rows that have none there are always loaded. Needs the right to read the column, and in Postgres an index on it.
+   *
+   * @default loads every row
+   */
+  readonly missingBy?: string;
   /** The sink's name in the pipeline; part of the key of its positions. @default 'copy' */
   readonly name?: string;
 }
@@ -29,20 +36,28 @@ export interface CopyIntoOptions {
  * Loads windows into a table: rows, refused rows and positions in one transaction, guarded by the epoch. Windows of several
  * shards share one.
  *
- * A row that the database refuses is stored as a reject with the database's words; the rest of its window loads.
+ * A row that the database refuses is stored as a reject with the database's words; the rest of its window loads. A row that `missingBy`
+ * leaves out counts as stored: it is there. How many there were is told when the sink closes (`left-out`).
+ *
+ * @throws {RangeError} when `missingBy` is none of the columns, or one of JSON, whose values cannot be compared
  */
 export function copyInto(
   database: Database,
-  { table: tableName, columns = enrichedColumns, name = 'copy' }: CopyIntoOptions,
+  { table: tableName, columns = enrichedColumns, missingBy, name = 'copy' }: CopyIntoOptions,
 ): Sink<Window<Row>> {
-  const table = { name: tableName, columns };
+  const table = { name: tableName, columns, missingBy };
+  if (missingBy !== undefined && !columns.some((column) => column.name === missingBy && column.type.kind !== 'json'))
+    throw new RangeError(
+      `${name}: expected missingBy to be one of its columns, and not of JSON, got ${JSON.stringify(missingBy)}`,
+    );
   return {
     name,
-    describe: `${tableName} in ${database.describe}`,
+    describe: `${missingBy === undefined ? '' : 'what is missing of '}${tableName} in ${database.describe}`,
     check: () => checkStore(database, table),
     async open({ pipeline, report }) {
       const owner = { pipeline, sink: name };
       const store = await database.open({ report });
+      let [committed, leftOut] = [0, 0];
       try {
         await store.createTable(table);
       } catch (error) {
@@ -56,17 +71,23 @@ export function copyInto(
         async commit({ items, positions }, refused) {
           refused.length = 0;
           check(items);
+          const lines = linesOf(items);
           await store.commit(owner, {
-            rows: { table, lines: linesOf(items) },
+            rows: { table, lines },
             refuse: (index, fault) => {
               const [event, why] = [eventAt(items, index), { step: STEP, ...fault }];
               refused.push({ event, why });
               return rejectRow(event, why);
             },
+            leftOut: (count) => (leftOut += count),
             positions,
           });
+          committed += lines.length - refused.length;
         },
-        close: () => store.close(),
+        async close() {
+          await store.close();
+          if (missingBy !== undefined) report({ type: 'left-out', sink: name, stored: committed - leftOut, leftOut });
+        },
       };
     },
   };

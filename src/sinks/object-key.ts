@@ -1,10 +1,46 @@
 import type { Position } from '../position.ts';
 
+/** What the key of an archive's object tells. */
+export interface ObjectPlace {
+  /** The minute in which its window begins, in milliseconds since 1970. */
+  readonly minuteMs: number;
+  readonly first: Position;
+  readonly extension: string;
+}
+
 /** Where an object of a shard lies: by the minute at which it begins, in UTC, and its first position, and nothing else. */
 export function objectKey(prefix: string, startMs: number, first: Position, extension: string): string {
-  const [year, month, day, hour, minute] = new Date(startMs).toISOString().split(/[-T:]/);
-  const place = first.subSequence === 0 ? first.sequence : `${first.sequence}.${first.subSequence}`;
-  return `${prefix}/${year}/${month}/${day}/${hour}${minute}-${encodeURIComponent(first.shard)}-${place}.${extension}`;
+  const { sequence, subSequence, shard } = first;
+  const place = subSequence === 0 ? sequence : `${sequence}.${subSequence}`;
+  const minute = new Date(startMs).toISOString().split(':')[1]!;
+  return `${hourPrefix(prefix, startMs)}${minute}-${encodeURIComponent(shard)}-${place}.${extension}`;
+}
+
+/** What the keys of all objects begin with whose windows begin in one hour. */
+export function hourPrefix(prefix: string, startMs: number): string {
+  const [year, month, day, hour] = new Date(startMs).toISOString().split(/[-T:]/);
+  return `${prefix}/${year}/${month}/${day}/${hour}`;
+}
+
+/** Reads what `objectKey` wrote; nothing when it did not write this. */
+export function parseObjectKey(prefix: string, key: string): ObjectPlace | undefined {
+  const [, year, month, day, hour, minute, name, sequence, subSequence = '0', extension] =
+    /^(\d{4})\/(\d\d)\/(\d\d)\/(\d\d)(\d\d)-(.+)-(0|[1-9]\d*)(?:\.([1-9]\d{0,9}))?\.([\w.]+)$/.exec(
+      key.slice(prefix.length + 1),
+    ) ?? [];
+  const minuteMs = Date.parse(`${year}-${month}-${day}T${hour}:${minute}:00.000Z`);
+  const shard = decoded(name);
+  if (Number.isNaN(minuteMs) || shard === undefined) return undefined;
+  const first = { shard, sequence: sequence!, subSequence: Number(subSequence) };
+  return objectKey(prefix, minuteMs, first, extension!) === key ? { minuteMs, first, extension: extension! } : undefined;
+}
+
+function decoded(name: string | undefined): string | undefined {
+  try {
+    return name === undefined ? undefined : decodeURIComponent(name);
+  } catch {
+    return undefined;
+  }
 }
 
 /**

@@ -75,6 +75,11 @@ export class CheckpointNoise {
     return text.length > this.#maxPendingBytes ? undefined : withoutLogLine(asBuffer(text), this.#knowledge);
   }
 
+  /** Says whether a line has the columns of a record, and noise glued to the first or the last of them. */
+  hasGlued(line: Uint8Array): boolean {
+    return this.#knowledge.hasGlued(line);
+  }
+
   /** Takes the next bytes of the text, which must not change from then on; gives out what they complete. */
   push(chunk: Uint8Array, out: NoiseOut): void {
     const bytes = asBuffer(chunk);
@@ -153,10 +158,7 @@ export class CheckpointNoise {
   #strange(line: Buffer, from: number, hasNewline: boolean, out: NoiseOut): void {
     const to = from + line.length;
     const text = line.toString('latin1');
-    if (isNoiseLine(text)) {
-      if (isException(text)) this.#knowledge.hearException(text);
-      return;
-    }
+    if (isNoiseLine(text)) return this.#knowledge.hear(text);
     if (!line.includes(TAB) && blockAt(text) === -1) {
       // No record and no part of one: those begin with columns.
       if (text.startsWith('{"line":')) return out.reject(line, from, to, 'bad_row', BAD_ROW_REASON);

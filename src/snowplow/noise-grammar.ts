@@ -62,7 +62,10 @@ const anywhere = new RegExp(`${marked}|(?:^|(?<=\\t[\\d :.-]{0,40}))${exception}
 // Any letter may begin an exception's name, so looking for one costs ten times what the rest does.
 const anywhereButThrown = new RegExp(marked, 'g');
 
+const headHere = new RegExp(head.replace('?<thread>', '?:'), 'y');
 const keyWord = /[\w.:%-]{1,253}/y;
+/** What a last column may end with. */
+const lastBytes = /[\d:.TZ-]*$/;
 const keyUuid = new RegExp(uuid, 'y');
 const keyAddress = /(?:\d{1,3}|x)(?:\.(?:\d{1,3}|x)){2}\.(?:x|(?<last>\d{1,3}))/y;
 
@@ -71,23 +74,25 @@ export interface Heard {
   readonly apps: ReadonlySet<string>;
   /** First lines of stack traces. */
   readonly exceptions: ReadonlySet<string>;
+  /** Hosts that were partition keys. */
+  readonly hosts: ReadonlySet<string>;
 }
 
 /** Finds all that may be noise in a text of one line, in order. */
-export function findNoise(text: string, { apps, exceptions }: Heard): Noise[] {
+export function findNoise(text: string, heard: Heard): Noise[] {
   const found: Noise[] = [];
   const thrownHere = THROWN_WORDS.some((word) => text.includes(word));
   for (const match of text.matchAll(thrownHere ? anywhere : anywhereButThrown)) {
-    const { thread = '', message: known, key, badRow: refused, thrown } = match.groups!;
+    const { thread = '', message: said, key, badRow: refused, thrown } = match.groups!;
     const at = match.index;
     const end = at + match[0].length;
     if (key !== undefined) {
-      const ends = keyEnds(text, end, apps);
+      const ends = keyEnds(text, end, heard);
       found.push(ends.length > 0 ? { at, ends, kind: 'log', thread, keyAt: end } : { at, ends, kind: 'unknown', thread });
     } else if (thrown !== undefined) {
-      const heard = knownAt(text, at, end, exceptions);
-      found.push(heard ? { ...heard, kind: 'log', thread } : { at, ends: [], kind: 'exception', thread, length: end - at });
-    } else if (thread !== '' && known === undefined) found.push({ at, ends: [], kind: 'unknown', thread });
+      const known = knownAt(text, at, end, heard.exceptions);
+      found.push(known ? { ...known, kind: 'log', thread } : { at, ends: [], kind: 'exception', thread, length: end - at });
+    } else if (thread !== '' && said === undefined) found.push({ at, ends: [], kind: 'unknown', thread });
     else found.push({ at, ends: [end], kind: refused === undefined ? 'log' : 'bad-row', thread });
   }
   return found;
@@ -110,7 +115,7 @@ function knownAt(
 }
 
 // A key is an address, a UUID or a host's name, and no mark stands behind it.
-function keyEnds(text: string, at: number, apps: ReadonlySet<string>): number[] {
+function keyEnds(text: string, at: number, { apps, hosts }: Heard): number[] {
   keyUuid.lastIndex = keyAddress.lastIndex = keyWord.lastIndex = at;
   if (keyUuid.test(text)) return [keyUuid.lastIndex];
   const address = keyAddress.exec(text);
@@ -127,11 +132,30 @@ function keyEnds(text: string, at: number, apps: ReadonlySet<string>): number[] 
   const word = keyWord.exec(text)?.[0];
   if (word === undefined) return [];
   const end = at + word.length;
-  const ends = end === text.length || text[end] === '[' ? [end] : [];
-  for (let i = at + 1; i < end; i++) {
-    for (const app of apps) if (app !== '' && text.startsWith(`${app}\t`, i)) ends.push(i);
+  headHere.lastIndex = end;
+  if (end === text.length || headHere.test(text)) {
+    // Nothing follows, but the last bytes of a record may stand before it.
+    const count = Math.min(lastBytes.exec(word)![0].length, word.length - 1);
+    return Array.from({ length: count + 1 }, (_, i) => end - i);
   }
-  return ends;
+  // An app id alone does not tell: it may be the end of another one.
+  const known = [...hosts].filter((host) => text.startsWith(host, at) && hasAppAt(text, at + host.length, apps));
+  return known.map((host) => at + host.length).sort((a, b) => b - a);
+}
+
+function hasAppAt(text: string, at: number, apps: ReadonlySet<string>): boolean {
+  const tab = text.indexOf('\t', at);
+  return tab > at && apps.has(text.slice(at, tab));
+}
+
+const hostLine = new RegExp(String.raw`^(?:${head})?Partition key: ([\w.:%-]{1,253})$`);
+
+/** The host's name that a line tells as a partition key, and nothing else. */
+export function hostIn(text: string): string | undefined {
+  const word = hostLine.exec(text)?.at(-1);
+  if (word === undefined) return undefined;
+  keyUuid.lastIndex = keyAddress.lastIndex = 0;
+  return keyUuid.test(word) || keyAddress.test(word) ? undefined : word;
 }
 
 const endedLogLine = new RegExp(`^${head}(?:${ended})`);
@@ -150,12 +174,12 @@ export function isNoiseLine(text: string): boolean {
   return wholeLine.test(text);
 }
 
-const blockHead =
-  /(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) \d{1,2}, \d{4},? \d{1,2}:\d\d:\d\d [AP]M com\.amazonaws\.[\w.$]+ [\w$<>]+$/;
+const blockHead = String.raw`(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) \d{1,2}, \d{4},? \d{1,2}:\d\d:\d\d [AP]M com\.amazonaws\.[\w.$]+ [\w$<>]+`;
+const blockHeadAtEnd = new RegExp(`${blockHead}$`);
 
 /** Where the first line of a block of java.util.logging begins, at the end of a line; -1 when there is none. */
 export function blockAt(text: string): number {
-  return text.includes('com.amazonaws.') ? text.search(blockHead) : -1;
+  return text.includes('com.amazonaws.') ? text.search(blockHeadAtEnd) : -1;
 }
 
 /** Says whether a line is the second line of such a block. */
@@ -176,3 +200,10 @@ export function isException(text: string): boolean {
 }
 
 const exceptionLine = new RegExp(`^${exception}`);
+
+const anyNoise = new RegExp(String.raw`${throwable}|\[[^\t\]]*\] (?:TRACE|DEBUG|INFO|WARN|ERROR) |\{"line":"|${blockHead}`);
+
+/** Says whether there is in a column what noise begins with, be it of a logger that nobody knows. */
+export function hasNoise(column: string): boolean {
+  return anyNoise.test(column);
+}

@@ -1,13 +1,14 @@
 import { lineIndex } from '../lines/line-index.ts';
 import { layoutOf } from './layouts.ts';
+import { hasNoise, hostIn, isException } from './noise-grammar.ts';
 
 /** App ids remembered; more than any text has. */
 const MAX_APPS = 1000;
 /** First lines of stack traces remembered, and how long they may be. */
 const MAX_EXCEPTIONS = 100;
 const MAX_EXCEPTION_LENGTH = 300;
-// What noise leaves behind when it is glued to an app id.
-const GLUED = /(?:Exception|Error|Throwable)|: |[\][{}]/;
+/** Hosts remembered that were partition keys: more collectors than anybody has. */
+const MAX_HOSTS = 1000;
 
 /** What the records read so far tell about those to come: how many columns they have, and their app ids. */
 export class NoiseKnowledge {
@@ -17,12 +18,15 @@ export class NoiseKnowledge {
   readonly apps = new Set<string>();
   /** First lines of stack traces that stood by themselves, in latin1. */
   readonly exceptions = new Set<string>();
+  /** Hosts that were partition keys in log lines of their own. */
+  readonly hosts = new Set<string>();
   #lastApp = Buffer.alloc(0);
 
   forget(): void {
     this.columns = 0;
     this.apps.clear();
     this.exceptions.clear();
+    this.hosts.clear();
     this.#lastApp = Buffer.alloc(0);
   }
 
@@ -38,6 +42,13 @@ export class NoiseKnowledge {
   /** Takes in a line that is the first of a stack trace. */
   hearException(text: string): void {
     if (text.length <= MAX_EXCEPTION_LENGTH && this.exceptions.size < MAX_EXCEPTIONS) this.exceptions.add(text);
+  }
+
+  /** Takes in a line that is noise. */
+  hear(text: string): void {
+    if (isException(text)) this.hearException(text);
+    const host = hostIn(text);
+    if (host !== undefined && this.hosts.size < MAX_HOSTS) this.hosts.add(host);
   }
 
   /** Says whether bytes that were put together look like a record. */
@@ -60,10 +71,14 @@ export class NoiseKnowledge {
     if (this.apps.size < MAX_APPS) this.apps.add(this.#lastApp.toString('latin1'));
   }
 
+  /** Says whether a line has the columns of a record, and noise glued to the first or the last of them. */
+  hasGlued(line: Uint8Array): boolean {
+    const columns = columnsOf(line);
+    return layoutOf(columns) !== undefined && (hasNoise(this.#field(0)) || hasNoise(this.#field(columns - 1)));
+  }
+
   #isPlausible(columns: number): boolean {
-    return (
-      layoutOf(columns) !== undefined && this.#hasLastColumn(columns) && this.#hasTime(columns) && !GLUED.test(this.#field(0))
-    );
+    return layoutOf(columns) !== undefined && this.#hasLastColumn(columns) && this.#hasTime(columns) && !hasNoise(this.#field(0));
   }
 
   #hasLastApp(): boolean {

@@ -1,7 +1,7 @@
 import { lineIndex } from '../lines/line-index.ts';
 import type { Noise } from './noise-grammar.ts';
 import type { NoiseKnowledge } from './noise-knowledge.ts';
-import { type Key, type Piece, firstPiece, isTold, joinPieces, keyOf, keysOf, slackOf } from './noise-pieces.ts';
+import { type Key, type Piece, dueKey, firstPiece, joinPieces, keyOf, keysOf, slackOf } from './noise-pieces.ts';
 import { CLOSED, Cost, type Found, PATIENCE_RECORDS, type Reading, spoiltCost } from './noise-reading.ts';
 
 /** More ways than this are never followed. */
@@ -73,7 +73,7 @@ export class NoiseMoves {
     const shortest = Math.min(...ends);
     const id = line.from + shortest;
     const keys = ends.map((end) => line.text.slice(noise.keyAt, end));
-    const key: Key = { id, thread: noise.thread, keys, met: 0, isDue: false };
+    const key: Key = { id, thread: noise.thread, keys, met: 0, byApp: 0, isDue: false };
     return [{ reading: { ...reading, keys: [...reading.keys, key] }, at: shortest, key: id }];
   }
 
@@ -111,8 +111,7 @@ export class NoiseMoves {
     if (noise.kind === 'block') return reading;
     let { cost, keys, found, foundId } = reading;
     if (reading.owesNewline) cost += Cost.unpaid;
-    if (noise.thread !== '' && keys.length > 0)
-      keys = keys.map((key) => (key.thread === noise.thread ? { ...key, isDue: true } : key));
+    if (noise.thread !== '' && keys.length > 0) keys = keys.map((key) => (key.thread === noise.thread ? dueKey(key) : key));
     if (noise.kind === 'bad-row') {
       const [from, to] = [line.from + noise.at, line.from + end];
       const piece = { bytes: line.bytes.subarray(noise.at, end), from, key: undefined, before: undefined };
@@ -149,7 +148,7 @@ export class NoiseMoves {
     else {
       const begin = firstPiece(piece);
       const { apps } = this.#knowledge;
-      if (begin.key !== undefined) keys = this.#decideByApp(begin, keys);
+      if (begin.key !== undefined) keys = this.#noteApps(begin, keys);
       else if (apps.size > 0 && !apps.has(bytes.toString('latin1', 0, bytes.indexOf(TAB)))) cost += Cost.newApp;
       if (keys.some((key) => !key.isDue)) {
         const address = this.#knowledge.addressOf(bytes);
@@ -184,16 +183,16 @@ export class NoiseMoves {
     };
   }
 
-  // A key before a record ends where a known app id begins.
-  #decideByApp({ bytes, key: id }: Piece, keys: readonly Key[]): readonly Key[] {
+  // A key before a record may end where a known app id begins.
+  #noteApps({ bytes, key: id }: Piece, keys: readonly Key[]): readonly Key[] {
     return keys.map((key) => {
       if (key.id !== id || key.isDue) return key;
       const tab = bytes.indexOf(TAB);
-      const met = key.keys.reduce((bits, one, i) => {
+      const byApp = key.keys.reduce((bits, one, i) => {
         const start = one.length - key.keys.at(-1)!.length;
         return this.#knowledge.apps.has(bytes.toString('latin1', start, tab)) ? bits | bit(i) : bits;
       }, 0);
-      return isTold({ ...key, met }) ? { ...key, met, isDue: true } : key;
+      return { ...key, byApp };
     });
   }
 }

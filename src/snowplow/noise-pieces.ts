@@ -16,6 +16,8 @@ export interface Key {
   readonly keys: readonly string[];
   /** Those that are the address of a record printed since, one bit each: each thread prints the record right after its key. */
   readonly met: number;
+  /** Those behind which a known app id begins, one bit each: believed where no address tells, as it may be the end of another one. */
+  readonly byApp: number;
   /** True once its thread went on to something else. */
   readonly isDue: boolean;
 }
@@ -54,6 +56,11 @@ export function keyOf(keys: readonly Key[], id: number): Key {
 /** How many bytes of the piece behind it a key may have. */
 export function slackOf({ keys }: Key): number {
   return keys[0]!.length - keys.at(-1)!.length;
+}
+
+/** A key of which no more will be told. */
+export function dueKey(key: Key): Key {
+  return { ...key, met: key.met || key.byApp, isDue: true };
 }
 
 /** Says whether there is no choice left where a key ends. */

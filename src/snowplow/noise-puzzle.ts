@@ -1,7 +1,7 @@
 import { layouts } from './layouts.ts';
 import type { NoiseKnowledge } from './noise-knowledge.ts';
 import { MAX_READINGS, NoiseMoves, type NoisyLine } from './noise-moves.ts';
-import { firstPiece, isTold, joinPieces, keyOf, keysOf } from './noise-pieces.ts';
+import { dueKey, firstPiece, isTold, joinPieces, keyOf, keysOf } from './noise-pieces.ts';
 import { Cost, type Found, type Reading, isDoubtful, listed, prune, startReading } from './noise-reading.ts';
 
 /** Takes what was found in a text. `from` and `to` are its place in it: the first byte, and the first after it. */
@@ -69,7 +69,8 @@ export class NoisePuzzle {
   /** Gives out what is left: nothing more comes that would tell. */
   end(out: NoiseOut): void {
     if (this.isIdle) return;
-    this.#readings = prune(this.#readings.map((reading) => (reading.open ? this.#moves.finish(reading) : reading)));
+    const finished = this.#readings.map((reading) => (reading.open ? this.#moves.finish(reading) : reading));
+    this.#readings = prune(finished.map((reading) => ({ ...reading, keys: reading.keys.map(dueKey) })));
     this.#give(out);
   }
 
@@ -110,14 +111,19 @@ export class NoisePuzzle {
     const best = this.#readings[0]!;
     const likely = this.#readings.filter(({ cost }) => cost <= best.cost + Cost.asText);
     const lists = likely.map((reading) => listed(reading).reverse());
+    const openEnds = likely.flatMap(({ open }) => (open ? [open.from + open.bytes.length] : []));
+    const firstEndBehind = (count: number): number =>
+      lists.reduce((least, list) => list.slice(count).reduce((end, { to }) => Math.min(end, to), least), Math.min(...openEnds));
     let count = 0;
     while (lists.every((list) => list[count] !== undefined && list[count]!.id === lists[0]![count]!.id)) {
       const found = lists[0]![count]!;
       if (!found.keys.every((id) => likely.every(({ keys }) => keyOf(keys, id).isDue))) break;
       count++;
     }
+    // What is given out is in the order of the text: a bad row may be read before the newline of the record in front of it.
+    while (count > 0 && lastEnd(lists[0]!.slice(0, count)) > firstEndBehind(count)) count--;
     if (count === 0 || likely.some(isDoubtful)) return;
-    const given = lists[0]!.slice(0, count);
+    const given = lists[0]!.slice(0, count).sort((a, b) => a.to - b.to);
     for (const found of given) this.#out(found, likely, out);
     this.#readings = likely.map((reading, i) => {
       let found: Found | undefined;
@@ -178,6 +184,10 @@ interface Range {
 
 function isFound(range: Found | Range): range is Found {
   return 'id' in range;
+}
+
+function lastEnd(ranges: readonly Range[]): number {
+  return ranges.reduce((last, { to }) => Math.max(last, to), 0);
 }
 
 // The ranges, those that overlap made one.

@@ -120,8 +120,12 @@ function isSame(a: Reading, b: Reading): boolean {
     a.openId === b.openId &&
     a.foundId === b.foundId &&
     a.keys.length === b.keys.length &&
-    a.keys.every(({ id, met, isDue }, i) => id === b.keys[i]!.id && met === b.keys[i]!.met && isDue === b.keys[i]!.isDue)
+    a.keys.every((key, i) => isSameKey(key, b.keys[i]!))
   );
+}
+
+function isSameKey(a: Key, b: Key): boolean {
+  return a.id === b.id && a.met === b.met && a.byApp === b.byApp && a.isDue === b.isDue;
 }
 
 /** What a reading found, last first. */

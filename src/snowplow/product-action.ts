@@ -57,6 +57,8 @@ export function productAction({
       case 'struct':
         return productOfLabel(event);
       case 'page_view': {
+        // With the flag g or y it would go on where it ended in the page before.
+        if (page) page.lastIndex = 0;
         const text = page?.exec(event.page_urlpath ?? '')?.[1];
         return text === undefined ? undefined : { sku: skuOf(text), brand: undefined };
       }

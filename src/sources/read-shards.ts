@@ -68,10 +68,15 @@ async function readAll(
   const over = Promise.withResolvers<void>();
   let reading = 0;
   signal.addEventListener('abort', goOn, { once: true });
-  set.add(await list(signal));
+  know(await list(signal));
   goOn();
   if (listEveryMs !== undefined) listAgain(listEveryMs).catch(over.reject);
   await over.promise;
+
+  function know(shards: readonly Shard[]): void {
+    set.add(shards);
+    for (const { id } of shards) ledger.expect(id);
+  }
 
   /** Begins with the shards whose turn has come; sees when there is nothing more to read. */
   function goOn(): void {
@@ -92,6 +97,7 @@ async function readAll(
     set.began(shard.id, resume);
     if (resume === 'SHARD_END') {
       if (shard.isOpen) await makeSureItHasEnded(shard.id);
+      ledger.endShard(shard.id);
       set.settle(shard.id);
       return;
     }
@@ -111,8 +117,8 @@ async function readAll(
     // be taken for one past retention.
     const isKnown = (parent: string): boolean => set.has(parent);
     const isAll = children.length > 0 ? children.every(({ parents }) => parents.every(isKnown)) : set.hasChildren(shard.id);
-    if (!isAll) set.add(await list(signal));
-    set.add(children);
+    if (!isAll) know(await list(signal));
+    know(children);
   }
 
   /**
@@ -147,7 +153,7 @@ async function readAll(
     for (;;) {
       await pause(scheduler, everyMs * (0.5 + random()), signal);
       if (signal.aborted) return;
-      set.add(await list(signal));
+      know(await list(signal));
       goOn();
     }
   }

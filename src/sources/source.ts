@@ -40,7 +40,7 @@ export interface SourceContext {
 /**
  * Where events come from. A declaration: nothing runs before `open`.
  *
- * The contract, proven by `test/sources/conformance.ts`: for each delivery it reserves room, opens the delivery, emits its
+ * The contract, proven by `test/sources/conformance.ts`: it tells the ledger which shards are to be read (`expect`); for each delivery it reserves room, opens the delivery, emits its
  * events synchronously and in order, lets go of it; it never emits an event at or before the position it resumes after;
  * it completes after `stop`, or when the stream has ended; a failure it cannot mend is an error of the observable.
  * When the subscription ends while a delivery is emitted, it does not let go of that: it must not count as settled.

@@ -6,12 +6,18 @@ export class PositionBehindError extends Error {
   readonly isTransient: boolean;
 
   constructor(where: string, shard: string, has: string, came: string) {
+    const isThere = placeOf(has) === placeOf(came);
     super(
-      has === came
+      isThere
         ? `${where}: what was to bring ${shard} to ${has} is stored already`
         : `${where}: the position of ${shard} may not move backwards, from ${has} to ${came}`,
     );
     this.shard = shard;
-    this.isTransient = has === came;
+    this.isTransient = isThere;
   }
+}
+
+/** Without what is said of a shard that was quiet since. */
+function placeOf(resume: string): string {
+  return resume.replace(/(?<=:\d+)@.*/, '');
 }

@@ -18,6 +18,11 @@ export interface Table {
   /** `name` or `schema.name`, as the database spells it; quoted by the store. */
   readonly name: string;
   readonly columns: readonly Column[];
+  /**
+   * A column by which rows are known. A line whose value in it some row has already, one before it in the load among them, is left out; one
+   * that has none there never is. Of a line that is to be left out and refused as well, either may come true.
+   */
+  readonly missingBy?: string | undefined;
 }
 
 /** A reject as a database keeps it. */
@@ -41,6 +46,8 @@ export interface Load {
    * as a reject. Without it a refused line fails the whole load.
    */
   readonly refuse?: (index: number, fault: RowFault) => RejectRow;
+  /** Called once it has committed, with how many lines were left out because their rows are there. */
+  readonly leftOut?: (count: number) => void;
   readonly rejects?: readonly RejectRow[];
   readonly positions: ReadonlyMap<string, Resume>;
 }

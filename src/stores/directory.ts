@@ -34,8 +34,10 @@ export function directory(path: string): ObjectStore {
     async check() {
       return (await checkFolder(path)) ? 'the folder is there' : 'the folder is not there: a run makes it';
     },
-    async open() {
+    async open({ readOnly = false }) {
       const root = resolve(path);
+      if (readOnly && !(await ifThere(() => stat(root)))?.isDirectory())
+        throw new Error(`directory: expected a folder at ${path}, got none`);
       const staging = join(root, OWN_FOLDER, 'staged');
       await mkdir(staging, { recursive: true });
       await removeAbandoned(staging);

@@ -83,22 +83,26 @@ class OpenDuckdb implements OpenDatabase {
     return (await this.#thread.call({ method: 'positions', store: this.#store, args })) as ReadonlyMap<string, Resume>;
   }
 
-  async commit(owner: Owner, { rows, refuse, rejects = [], positions }: Load): Promise<void> {
+  async commit(owner: Owner, { rows, refuse, leftOut, rejects = [], positions }: Load): Promise<void> {
     const lines = rows?.lines ?? [];
     if (positions.size === 0 && lines.length + rejects.length > 0)
       throw new RangeError(`${this.#describe}: expected positions with what is stored, got none`);
     if (positions.size === 0) return;
     const base = { refusable: refuse !== undefined, rejects: rejects.map(copied), positions };
-    if (!rows || lines.length === 0) return this.#commit(owner, base);
+    if (!rows || lines.length === 0) {
+      await this.#commit(owner, base);
+      return;
+    }
     const sender = this.#takeSender(lines);
     const load = { ...base, rows: { table: rows.table, count: lines.length, memory: sender.memory } };
     void sender.send(1, lines, Int32Array.from(lines.keys()));
     try {
-      await this.#commit(owner, load, {
+      const count = await this.#commit(owner, load, {
         send: (pass, numbers) => void sender.send(pass, lines, numbers),
         breakOff: () => sender.breakOff(),
         refuse: (faults) => faults.map(([line, fault]) => copied(refuse!(line, fault))),
       });
+      leftOut?.(count);
     } finally {
       sender.stop();
       if (sender.longestBytes === USUAL_LINE_BYTES) this.#sender = sender;
@@ -115,8 +119,8 @@ class OpenDuckdb implements OpenDatabase {
     }
   }
 
-  async #commit(owner: Owner, load: RemoteLoad, host?: CallHost): Promise<void> {
-    await this.#thread.call({ method: 'commit', store: this.#store, args: [owner, load] }, host);
+  async #commit(owner: Owner, load: RemoteLoad, host?: CallHost): Promise<number> {
+    return (await this.#thread.call({ method: 'commit', store: this.#store, args: [owner, load] }, host)) as number;
   }
 
   #takeSender(lines: readonly Uint8Array[]): LineSender {

@@ -18,6 +18,9 @@ const Sqlite = { busy: 5, corrupt: 11, notADatabase: 26 } as const;
  * Whoever opened it last owns it, as with shards: an `append` of an earlier owner, one that was only asleep, fails with `FencedError`.
  * A block is on the disk when `append` returns. What is damaged is an error, never an empty memory.
  *
+ * While a run has it open, and after one that was killed, what was written last lies in `<file>-wal`: the two belong together. Copied or
+ * moved without it, the file is an older memory, and nothing tells so. After a run that ended by itself there is only the one.
+ *
  * @param url `file:./data/dedupe.db`, `file:///var/lib/dedupe.db` or a path; folders are made as needed
  * @throws {TypeError} when it is a URL of another kind
  */

@@ -1,4 +1,3 @@
-import type { Command } from './commands.ts';
 import { RankedSet } from './ranked-set.ts';
 
 /** What a set holds. */
@@ -12,8 +11,8 @@ export class KnownKey {
   readonly name: string;
   /** What it holds; nothing when that is not known. */
   members: Members | undefined;
-  /** The command under way that asks what it holds. */
-  askedBy: Command | undefined;
+  /** The command under way that asks what it holds, by its number. */
+  askedBy: number | undefined;
   /** The call, by its number, that rests on the members. */
   restedOnBy = 0;
   #expiryMs = 0;

@@ -11,11 +11,16 @@ export class MemberNumbers {
   bytes = new Uint8Array(FIRST_BYTES);
   readonly #numbers = new Map<string, number>();
 
+  /** How many bytes all members have. */
+  get sizeBytes(): number {
+    return this.starts.at(-1)!;
+  }
+
   numberOf(text: string): number {
     const known = this.#numbers.get(text);
     if (known !== undefined) return known;
     const its = packed(text);
-    const start = this.starts.at(-1)!;
+    const start = this.sizeBytes;
     if (start + its.length > this.bytes.length) {
       const grown = new Uint8Array(Math.max(this.bytes.length * 2, start + its.length));
       grown.set(this.bytes);

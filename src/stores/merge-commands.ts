@@ -24,7 +24,7 @@ export class CommandMerger {
   readonly #lastLook = new Map<string, number>();
 
   add(command: Command, event: number): void {
-    const merge = MERGES[command.name];
+    const merge = mergeOf(command);
     if (!merge) this.#last.clear();
     const at = merge && this.#last.get(command.key);
     const before = at === undefined ? undefined : this.#merged[at]!;
@@ -55,8 +55,13 @@ export class CommandMerger {
 }
 
 /** Says whether a command is known to touch no key but its own. */
-export function isOfOneKey({ name }: Command): boolean {
-  return name in MERGES;
+export function isOfOneKey(command: Command): boolean {
+  return mergeOf(command) !== undefined;
+}
+
+/** A DEL of several keys touches others than its own. */
+function mergeOf({ name, args }: Command): Merge | undefined {
+  return name === 'DEL' && args.length > 0 ? undefined : MERGES[name];
 }
 
 type Arguments = Command['args'];
@@ -67,7 +72,7 @@ const joined: Merge = (a, b) => (a.length > 0 && b.length > 0 ? [...a, ...b] : u
 
 const MERGES: Readonly<Record<string, Merge>> = {
   SET: (a, b) => (a.length === 1 && b.length === 1 ? b : undefined),
-  DEL: (a, b) => (a.length === 0 && b.length === 0 ? b : undefined),
+  DEL: (_, b) => b,
   // One that lies in the past deletes the key.
   PEXPIRE: (a, b) => (a.length === 1 && b.length === 1 && Number(a[0]) > 0 ? b : undefined),
   INCRBY: (a, b) => (a.length === 1 && b.length === 1 ? sum(a, b, 0) : undefined),

@@ -37,6 +37,13 @@ export class PreconditionFailedError extends Error {
   }
 }
 
+/** Who opens a store, and for what. */
+interface OpenContext {
+  readonly report: Report;
+  /** Whether it is only to be read: then nothing is written to find out what it can do, and nothing is made that is absent. @default false */
+  readonly readOnly?: boolean;
+}
+
 /** A store of objects, named by URL. A declaration: nothing runs before `open`. The contract: `test/stores/object-store.conformance.ts`. */
 export interface ObjectStore {
   /** Its URL without secrets. */
@@ -48,7 +55,7 @@ export interface ObjectStore {
    */
   check?(): Promise<string>;
   /** Connects; rejects when the bucket or folder does not answer. */
-  open(context: { readonly report: Report }): Promise<OpenObjectStore>;
+  open(context: OpenContext): Promise<OpenObjectStore>;
 }
 
 /**

@@ -50,26 +50,28 @@ export class OpenCluster implements OpenCommandStore {
     // A run that was replaced learns so before it does anything, where it can.
     await this.#own.positions(owner, positions.keys());
     const bySlot = new Map<number, Merged[]>();
+    const faults: CommandFault[] = [];
     for (const merged of commands) {
-      const slot = this.#slotOf(merged.command);
-      const its = bySlot.get(slot);
-      if (its) its.push(merged);
+      const slot = slotOfAll(merged.command);
+      const its = slot === undefined ? undefined : bySlot.get(slot);
+      if (slot === undefined) faults.push(faultOf(merged, crossing(merged.command)));
+      else if (its) its.push(merged);
       else bySlot.set(slot, [merged]);
     }
+    const slots = [...bySlot.keys()];
     const stands = (shard: string): Resume | undefined => this.#own.stands(owner, shard);
-    const calls = await Promise.allSettled([...bySlot].map(([slot, its]) => this.#bring(owner, slot, batch, its, stands)));
-    const faults: CommandFault[] = [];
-    for (const call of calls) {
+    const calls = await Promise.allSettled(slots.map((slot) => this.#bring(owner, slot, batch, bySlot.get(slot)!, stands)));
+    const fields: Fields[] = [];
+    for (const [i, call] of calls.entries()) {
       if (call.status === 'rejected') throw call.reason;
       faults.push(...call.value);
+      const its = call.value.flatMap((fault) => fault.events.map((event) => fieldOf(events[event]!)));
+      if (its.length > 0) fields.push(['HDEL', keyOf(owner, slots[i]!), ...its]);
     }
     const refused = faults.flatMap(({ events: its, ...why }) => its.flatMap((i) => rejectOf?.(i, why) ?? []));
     await this.#own.execute(owner, { events, commands: [], rejects: [...rejects, ...refused], positions });
     // Kept now, with the positions past it. A kill before this leaves a field behind, which nobody asks for again.
-    if (faults.length > 0)
-      await this.#client.callAll(
-        faults.map(({ path, events: its }) => ['HDEL', keyOf(owner, slotOf(path!)), ...its.map((i) => fieldOf(events[i]!))]),
-      );
+    if (fields.length > 0) await this.#client.callAll(fields);
     return faults;
   }
 
@@ -112,8 +114,7 @@ export class OpenCluster implements OpenCommandStore {
     const faults = await this.#refused(key, batch.events, numbers.filter(isThere));
     const merger = new CommandMerger();
     for (const i of numbers)
-      if (!isThere(i))
-        for (const command of batch.commandsOf?.(i) ?? []) if (slotOf(command.key) === slot) merger.add(command, i);
+      if (!isThere(i)) for (const command of batch.commandsOf?.(i) ?? []) if (slotOfAll(command) === slot) merger.add(command, i);
     const rest = merger.take();
     if (rest.length > 0)
       faults.push(...(await this.#bring(owner, slot, batch, rest, (shard) => has.get(shard) ?? stands(shard))));
@@ -148,22 +149,16 @@ export class OpenCluster implements OpenCommandStore {
     const found = (await this.#client.call('HMGET', [key, ...fields])) as (string | null)[];
     return found.flatMap((text, i) => {
       if (text === null) return [];
-      const at = text.indexOf('\n');
+      // A key may have line breaks, the script lets none into a reason.
+      const at = text.lastIndexOf('\n');
       const command: Command = { name: '', key: text.slice(0, at), args: [] };
       return [faultOf({ command, events: [numbers[i]!] }, text.slice(at + 1))];
     });
   }
-
-  /** @throws {TypeError} when the keys of a command lie in several slots */
-  #slotOf(command: Command): number {
-    const [slot, ...others] = keysOf(command).map(slotOf);
-    if (others.some((other) => other !== slot))
-      throw new TypeError(
-        `${this.#client.where}: expected all keys of one command in one slot, got ${keysOf(command).join(', ')}; give them one tag in braces`,
-      );
-    return slot!;
-  }
 }
+
+/** Asks a slot to forget what it had refused of events. */
+type Fields = readonly ['HDEL', key: string, ...fields: string[]];
 
 /** The hash of a slot. */
 function keyOf({ pipeline, sink }: Owner, slot: number): string {
@@ -173,6 +168,17 @@ function keyOf({ pipeline, sink }: Owner, slot: number): string {
 /** The field in it that says why a command of an event was refused. */
 function fieldOf({ position }: Place): string {
   return `refused:${position.shard}:${formatResume(position)}`;
+}
+
+/** The slot of all keys of a command; nothing when they lie in several. */
+function slotOfAll(command: Command): number | undefined {
+  const [slot, ...others] = keysOf(command).map(slotOf);
+  return others.every((other) => other === slot) ? slot : undefined;
+}
+
+/** What a server says of keys in several slots, and what to do: no slot gets such a command. */
+function crossing(command: Command): string {
+  return `CROSSSLOT expected all keys of one command in one slot, got ${keysOf(command).join(', ')}; give them one tag in braces`;
 }
 
 /** All keys that a command is known to touch. */

@@ -104,28 +104,32 @@ export class OpenRedis implements OpenCommandStore {
     const thisCall = `${this.#run} ${++this.#calls}`;
     const memory = this.#plainCalls > 0 ? undefined : this.#memory;
     if (this.#plainCalls > 0) this.#plainCalls--;
-    args.push(goesOn || memory ? this.#lastCall : '', thisCall);
+    const keepings = rejects.flatMap((reject) => keeping(this.#keys, owner, reject));
+    args.push(goesOn || memory ? this.#lastCall : '', thisCall, keepings.length);
     const call = memory?.begin(Date.now());
     const running = this.#script.run(keys, args, (writer) => {
+      for (const [name, key, ...rest] of keepings) writer.addCommand(name, key, rest);
       for (const { command } of commands) {
         this.#script.know(command);
         if (memory) memory.write(command, writer);
         else writer.addCommand(command.name, command.key, command.args);
       }
-      for (const reject of rejects)
-        for (const [name, key, ...rest] of keeping(this.#keys, owner, reject)) writer.addCommand(name, key, rest);
       args.push(memory?.end(writer) ? 1 : 0);
     });
     for (const [key, field] of next) this.#sent.set(key, field);
     this.#lastCall = thisCall;
     const [refused, told] = await this.#answered(owner, positions, running);
     for (const [key, field] of next) this.#fields.set(key, field);
-    if (call !== undefined) this.#memory!.answered(call);
-    for (let i = 0; i < told.length; i += 2) this.#memory?.learn(commands[Number(told[i])]!.command, String(told[i + 1]));
+    if (call !== undefined) {
+      this.#memory!.answered(call);
+      for (let i = 0; i < told.length; i += 2) {
+        const place = Number(told[i]);
+        this.#memory!.learn(commands[place]!.command, [call, place], String(told[i + 1]));
+      }
+    }
     const faults: CommandFault[] = [];
     for (let i = 0; i < refused.length; i += 2) {
-      const stands = commands[Number(refused[i])];
-      if (!stands) continue;
+      const stands = commands[Number(refused[i])]!;
       this.#memory?.forget(stands.command);
       faults.push(faultOf(stands, String(refused[i + 1])));
     }

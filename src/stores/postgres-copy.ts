@@ -51,15 +51,43 @@ function escape(line: Uint8Array): Uint8Array {
   return escaped.subarray(0, at);
 }
 
-/** What a `COPY … FROM STDIN` gets. */
+/** What a `COPY … FROM STDIN` gets, and what the server says of it and of the statements that belong to it. */
 export class Copy {
   /** Its messages, each good until the next one is asked for. */
   readonly messages: Iterator<Buffer>;
-  /** Whether the server has taken all of it. */
-  isDone = false;
+  /** Whether the server has begun with it. */
+  isBegun = false;
+  readonly #lastTag: string;
+  #copied = 0;
+  #inserted: number | undefined;
+  #isDone = false;
 
-  constructor(messages: Iterator<Buffer>) {
+  /** @param lastTag what the server says once the last of its statements is done */
+  constructor(messages: Iterator<Buffer>, lastTag = 'COPY ') {
     this.messages = messages;
+    this.#lastTag = lastTag;
+  }
+
+  /** Whether the server has taken all of it. */
+  get isDone(): boolean {
+    return this.#isDone;
+  }
+
+  /** How many rows did not get from where they were copied to where they belong; 0 until it is done. */
+  get leftOut(): number {
+    return this.#isDone && this.#inserted !== undefined ? this.#copied - this.#inserted : 0;
+  }
+
+  /** Takes in what the server has done. */
+  hear(tag: string): void {
+    if (tag.startsWith('COPY ')) this.#copied = Number(tag.slice('COPY '.length));
+    if (tag.startsWith('INSERT 0 ')) this.#inserted = Number(tag.slice('INSERT 0 '.length));
+    this.#isDone = tag.startsWith(this.#lastTag);
+  }
+
+  /** Whether the server is at its rows: a failure is one of theirs, unless it is one of the server's. */
+  get isUnderWay(): boolean {
+    return this.isBegun && !this.isDone;
   }
 }
 
@@ -94,8 +122,14 @@ export class CopyMessage implements Submittable {
     this.#send(wire);
   }
 
+  handleCopyInResponse(): void {
+    this.#copies[this.#done]!.isBegun = true;
+  }
+
   handleCommandComplete({ text }: { readonly text: string }): void {
-    if (text.startsWith('COPY ')) this.#copies[this.#done++]!.isDone = true;
+    const copy = this.#copies[this.#done];
+    copy?.hear(text);
+    if (copy?.isDone) this.#done++;
   }
 
   handleError(error: Error): void {
@@ -110,7 +144,6 @@ export class CopyMessage implements Submittable {
     if (!this.#failure) this.#settle();
   }
 
-  handleCopyInResponse(): void {}
   handleRowDescription(): void {}
   handleDataRow(): void {}
   handleEmptyQuery(): void {}

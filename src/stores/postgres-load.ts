@@ -3,7 +3,6 @@ import type { RowFault } from './database.ts';
 import type { BinaryLines } from './postgres-binary.ts';
 import { Copy, copyData, textLines } from './postgres-copy.ts';
 import { complaintOf } from './postgres-faults.ts';
-import { BEGIN } from './postgres-sql.ts';
 
 /** How many lines one COPY holds once a line was refused; COPY is near its peak at a thousand. */
 const LINES_AFTER_REFUSAL = 4096;
@@ -27,8 +26,12 @@ export interface LoadLinesOptions {
   readonly lines: readonly Uint8Array[];
   /** Without it all lines go as text. */
   readonly binary?: BinaryFormat | undefined;
-  /** The COPY of lines as text. */
+  /** What begins the transaction. */
+  readonly begin: string;
+  /** The COPY of lines as text, with what belongs to it. */
   readonly text: string;
+  /** What the server says once the last statement of such a COPY is done. */
+  readonly lastTag: string;
   /** The COPY of nothing. */
   readonly gate: string;
   /** Called once, in order, for each line that is refused. */
@@ -39,8 +42,8 @@ export interface LoadLinesOptions {
   readonly send: (parts: readonly Part[]) => Promise<void>;
 }
 
+const SAVEPOINT = 'SAVEPOINT lines';
 // What is loaded so far lies behind the savepoint.
-const START: Part = { text: `${BEGIN};\nSAVEPOINT lines` };
 const KEEP: Part = { text: 'RELEASE SAVEPOINT lines; SAVEPOINT lines' };
 const UNDO: Part = { text: 'ROLLBACK TO SAVEPOINT lines' };
 
@@ -51,17 +54,23 @@ const UNDO: Part = { text: 'ROLLBACK TO SAVEPOINT lines' };
  * All of them go in one message, through to COMMIT, unless one is in doubt: it goes as text, and the next message takes on behind it.
  * More and more lines go with it while the next one in doubt is close. Once the server refuses a line of which nobody had a doubt, the
  * rest goes as text.
+ *
+ * @returns how many lines were left out
  */
-export async function loadLines({ lines, binary, text, gate: gateText, refuse, finish, send }: LoadLinesOptions): Promise<void> {
-  let next = START;
+export async function loadLines(options: LoadLinesOptions): Promise<number> {
+  const { lines, binary, begin, text, lastTag, gate: gateText, refuse, finish, send } = options;
+  let next: Part = { text: `${begin};\n${SAVEPOINT}` };
+  let leftOut = 0;
   const asText = (from: number, to: number): Generator<Buffer> => copyData(textLines(lines, from, to));
   const attempt = async (from: number, to: number): Promise<Complaint | undefined> => {
+    const copy = new Copy(asText(from, to), lastTag);
     try {
-      await send([next, { text, copy: new Copy(asText(from, to)) }]);
+      await send([next, { text, copy }]);
       next = KEEP;
+      leftOut += copy.leftOut;
       return undefined;
     } catch (error) {
-      const complaint = complaintOf(error);
+      const complaint = copy.isUnderWay ? complaintOf(error) : undefined;
       if (!complaint) throw error;
       next = UNDO;
       return complaint;
@@ -84,8 +93,11 @@ export async function loadLines({ lines, binary, text, gate: gateText, refuse, f
       const count = start - from > few ? 1 : Math.min(few * 2, LINES_AFTER_REFUSAL);
       return { start, end: Math.min(start + count, lines.length) };
     };
-    const sure = new Copy(binary?.lines.messages(lines, from) ?? asText(from, lines.length));
-    const unsure = new Copy(lazily(() => asText(doubtful().start, doubtful().end)));
+    const sure = new Copy(binary?.lines.messages(lines, from) ?? asText(from, lines.length), lastTag);
+    const unsure = new Copy(
+      lazily(() => asText(doubtful().start, doubtful().end)),
+      lastTag,
+    );
     const gate = new Copy(
       lazily(() => {
         if (doubtful().end < lines.length) throw new MoreLinesError();
@@ -93,7 +105,7 @@ export async function loadLines({ lines, binary, text, gate: gateText, refuse, f
       }),
     );
     try {
-      return await send([
+      await send([
         next,
         { text: binary?.copy ?? text, copy: sure },
         KEEP,
@@ -102,11 +114,13 @@ export async function loadLines({ lines, binary, text, gate: gateText, refuse, f
         { text: gateText, copy: gate },
         ...finish(),
       ]);
+      return leftOut + sure.leftOut + unsure.leftOut;
     } catch (error) {
       next = UNDO;
+      leftOut += sure.leftOut + unsure.leftOut;
       const { start, end } = sure.isDone ? doubtful() : { start: from, end: lines.length };
       if (!(error instanceof MoreLinesError)) {
-        const complaint = unsure.isDone ? undefined : complaintOf(error);
+        const complaint = sure.isUnderWay || unsure.isUnderWay ? complaintOf(error) : undefined;
         if (!complaint) throw error;
         if (binary && !sure.isDone) binary.wasRefused = true;
         if (sure.isDone && end - start === 1) refuse(start, complaint.fault);
@@ -117,6 +131,7 @@ export async function loadLines({ lines, binary, text, gate: gateText, refuse, f
     }
   }
   await send([next, ...finish()]);
+  return leftOut;
 }
 
 /** What a gate throws when it is not to let through. */

@@ -2,9 +2,18 @@ import { Buffer } from 'node:buffer';
 import type { Owner } from '../owner.ts';
 import type { RejectRow } from './database.ts';
 
-/** Encodes rejects as lines of CSV, in the order of the columns that `storeRejects` names; one at a time, as they are sent. */
-export function* rejectLines({ pipeline, sink }: Owner, rejects: readonly RejectRow[]): Generator<Uint8Array> {
+/**
+ * Encodes rejects as lines of CSV, in the order of the columns that `storeRejects` names; one at a time, as they are sent.
+ *
+ * @param takesAnyText whether the database can store all characters there are
+ */
+export function* rejectLines(
+  { pipeline, sink }: Owner,
+  rejects: readonly RejectRow[],
+  takesAnyText: boolean,
+): Generator<Uint8Array> {
   for (const { position, arrivedAtMs, why, raw } of rejects) {
+    const words = [why.step, why.code, why.reason, why.path ?? ''];
     const fields = [
       pipeline,
       sink,
@@ -12,14 +21,15 @@ export function* rejectLines({ pipeline, sink }: Owner, rejects: readonly Reject
       position.sequence,
       String(position.subSequence),
       new Date(arrivedAtMs).toISOString(),
-      why.step,
-      why.code,
-      why.reason,
-      why.path ?? '',
+      ...(takesAnyText ? words : words.map(inAscii)),
       `\\x${Buffer.from(raw.buffer, raw.byteOffset, raw.byteLength).toString('hex')}`,
     ];
     yield Buffer.from(fields.map(quote).join(','));
   }
+}
+
+function inAscii(text: string): string {
+  return text.replace(/[^\p{ASCII}]/gu, (char) => `\\u{${char.codePointAt(0)!.toString(16)}}`);
 }
 
 // Postgres has no text with a NUL in it, and a reject must never be refused.

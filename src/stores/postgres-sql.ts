@@ -9,9 +9,11 @@ export const POSITION_BEHIND = 'MR002';
 
 /**
  * Begins a transaction. What it may wait for is short: a lock is held only while the server itself works, so whoever waits
- * longer waits for a stranger. Should this process stop in the middle, the server ends its transaction after a minute.
+ * longer waits for a stranger. Should this process stop in the middle, the server ends its transaction after a minute. A row that breaks a
+ * deferred constraint is to fail with its COPY: at COMMIT nobody could tell which one it was.
  */
 export const BEGIN = `BEGIN ISOLATION LEVEL READ COMMITTED;
+SET CONSTRAINTS ALL IMMEDIATE;
 SET LOCAL lock_timeout = '10s';
 SET LOCAL idle_in_transaction_session_timeout = '60s'`;
 
@@ -24,6 +26,12 @@ export function quoteName(name: string): string {
 export function ownTable(schema: string, name: 'positions' | 'rejects'): string {
   return `${escapeIdentifier(schema)}.${name}`;
 }
+
+/** How many of some tables there are; whether rejects can be stored, and what they may hold. */
+export const SELECT_STATE = `SELECT (SELECT count(*)::int FROM unnest($1::text[]) name WHERE to_regclass(name) IS NOT NULL) AS tables,
+  has_database_privilege(current_database(), 'TEMPORARY') AS "mayStoreRejects",
+  format('GRANT TEMPORARY ON DATABASE %I TO %I', current_database(), current_user) AS remedy,
+  current_setting('server_encoding') IN ('UTF8', 'SQL_ASCII') AS "takesAnyText"`;
 
 // Not IF NOT EXISTS: that asks for the right to create schemas also when there is nothing to create, and looks into a cache
 // that does not know yet what was made while this one waited for the lock.
@@ -54,13 +62,14 @@ CREATE TABLE IF NOT EXISTS ${ownTable(schema, 'rejects')} (
   PRIMARY KEY (pipeline, sink, shard, sequence, sub_sequence, step, code))`;
 }
 
-export function createTable({ name, columns }: Table): string {
+export function createTable(table: Table): string {
+  const { name, columns, missingBy } = table;
   const [schema, inSchema] = name.split('.');
   const create = inSchema === undefined ? '' : `${createSchema(schema!)};\n`;
   const defined = columns.map(
     (column) => `${escapeIdentifier(column.name)} ${sqlType(column.type)}${column.required ? ' NOT NULL' : ''}`,
   );
-  return `${create}CREATE TABLE IF NOT EXISTS ${quoteName(name)} (\n  ${defined.join(',\n  ')})`;
+  return `${create}CREATE TABLE IF NOT EXISTS ${quoteName(name)} (\n  ${defined.join(',\n  ')})${missingBy === undefined ? '' : `;\n${createIndex(table, missingBy)}`}`;
 }
 
 /** The columns of a table that an INSERT may fill; none when there is no such table. With each comes what `checkTypes` is to find. */
@@ -96,10 +105,49 @@ function sqlType(type: ColumnType): string {
   }
 }
 
-export function copyRows({ name, columns }: Table, format: 'text' | 'binary'): string {
+/** Where lines wait until it is known which of them are missing in their table. */
+const STAGE = 'pg_temp.millrace_rows';
+
+/**
+ * Begins a transaction that loads lines. Where only missing ones are loaded, those who do so take turns at a table: what one has not committed
+ * yet, another could not see.
+ */
+export function beginLoad({ name, columns, missingBy }: Table): string {
+  if (missingBy === undefined) return BEGIN;
+  return `${BEGIN};
+SELECT pg_advisory_xact_lock(hashtextextended(${escapeLiteral(`millrace: missing rows of ${name}`)}, 0));
+CREATE TEMPORARY TABLE millrace_rows ON COMMIT DROP AS SELECT ${namesOf(columns)} FROM ${quoteName(name)} WITH NO DATA`;
+}
+
+/** How the server tells that the last statement of `copyRows` is done. */
+export function lastTag({ missingBy }: Table): string {
+  return missingBy === undefined ? 'COPY ' : 'TRUNCATE TABLE';
+}
+
+/** A COPY of lines into their table, or by way of the stage where those are left out whose rows it has. */
+export function copyRows({ name, columns, missingBy }: Table, format: 'text' | 'binary'): string {
   const options = format === 'binary' ? 'FORMAT binary' : `FORMAT text, NULL '', ENCODING 'UTF8'`;
-  return `COPY ${quoteName(name)} (${columns.map((column) => escapeIdentifier(column.name)).join(', ')})
-FROM STDIN WITH (${options})`;
+  const names = namesOf(columns);
+  if (missingBy === undefined) return `COPY ${quoteName(name)} (${names}) FROM STDIN WITH (${options})`;
+  const key = escapeIdentifier(missingBy);
+  // What is NULL equals nothing.
+  return `COPY ${STAGE} (${names}) FROM STDIN WITH (${options});
+INSERT INTO ${quoteName(name)} (${names}) SELECT ${names} FROM ${STAGE} came
+WHERE NOT EXISTS (SELECT FROM ${quoteName(name)} has WHERE has.${key} = came.${key})
+AND NOT EXISTS (SELECT FROM ${STAGE} before WHERE before.${key} = came.${key} AND before.ctid < came.ctid);
+TRUNCATE ${STAGE}`;
+}
+
+function namesOf(columns: Table['columns']): string {
+  return columns.map((column) => escapeIdentifier(column.name)).join(', ');
+}
+
+/** Whether a table has an index that begins with a column, over all of its rows. */
+export const SELECT_INDEX = `SELECT FROM pg_index JOIN pg_attribute ON attrelid = indrelid AND attnum = indkey[0]
+WHERE indrelid = to_regclass($1) AND attname = $2 AND indisvalid AND indpred IS NULL LIMIT 1`;
+
+export function createIndex({ name }: Table, column: string): string {
+  return `CREATE INDEX ON ${quoteName(name)} (${escapeIdentifier(column)})`;
 }
 
 /** A COPY of nothing: whoever sends it ends it when what comes behind it may run, and makes it fail otherwise. */
@@ -143,6 +191,8 @@ export function guard(
     ({ shard, epoch, to }) => `(${escapeLiteral(shard)}, ${epoch}::bigint, ${escapeLiteral(formatResume(to))})`,
   );
   const mine = `p.pipeline = ${escapeLiteral(pipeline)} AND p.sink = ${escapeLiteral(sink)}`;
+  // As numbers: a position may have got an @ since, when its shard was quiet.
+  const before = stores ? '<=' : '<';
   // The shards in one order, whatever the order they came in: two owners of some of them never wait for each other.
   return `DO ${escapeLiteral(`DECLARE
   come record;
@@ -159,7 +209,7 @@ BEGIN
       WHEN has.place = 'SHARD_END' THEN true
       WHEN has.place LIKE '%:%' AND has.place NOT LIKE '@%' THEN come.place NOT LIKE '%:%' OR come.place LIKE '@%'
         OR (split_part(come.place, ':', 1)::numeric, split_part(split_part(come.place, ':', 2), '@', 1)::numeric)
-         < (split_part(has.place, ':', 1)::numeric, split_part(split_part(has.place, ':', 2), '@', 1)::numeric)
+         ${before} (split_part(has.place, ':', 1)::numeric, split_part(split_part(has.place, ':', 2), '@', 1)::numeric)
       WHEN has.place LIKE '@%' THEN come.place = 'TRIM_HORIZON'
         OR come.place LIKE '@%' AND come.place COLLATE "C" < has.place COLLATE "C"
       ELSE false END;

@@ -1,4 +1,5 @@
 import { DatabaseError } from 'pg';
+import type { Report } from '../diagnostic.ts';
 import { type Resume, formatResume, parseResume } from '../position.ts';
 import type { Owner } from '../owner.ts';
 import { PositionBehindError } from './database-position.ts';
@@ -46,10 +47,10 @@ export function postgres(url: string, { schema = 'millrace', timeoutMs = 120_000
   return {
     describe,
     check,
-    async open() {
-      const database = new OpenPostgres(describe, schema, new PostgresConnection(url, timeoutMs), check);
+    async open({ report }) {
+      const database = new OpenPostgres(describe, schema, new PostgresConnection(url, timeoutMs), { report, check });
       try {
-        await database.createOwnTables();
+        await database.setUp();
       } catch (error) {
         await database.close();
         throw await explainDenied(error, check);
@@ -73,24 +74,34 @@ class OpenPostgres implements OpenDatabase {
   readonly #connection: PostgresConnection;
   readonly #check: (table: Table) => Promise<string>;
   readonly #epochs: Epochs;
+  readonly #report: Report;
   /** Tables whose lines can be written in binary. */
   readonly #formats = new Map<Table, BinaryFormat | undefined>();
+  #takesAnyText = true;
 
-  constructor(describe: string, schema: string, connection: PostgresConnection, check: (table: Table) => Promise<string>) {
+  constructor(
+    describe: string,
+    schema: string,
+    connection: PostgresConnection,
+    { report, check }: { readonly report: Report; readonly check: (table: Table) => Promise<string> },
+  ) {
     this.#describe = describe;
+    this.#report = report;
     this.#schema = schema;
     this.#connection = connection;
     this.#check = check;
     this.#epochs = new Epochs(describe);
   }
 
-  async createOwnTables(): Promise<void> {
+  async setUp(): Promise<void> {
     // Looking first: a user who may not create schemas can work in one that is there.
     const names = [sql.ownTable(this.#schema, 'positions'), sql.ownTable(this.#schema, 'rejects')];
-    const found = await this.#connection.query('SELECT name FROM unnest($1::text[]) name WHERE to_regclass(name) IS NOT NULL', [
-      names,
-    ]);
-    if (found.length < names.length) await this.#create(sql.createOwnTables(this.#schema));
+    const [state] = await this.#connection.query(sql.SELECT_STATE, [names]);
+    const { tables, mayStoreRejects, remedy, takesAnyText } = state as unknown as State;
+    if (!mayStoreRejects)
+      throw new Error(`${this.#describe}: expected the right to make temporary tables, by which rejects are stored; ${remedy}`);
+    this.#takesAnyText = takesAnyText;
+    if (tables < names.length) await this.#create(sql.createOwnTables(this.#schema));
   }
 
   async createTable(table: Table): Promise<void> {
@@ -98,6 +109,7 @@ class OpenPostgres implements OpenDatabase {
       if ((await this.#columns(table)).length === 0) await this.#create(sql.createTable(table));
       const found = await this.#columns(table);
       checkColumns(this.#describe, table, found);
+      await this.#checkIndex(table);
       this.#formats.set(table, binaryFormat(table, found));
     } catch (error) {
       throw await explainDenied(error, () => this.#check(table));
@@ -131,7 +143,7 @@ class OpenPostgres implements OpenDatabase {
     return positions;
   }
 
-  async commit(owner: Owner, { rows, refuse, rejects = [], positions }: Load): Promise<void> {
+  async commit(owner: Owner, { rows, refuse, leftOut, rejects = [], positions }: Load): Promise<void> {
     const lines = rows?.lines ?? [];
     if (positions.size === 0) {
       if (lines.length + rejects.length > 0)
@@ -139,21 +151,32 @@ class OpenPostgres implements OpenDatabase {
       return;
     }
     const moves = [...positions].map(([shard, to]) => ({ shard, to, epoch: this.#epochs.of(owner, shard) }));
+    const storing = (all: readonly RejectRow[]): Part => {
+      const copy = new Copy(copyData(rejectLines(owner, all, this.#takesAnyText)));
+      return { text: sql.storeRejects(this.#schema), copy };
+    };
     const finish = (all: readonly RejectRow[]): Part[] => [
-      ...(all.length === 0 ? [] : [{ text: sql.storeRejects(this.#schema), copy: new Copy(copyData(rejectLines(owner, all))) }]),
+      ...(all.length === 0 ? [] : [storing(all)]),
       { text: sql.guard(this.#schema, owner, moves, lines.length > 0) },
       { text: 'COMMIT' },
     ];
+    let count = 0;
     try {
       if (!rows || lines.length === 0) await this.#send([{ text: sql.BEGIN }, ...finish(rejects)]);
       else if (!refuse) {
-        const copy = new Copy(copyData(textLines(lines, 0, lines.length)));
-        await this.#send([{ text: sql.BEGIN }, { text: sql.copyRows(rows.table, 'text'), copy }, ...finish(rejects)]);
-      } else await this.#load(rows, refuse, (refused) => finish([...rejects, ...refused]));
+        const copy = new Copy(copyData(textLines(lines, 0, lines.length)), sql.lastTag(rows.table));
+        await this.#send([
+          { text: sql.beginLoad(rows.table) },
+          { text: sql.copyRows(rows.table, 'text'), copy },
+          ...finish(rejects),
+        ]);
+        count = copy.leftOut;
+      } else count = await this.#load(rows, refuse, (refused) => finish([...rejects, ...refused]));
     } catch (error) {
       await this.#connection.rollback();
       throw this.#explain(error, owner, positions);
     }
+    leftOut?.(count);
   }
 
   close(): Promise<void> {
@@ -164,13 +187,15 @@ class OpenPostgres implements OpenDatabase {
     { table, lines }: NonNullable<Load['rows']>,
     refuse: NonNullable<Load['refuse']>,
     finish: (refused: readonly RejectRow[]) => readonly Part[],
-  ): Promise<void> {
+  ): Promise<number> {
     const refused: RejectRow[] = [];
-    const load = (binary?: BinaryFormat): Promise<void> =>
+    const load = (binary?: BinaryFormat): Promise<number> =>
       loadLines({
         lines,
         binary,
+        begin: sql.beginLoad(table),
         text: sql.copyRows(table, 'text'),
+        lastTag: sql.lastTag(table),
         gate: sql.gate(this.#schema),
         refuse: (index, fault) => refused.push(refuse(index, fault)),
         finish: () => finish(refused),
@@ -179,7 +204,7 @@ class OpenPostgres implements OpenDatabase {
     if (this.#formats.get(table)?.wasRefused) await this.#learn(table);
     const binary = this.#formats.get(table);
     try {
-      await load(binary);
+      return await load(binary);
     } catch (error) {
       // Values of types that the columns no longer have may fail with any code.
       if (!binary || refused.length > 0 || !(error instanceof DatabaseError)) throw error;
@@ -187,8 +212,15 @@ class OpenPostgres implements OpenDatabase {
       const isAltered = await this.#learn(table).catch(() => false);
       if (!isAltered) throw error;
       // Text is right whatever the columns are by now.
-      await load();
+      return load();
     }
+  }
+
+  /** Tells when all of a table is read for each load that is to leave out what it has. */
+  async #checkIndex({ name, missingBy }: Table): Promise<void> {
+    if (missingBy === undefined) return;
+    const found = await this.#connection.query(sql.SELECT_INDEX, [sql.quoteName(name), missingBy]);
+    if (found.length === 0) this.#report({ type: 'no-index', store: this.#describe, table: name, column: missingBy });
   }
 
   /** Looks at a table's columns again; says whether they are others than before. */
@@ -235,6 +267,15 @@ class OpenPostgres implements OpenDatabase {
     }
     return error;
   }
+}
+
+/** What `SELECT_STATE` tells. */
+interface State {
+  readonly tables: number;
+  readonly mayStoreRejects: boolean;
+  /** What an administrator does when it may not. */
+  readonly remedy: string;
+  readonly takesAnyText: boolean;
 }
 
 interface CatalogRow extends FoundColumn, CatalogColumn {

@@ -17,11 +17,11 @@ return own
 `;
 
 /**
- * Runs the commands of A: for each its name, how many arguments it has, and those, the key first. Leaves in `refused`, for each
+ * Runs the commands of A from `first` on: for each its name, how many arguments it has, and those, the key first. Leaves in `refused`, for each
  * that was refused, its place (from 0) and why; a command that is refused fails alone.
  */
 const COMMANDS = `
-local refused, told, index, at, size = {}, {}, 0, 1, #A
+local refused, told, index, at, size = {}, {}, 0, first, #A
 while at <= size do
   local name, from = A[at], at + 2
   local to = at + 1 + A[at + 1]
@@ -52,11 +52,12 @@ return { refused, told }
 /**
  * One batch, all of it or nothing. KEYS: positions, list of rejects, the call that came last. ARGV: what the key of a reject begins with; a line for each event (its
  * arrival, its place in its shard, its shard), an empty line, and a line for each command, the events it stands for; how many shards, and
- * for each its name, its field as this run left it and as it is to be; the call before, nothing when it need not be known, and this one; 1 when
- * the commands rest on what is remembered; the commands, packed, and in that case behind them the sets they rest on: ZCARD, the place of the key, size, or
- * SCARD, key, size.
+ * for each its name, its field as this run left it and as it is to be; the call before, nothing when it need not be known, and this one; how many of
+ * the commands keep rejects, which come first; 1 when the others rest on what is remembered; the commands, packed, and in that case behind them the
+ * sets they rest on: ZCARD, the place of the key, size, or SCARD, key, size.
  *
- * Before the commands this call and the positions are written: what refuses all writes (no memory, a replica) then refuses the batch as a whole.
+ * A reject that cannot be kept refuses the batch as a whole; those before it come again, and change nothing then. Before all other commands this
+ * call and the positions are written: what refuses all writes (no memory, a replica) refuses the batch, too.
  * From there on nothing may raise an error, as a script that fails midway is not rolled back. An event whose command is refused is a reject by the same call,
  * with the command, but without its own bytes, which the store has never seen.
  *
@@ -72,7 +73,7 @@ end
 if ARGV[at] ~= '' and call('GET', KEYS[3]) ~= ARGV[at] then
   return redis.error_reply('FORGET another call has come between this one and the one before it')
 end
-if ARGV[at + 2] == '1' then
+if ARGV[at + 3] == '1' then
   local sizes = table.remove(A)
   for i = 1, #sizes, 3 do
     local key = sizes[i] == 'ZCARD' and A[tonumber(sizes[i + 1])] or sizes[i + 1]
@@ -80,6 +81,15 @@ if ARGV[at + 2] == '1' then
       return redis.error_reply('FORGET ' .. key .. ' is not as this run left it')
     end
   end
+end
+local first = 1
+for _ = 1, tonumber(ARGV[at + 2]) do
+  local from, to = first + 2, first + 1 + A[first + 1]
+  local result = redis.pcall(A[first], unpack(A, from, to))
+  if type(result) == 'table' and result.err then
+    return redis.error_reply(result.err .. ': ' .. A[first] .. ' ' .. A[from])
+  end
+  first = to + 1
 end
 call('SET', KEYS[3], ARGV[at + 1])
 at = 4
@@ -141,7 +151,7 @@ for _ = 1, count do
   call('HSET', positions, ARGV[at], ARGV[at + 2])
   at = at + 3
 end
-local about = ARGV[at]
+local about, first = ARGV[at], 1
 
 local standsFor
 local function reject(index, why, key)
@@ -151,7 +161,7 @@ local function reject(index, why, key)
   end
   for event in string.gmatch(standsFor[index + 1], '[^\\t]+') do
     local place, shard = string.match(event, '^(%S+) (.*)$')
-    redis.pcall('HSET', positions, 'refused:' .. shard .. ':' .. place, key .. '\\n' .. why)
+    redis.pcall('HSET', positions, 'refused:' .. shard .. ':' .. place, key .. '\\n' .. string.gsub(why, '\\n', ' '))
   end
 end
 `;

@@ -16,12 +16,28 @@ export interface RedisUrl {
  * @throws {TypeError} when it is none; the message does not show it
  */
 export function parseRedisUrl(url: string): RedisUrl {
-  const [, scheme, cluster, account, hosts, path = ''] =
-    /^(rediss?)(-cluster)?:\/\/(?:([^@/]*)@)?([^@/]+)(\/\d*)?(?:\?.*)?$/.exec(url) ?? [];
+  const [, scheme, cluster, account, secret, hosts, path = ''] =
+    /^(rediss?)(-cluster)?:\/\/(?:([^:@/]*):?([^@/]*)@)?([^@/]+)(\/\d*)?(?:\?.*)?$/.exec(url) ?? [];
   const isHost = (host: string): boolean => URL.canParse(`redis://${host}`) && new URL(`redis://${host}`).hostname !== '';
   const isCluster = cluster !== undefined;
-  if (scheme === undefined || !hosts || !(isCluster ? hosts.split(',') : [hosts]).every(isHost) || (isCluster && /\d/.test(path)))
+  const [user, password] = [account, secret].map(decoded);
+  if (
+    scheme === undefined ||
+    user === undefined ||
+    password === undefined ||
+    !hosts ||
+    !(isCluster ? hosts.split(',') : [hosts]).every(isHost) ||
+    (isCluster && /\d/.test(path))
+  )
     throw new TypeError('redis: expected a URL like redis://user:password@host:6379/0 or redis-cluster://host:6379,host:6379');
-  const [user = '', password = ''] = (account ?? '').split(':').map(decodeURIComponent);
   return { scheme: `${scheme}${cluster ?? ''}`, isCluster, user, password, hosts, path: path.length > 1 ? path : '' };
+}
+
+/** Nothing when it has a % that begins no byte. */
+function decoded(text = ''): string | undefined {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return undefined;
+  }
 }

@@ -12,8 +12,9 @@ export interface RedisOptions {
   readonly timeoutMs?: number;
   /**
    * About how many scores of sorted sets are remembered at most, 40 bytes each, a set like four more, so that what they become can be sent
-   * instead of what `rank` adds to them, which takes the server half as long. A set is then told its expiry again when a hundredth of it is over.
-   * Only for sets of up to 500 members that nobody else adds to or takes from, nor to the
+   * instead of what `rank` adds to them, which takes the server half as long. Beside them are the texts of up to twice as many members, but no
+   * more than 500,000, of 64 bytes on average: when there are more, all is forgotten and learned anew. A set is then told its expiry again
+   * when a hundredth of it is over. Only for sets of up to 500 members that nobody else adds to or takes from, nor to the
    * ones that `without` names; they may expire, be evicted or deleted. A set that has another size than it should have is noticed, and
    * its call made anew without what was remembered; a score that somebody else changed is not, and is overwritten. Not in a cluster.
    * @default 0
@@ -32,8 +33,8 @@ export interface RedisOptions {
  * - `millrace:reject:<pipeline>:<sink>:<shard>:<position>:<step>`, a hash: `step`, `code`, `reason`, `path`, `arrived_at`, `raw` (the record's bytes) and, of
  *   a command that was refused, `command` (JSON). One whose run was killed in that very moment has a `command` and no `raw`.
  *
- * Of a Redis Cluster, `redis-cluster://host:port,host:port` (some of its nodes), all keys of one command have to lie in one slot: give them one
- * tag, `viewed:{user}`. Each slot that a batch touches gets a call of its own, all at once, which skips what the slot has; then the shards'
+ * Of a Redis Cluster, `redis-cluster://host:port,host:port` (some of its nodes), all keys of one command have to lie in one slot, or it is
+ * refused: give them one tag, `viewed:{user}`. Each slot that a batch touches gets a call of its own, all at once, which skips what the slot has; then the shards'
  * positions are moved. So every event is applied once in each slot, whatever is killed whenever, if the same event always gives the same
  * commands; but a reader may see some slots of a batch before others. Own keys there: `millrace:positions:{<pipeline>}:<sink>`, rejects likewise, and
  * in each slot `millrace:slot:{<number>}:<pipeline>:<sink>`, a hash: by shard, the position up to which this slot has everything (and, for a moment, why it refused a command). A pipeline

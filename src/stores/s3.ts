@@ -34,7 +34,7 @@ export interface S3Options {
 /**
  * Keeps objects in an S3 bucket, or at a server that speaks its API.
  *
- * Conditional puts are tried once when it opens. A server that ignores them is reported (`no-conditional-writes`), and each
+ * Conditional puts are tried once when it opens, unless it is only to be read. A server that ignores them is reported (`no-conditional-writes`), and each
  * condition is looked at just before the put instead.
  *
  * @param url `s3://bucket` or `s3://bucket/prefix`
@@ -66,10 +66,10 @@ export function s3(url: string, { endpoint, region, client }: S3Options = {}): O
         await bucketStore.close();
       }
     },
-    async open({ report }) {
+    async open({ report, readOnly = false }) {
       const bucketStore = connect();
       try {
-        await bucketStore.probe(report);
+        if (!readOnly) await bucketStore.probe(report);
       } catch (error) {
         await bucketStore.close();
         throw explain(error, describe);

@@ -4,10 +4,12 @@ import { MemberNumbers } from './member-numbers.ts';
 import { isOfOneKey } from './merge-commands.ts';
 import type { PackWriter } from './pack-writer.ts';
 import { RankedSet } from './ranked-set.ts';
-import { Scores } from './scores.ts';
+import { Scores, scoreOf } from './scores.ts';
 
-/** So many different members are kept as bytes, before all is forgotten. */
-const MAX_MEMBERS = 500_000;
+/** How many different members there may be for each score that is remembered, and how many at all, before everything is forgotten. */
+const [MEMBERS_A_SCORE, MAX_MEMBERS] = [2, 500_000];
+/** How many bytes members may have on average. */
+const MEMBER_BYTES = 64;
 
 /** Stands for a set that is not there, or not asked for. */
 const NOBODY: ReadonlySet<string> = new Set();
@@ -29,10 +31,13 @@ const NO_TEXT = '\uFFFD';
  */
 export class ScoreMemory {
   readonly #keys: KeyMemory;
+  readonly #maxMembers: number;
   #numbers = new MemberNumbers();
   /** Of lists of members that are met again. */
   #shared = new WeakMap<readonly string[], readonly number[]>();
-  #calls = 0;
+  /** The number of the call at hand, and of what was written last: calls and their commands are numbered in one go. */
+  #call = 0;
+  #written = 0;
   #answered = 0;
   #nowMs = 0;
   /** The sets that the call at hand rests on: how each is counted, where its key stands or the key, and how many members it has before the call. */
@@ -41,23 +46,26 @@ export class ScoreMemory {
   readonly #changed: number[] = [];
   #changes = 0;
 
-  /** @param maxScores about how many are remembered at most; 40 bytes each */
+  /** @param maxScores about how many are remembered at most; 40 bytes each, beside the texts of their members */
   constructor(maxScores: number) {
     this.#keys = new KeyMemory(maxScores);
+    this.#maxMembers = Math.min(maxScores * MEMBERS_A_SCORE, MAX_MEMBERS);
   }
 
   /** Begins a call, and tells its number. @param nowMs by any clock that goes as time does */
   begin(nowMs: number): number {
-    this.#calls++;
+    this.#call = ++this.#written;
     this.#nowMs = nowMs;
     this.#rests.length = 0;
-    if (this.#numbers.texts.length > MAX_MEMBERS) this.forgetAll();
-    return this.#calls;
+    const { texts, sizeBytes } = this.#numbers;
+    if (texts.length > this.#maxMembers || sizeBytes > this.#maxMembers * MEMBER_BYTES) this.forgetAll();
+    return this.#call;
   }
 
   /** Writes a command of the call at hand, or what comes to the same. */
   write(command: Command, writer: PackWriter): void {
     const { name, key, args, reads = '' } = command;
+    this.#written++;
     // To Redis all that is no text is the same.
     if (!key.isWellFormed() || !reads.isWellFormed()) this.forgetAll();
     else if (name === 'rank') return this.#rank(command, writer);
@@ -84,18 +92,22 @@ export class ScoreMemory {
     this.#answered = call;
   }
 
-  /** @param told what the keys of a command held before it, as JSON; empty when they held nothing, `large` when more than is remembered */
-  learn(command: Command, told: string): void {
+  /**
+   * @param call the number of the call that the command came with, and as what of its commands, from 0: a command may come more than once
+   * @param told what the keys of a command held before it, as JSON; empty when they held nothing, `large` when more than is remembered
+   */
+  learn(command: Command, [call, place]: readonly [call: number, place: number], told: string): void {
     const { key, args, reads } = command;
+    const asked = call + 1 + place;
     if (told === 'large' || told.includes(NO_TEXT)) return this.forget(command);
     const [scores, others] = told === '' ? [[], []] : (JSON.parse(told) as [string[], string[] | object]);
     // To Lua an empty list is an empty table.
     const without = Array.isArray(others) ? new Set(others as string[]) : NOBODY;
     const [known, read] = [this.#keys.get(key), reads === undefined ? undefined : this.#keys.get(reads)];
-    if (read?.askedBy === command) this.#remember(read, without);
-    if (known?.askedBy !== command) return;
+    if (read?.askedBy === asked) this.#remember(read, without);
+    if (known?.askedBy !== asked) return;
     const ranked = new RankedSet();
-    for (let i = 0; i < scores.length; i += 2) ranked.add(this.#numbers.numberOf(scores[i]!), Number(scores[i + 1]));
+    for (let i = 0; i < scores.length; i += 2) ranked.add(this.#numbers.numberOf(scores[i]!), scoreOf(scores[i + 1]!));
     this.#change(ranked, args, without);
     this.#remember(known, ranked);
   }
@@ -133,15 +145,15 @@ export class ScoreMemory {
     const { key, args, reads } = command;
     const known = this.#keys.of(key);
     known.members = undefined;
-    known.askedBy = command;
-    known.tell(Number(args[1]), this.#calls, this.#nowMs);
-    if (asksForRead) this.#keys.of(reads!).askedBy = command;
+    known.askedBy = this.#written;
+    known.tell(Number(args[1]), this.#call, this.#nowMs);
+    if (asksForRead) this.#keys.of(reads!).askedBy = this.#written;
   }
 
   /** Notes how many members a set has before the call at hand, which has not changed it so far. Sorted sets are those of the command that is written next. */
   #restOn(known: KnownKey, members: Members, writer: PackWriter): void {
-    if (known.restedOnBy === this.#calls) return;
-    known.restedOnBy = this.#calls;
+    if (known.restedOnBy === this.#call) return;
+    known.restedOnBy = this.#call;
     if (members instanceof RankedSet) this.#rests.push('ZCARD', writer.nextKey, sizeOf(members));
     else this.#rests.push('SCARD', known.name, sizeOf(members));
   }
@@ -155,7 +167,7 @@ export class ScoreMemory {
     const expiryMs = Number(args[1]);
     // What goes, goes first: without members the set itself is gone, and its expiry.
     const isTold = gone.length < before && known.isTold(expiryMs, this.#answered, this.#nowMs);
-    if (!isTold) known.tell(expiryMs, this.#calls, this.#nowMs);
+    if (!isTold) known.tell(expiryMs, this.#call, this.#nowMs);
     writer.add('put');
     writer.add(3 + gone.length);
     writer.add(key);

@@ -93,3 +93,8 @@ export function shares(list: readonly Share[], score: number): Scores {
   const by = known.shares.map((share) => Math.round(share * score));
   return new Scores(known.members, by, { isShared: true, sizeBytes: known.sizeBytes });
 }
+
+/** Reads a score as Redis writes it. */
+export function scoreOf(text: string): number {
+  return text.endsWith('inf') ? Number(text.replace('inf', 'Infinity')) : Number(text);
+}

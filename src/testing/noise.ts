@@ -17,6 +17,8 @@ export interface NoiseOptions {
   readonly switching?: number;
   /** Of a thousand records, how many are refused, bring an error with its stack trace, see a block of the library's. @default 5 */
   readonly perMille?: number;
+  /** What a partition key is: a visitor's address or a UUID; or one of those, an address cut short, a host's name. @default 'addresses' */
+  readonly keys?: 'addresses' | 'hosts';
 }
 
 /** What was printed. */
@@ -88,7 +90,7 @@ export function printNoisily(options: NoiseOptions): Printed {
 }
 
 function makeThreads(
-  { enricher, shards, records, sizeBytes, columns, perMille = 5 }: NoiseOptions,
+  { enricher, shards, records, sizeBytes, columns, perMille = 5, keys = 'addresses' }: NoiseOptions,
   random: NoiseRandom,
 ): Thread[] {
   const isOld = enricher === '0.1.0';
@@ -118,7 +120,9 @@ function makeThreads(
       const address = [1 + random.below(254), random.below(256), random.below(256), random.below(256)].join('.');
       // Without an address the collector takes a UUID.
       prints.push(say(`Sequence number: 49${random.digits(54)}`));
-      prints.push(say(`Partition key: ${random.below(10) === 0 ? random.uuid() : address}`));
+      prints.push(
+        say(`Partition key: ${keys === 'hosts' ? anyKey(address, random) : random.below(10) === 0 ? random.uuid() : address}`),
+      );
       // 0.1.0 prints what it refuses to stderr, which is elsewhere.
       if (happens()) {
         if (!isOld) prints.push({ what: 'bad-row', lock: 'stderr', writes: [makeBadRow(random), NEWLINE] });
@@ -142,6 +146,11 @@ function makeThreads(
     threads.push({ next, prints: [], written: 0 });
   }
   return threads;
+}
+
+function anyKey(address: string, random: NoiseRandom): string {
+  const host = random.pick(['ip-10-0-0-1.ec2.internal', `collector-${random.below(30)}`]);
+  return random.pick([address, random.uuid(), address.replace(/\d+$/, 'x'), host, host]);
 }
 
 function cutIntoWrites(record: Buffer, random: NoiseRandom): Buffer[] {

@@ -74,6 +74,29 @@ describe('LineIndex', () => {
     );
   });
 
+  it('tells a first column that is no short word, or a last one that is neither number nor time', () => {
+    const index = new LineIndex();
+    const letters = 'azAZ059_-.:;,@[`{/ TZ!ÿ'.split('');
+    const column = fc.oneof(
+      fc.string({ unit: fc.constantFrom(...letters), maxLength: 5 }),
+      fc.string({ unit: fc.constantFrom('a', '0'), minLength: 14, maxLength: 34 }),
+      fc.string({ unit: fc.constantFrom(...'0123456789: .-TZ'), maxLength: 34 }),
+      fc.tuple(fc.nat(33), fc.constantFrom(...letters)).map(([count, letter]) => '0'.repeat(count) + letter),
+    );
+    const isPlain = (first: string, last: string): boolean =>
+      /^[\w.-]{0,31}$/.test(first) && !(/\./.test(first) && /[A-Z]/.test(first)) && /^[\d:. TZ-]{0,31}$/.test(last);
+    let plain = 0;
+    fc.assert(
+      fc.property(column, fc.array(column, { maxLength: 3 }), column, (first, between, last) => {
+        index.add(Buffer.from([first, ...between, last].join('\t'), 'latin1'));
+        expect(index.hasOddEnds).toBe(!isPlain(first, last));
+        if (!index.hasOddEnds) plain++;
+      }),
+      { numRuns: 5000 },
+    );
+    expect(plain).toBeGreaterThan(500);
+  });
+
   it('indexes as many as it says, and afterwards a single one, as if it had never seen another', () => {
     const index = new LineIndex();
     const one = Buffer.from('a\tb\tc');
@@ -104,6 +127,13 @@ describe('LineIndex', () => {
         expect(hashOf(a, before)).not.toBe(hashOf(a, before, other));
       }),
     );
+    // What differs in its first word as its length does.
+    for (let zeros = 1; zeros < 8; zeros++) {
+      const long = Buffer.from(`abcdefghi${'\0'.repeat(zeros)}`);
+      const short = Buffer.from('abcdefghi');
+      short[0]! ^= long.length ^ short.length;
+      expect(hashOf(short, 0)).not.toBe(hashOf(long, 0));
+    }
     const bits = Buffer.alloc(24);
     const hashes = new Set([hashOf(bits, 0)]);
     for (let bit = 0; bit < 24 * 8; bit++) {
@@ -212,11 +242,11 @@ describe('LineIndex', () => {
         }
   });
 
-  it('counts the columns of a line of any length, and tells where the first 140 end', () => {
+  it('counts the columns of a line of any length, and tells where the first 139 end', () => {
     const index = new LineIndex();
     const long = Buffer.alloc(3_000_000, 9);
     index.add(long);
-    expect([index.count, index.end(139) - index.start(0)]).toEqual([3_000_001, 139]);
+    expect([index.count, index.end(138) - index.start(0)]).toEqual([3_000_001, 138]);
     const short = Buffer.from('a\tb');
     index.addAll([short, long, short]);
     index.show(1);

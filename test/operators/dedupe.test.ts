@@ -123,6 +123,24 @@ describe('dedupe', () => {
     expect(told).toEqual([]);
   });
 
+  test('remembers what a shard may repeat that is to be read and has not come yet, however far the others are', () => {
+    const ledger = new Ledger();
+    for (const shard of ['a', 'b']) ledger.expect(shard);
+    const out: string[] = [];
+    const source = new Subject<Event<Uint8Array>>();
+    source.pipe(dedupe(hour)).subscribe(({ data }) => out.push(text(data)));
+    const read = (shard: string, sequence: number, arrivedAtMs: number, ...raws: string[]): void => {
+      const samples = raws.map((raw, i): Sample => ({ shard, sequence: sequence + i, arrivedAtMs, raw }));
+      const { delivery, events } = deliver(samples, ledger);
+      for (const event of events) source.next(event);
+      delivery.letGo();
+    };
+    read('a', 1, 0, 'order');
+    for (let n = 1; n <= 50; n++) read('a', n * 100, n * HOUR_MS, ...Array.from({ length: 100 }, (_, i) => `${n} ${i}`));
+    read('b', 1, 300_000, 'order', 'other');
+    expect(out.filter((one) => one.startsWith('o'))).toEqual(['order', 'other']);
+  });
+
   test('never, nothing, an error: passes on what its source does', () => {
     expect(run(NEVER)).toEqual([]);
     expect(run(EMPTY)).toEqual(['|']);

@@ -5,6 +5,7 @@ import type { Event, Reject } from '../../src/event.ts';
 import { Ledger, Outcome } from '../../src/ledger.ts';
 import { stepOf } from '../../src/operators/named.ts';
 import { type StripCheckpointsOptions, stripCheckpoints } from '../../src/operators/strip-checkpoints.ts';
+import { EnrichedEvent } from '../../src/snowplow/enriched-event.ts';
 import { type Sample, deliver } from '../../src/testing/deliver.ts';
 import { printNoisily } from '../../src/testing/noise.ts';
 import { lineOf } from '../snowplow/line.ts';
@@ -15,6 +16,10 @@ const log =
   '[pool-1-thread-1] INFO com.snowplowanalytics.snowplow.enrich.kinesis.sources.KinesisSource - Checkpointing shard shardId-000000000000';
 const dropped = 'stripCheckpoints';
 
+const decoded = (payload: string): EnrichedEvent | undefined => {
+  const event = EnrichedEvent.parse(Buffer.from(payload));
+  return event instanceof EnrichedEvent ? event : undefined;
+};
 const text = (event: Event<Uint8Array>): string => Buffer.from(event.data).toString();
 const place = ({ position: { sequence, subSequence } }: Event<unknown>): string => `${sequence}:${subSequence}`;
 
@@ -124,6 +129,14 @@ describe('stripCheckpoints', () => {
     expect(ledger.counts()).toMatchObject({ read: 4, stored: 0, rejected: 4, inFlight: 0 });
   });
 
+  it('sees noise that is no log line at either end of a payload', () => {
+    const block = 'Nov 26, 2014 5:38:00 PM com.amazonaws.services.kinesis.clientlibrary.lib.worker.Worker info';
+    const [bad, thrown] = ['{"line":"AA==","errors":[]}', 'com.amazonaws.AmazonServiceException: no'];
+    const { out, rejects } = run([[a + bad, bad + a, a + block, thrown + a, `java.lang.NullPointerException${a}`, a + thrown]]);
+    expect(rejects.map(({ why }) => why.code)).toEqual(['bad_row', 'bad_row', 'unexplained', 'ambiguous', 'ambiguous']);
+    expect(out.map(text)).toEqual([a]);
+  });
+
   it('leaves it to others to judge a payload without noise', () => {
     const odd = [
       'no columns',
@@ -131,10 +144,15 @@ describe('stripCheckpoints', () => {
       `${a}\t`,
       a.slice(0, 100),
       line('Checkpointing shard'),
+      lineOf({ app_id: 'My Shop [de]', true_tstamp: 'soon' }).toString(),
       line('] INFO com.snowplowanalytics.snowplow.enrich.'),
     ];
     expect(run([odd]).out.map(text)).toEqual(odd);
     expect(run([['a\tb\n']]).out.map(text)).toEqual(['a\tb']);
+    // Taken off one by one, its newline would leave a carriage return in the last column.
+    const windows = [`${a}\r\n`, 'a\tb\r\n'];
+    expect(run([windows]).out.map(text)).toEqual(windows);
+    expect(windows.map((payload) => decoded(payload)?.bytes.toString())).toEqual([a, undefined]);
   });
 
   it('is never, empty, or an error, when its source is', () => {

@@ -199,6 +199,19 @@ describe('an event that apply rejects', () => {
 });
 
 describe('a batch that is cut into calls', () => {
+  it('counts the bytes of an event of which no command could be made', async () => {
+    const { events } = deliver(Array.from({ length: 10 }, () => 'x'.repeat(200_000)));
+    const sink = await opened(() => {
+      throw new Error('no');
+    });
+    await server.client.config('RESETSTAT');
+    const refused: Refusal[] = [];
+    await sink.commit({ items: events, positions: new Map([['shard-1', at(10)]]) }, refused);
+    await sink.close();
+    expect(refused).toHaveLength(10);
+    expect(await server.client.info('commandstats')).toMatch(/^cmdstat_evalsha:calls=4,/m);
+  });
+
   it('goes on where it failed, and forgets no reject', async () => {
     const proxy = await startFaultProxy({ target: server.url, faults: [{ kind: 'reset-request', on: 'EVALSHA', at: 1 }] });
     const commands: CommandsOf<Uint8Array> = (data, { position: { sequence } }) =>

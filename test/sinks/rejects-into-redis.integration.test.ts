@@ -1,8 +1,11 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { Reject } from '../../src/event.ts';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Reject, lastByShard } from '../../src/event.ts';
+import type { Resume } from '../../src/position.ts';
 import { rejectsIntoRedis } from '../../src/sinks/rejects-into-redis.ts';
+import type { OpenSink } from '../../src/sinks/sink.ts';
 import { redis } from '../../src/stores/redis.ts';
 import { deliver } from '../../src/testing/deliver.ts';
+import { startFaultProxy } from '../support/fault-proxy.ts';
 import { type RedisServer, startRedis } from '../support/redis.ts';
 import { sinkConformance } from './conformance.ts';
 
@@ -45,4 +48,83 @@ test('rejectsIntoRedis keeps a reject with its reason, its bytes and its arrival
   expect(kept['reason']!.toString()).toBe(why.reason);
   expect(kept['arrived_at']!.toString()).toBe('2026-11-22T00:00:00.000Z');
   expect(await server.client.hget('millrace:positions:realtime:rejects', 'a')).toBe('1 7:0');
+});
+
+test.each([
+  [
+    'its key is taken',
+    'millrace:reject:realtime:rejects:a:7:0:decode',
+    /^redis \S+: WRONGTYPE .*: HSET millrace:reject:realtime:/,
+  ],
+  [
+    'the list of them is something else',
+    'millrace:rejects:realtime',
+    /^redis \S+: WRONGTYPE .*: ZADD millrace:rejects:realtime$/,
+  ],
+])('rejectsIntoRedis moves no position past a reject that is not kept, when %s', async (_, taken, message) => {
+  await server.client.flushall();
+  const sink = await rejectsIntoRedis(redis(server.url)).open({ pipeline: 'realtime', report: () => {} });
+  await sink.acquire('a');
+  await server.client.set(taken, 'x');
+  const items = deliver([{ shard: 'a', sequence: 7, raw: 'x' }]).events.map((event) => new Reject(event, why));
+  const commit = () => sink.commit({ items, positions: new Map([['a', items[0]!.last]]) }, []);
+  await expect(commit()).rejects.toThrow(message);
+  expect(await sink.positions(['a'])).toEqual(new Map());
+  await server.client.del(taken);
+  await commit();
+  await sink.close();
+  expect(await keys()).toEqual(['millrace:reject:realtime:rejects:a:7:0:decode']);
+});
+
+describe('a batch of many rejects', () => {
+  const commit = async (rejects: readonly Reject[]): Promise<OpenSink<Reject>> => {
+    await server.client.flushall();
+    await server.client.config('RESETSTAT');
+    const sink = await rejectsIntoRedis(redis(server.url)).open({ pipeline: 'realtime', report: () => {} });
+    await sink.acquire('a');
+    const positions = new Map<string, Resume>([['a', { ...rejects.at(-1)!.last, sequence: '9000' }]]);
+    await sink.commit({ items: rejects, positions }, []);
+    return sink;
+  };
+  const rejectsOf = (count: number, raw = 'x'): Reject[] =>
+    deliver(Array.from({ length: count }, (_, i) => ({ shard: 'a', sequence: i + 1, raw }))).events.map(
+      (event) => new Reject(event, why),
+    );
+  const calls = async (): Promise<number> => {
+    const stats = [...(await server.client.info('commandstats')).matchAll(/^cmdstat_evalsha:calls=(\d+)/gm)];
+    return Number(stats[0]?.[1]);
+  };
+
+  test('is several calls of five hundred', async () => {
+    const sink = await commit(rejectsOf(1200));
+    expect([await calls(), (await keys()).length]).toEqual([3, 1200]);
+    expect(await sink.positions(['a'])).toEqual(new Map([['a', { shard: 'a', sequence: '9000', subSequence: 0 }]]));
+    await sink.close();
+  });
+
+  test('is several calls of half a megabyte', async () => {
+    await (await commit(rejectsOf(10, 'x'.repeat(200_000)))).close();
+    expect([await calls(), (await keys()).length]).toEqual([4, 10]);
+  });
+
+  test('is never cut between those of one record', async () => {
+    const rejects = rejectsOf(700);
+    const twins = [1, 2, 3].map((i) => new Reject(rejects[499]!.event, { ...why, step: `step ${i}` }));
+    await (await commit(rejects.toSpliced(500, 0, ...twins))).close();
+    expect([await calls(), (await keys()).length]).toEqual([2, 703]);
+  });
+
+  test('that fails midway stands where it came to', async () => {
+    const proxy = await startFaultProxy({ target: server.url, faults: [{ kind: 'reset-request', on: 'EVALSHA', at: 1 }] });
+    await server.client.flushall();
+    const sink = await rejectsIntoRedis(redis(proxy.url)).open({ pipeline: 'realtime', report: () => {} });
+    await sink.acquire('a');
+    const items = rejectsOf(1200);
+    await expect(sink.commit({ items, positions: lastByShard(items) }, [])).rejects.toThrow(/no connection/);
+    expect(await sink.positions(['a'])).toEqual(new Map([['a', items[499]!.last]]));
+    await sink.commit({ items: items.slice(500), positions: lastByShard(items) }, []);
+    await sink.close();
+    await proxy.close();
+    expect(await keys()).toHaveLength(1200);
+  });
 });

@@ -76,6 +76,42 @@ describe('checkpoint noise, as it was printed', () => {
     }, 60_000);
   }
 
+  // Where the name of a host ends, an address does not tell.
+  for (const [switching, sizeBytes, least] of [
+    [0.1, 800, 0.999],
+    [1, 800, 0.997],
+    [0.1, 26_000, 0.99],
+    [1, 26_000, 0.8],
+  ] as const)
+    it(`restores ${least * 100} %, makes up none, loses none, with hosts as partition keys: ${sizeBytes} bytes, switching ${switching}`, () => {
+      const records = sizeBytes > 1000 ? 500 : 5000;
+      const printed = printNoisily({ enricher: '0.2.0', shards: 4, records, sizeBytes, switching, keys: 'hosts' });
+      const result = account(printed, restore(printed.text));
+      expect(result).toMatchObject(flawless);
+      expect(result.restored).toBeGreaterThanOrEqual(least * records);
+    }, 60_000);
+
+  it('gives out records and rejects in the order of the text, however long it is in doubt', () => {
+    const options = { enricher: '0.2.0', shards: 5, records: 120, sizeBytes: 9000, columns: 125, perMille: 150 } as const;
+    for (const seed of [337_350_178, 2, 3, 4]) {
+      const { text } = printNoisily({ ...options, seed });
+      const ends: number[] = [];
+      const noise = new CheckpointNoise();
+      const note = (_: Buffer, _from: number, to: number): void => void ends.push(to);
+      noise.push(text, { record: note, reject: note });
+      noise.end({ record: note, reject: note });
+      expect(ends, `seed ${seed}`).toEqual([...ends].sort((a, b) => a - b));
+    }
+  });
+
+  it('makes up none and loses none whatever the seed, with hosts as partition keys', () => {
+    for (let seed = 2; seed < 32; seed++) {
+      const options = { seed, enricher: '0.2.0', shards: 4, records: 100, sizeBytes: 5000, keys: 'hosts' } as const;
+      const printed = printNoisily(options);
+      expect(account(printed, restore(printed.text)), `seed ${seed}`).toMatchObject(flawless);
+    }
+  }, 60_000);
+
   it('makes up none and loses none whatever the seed', () => {
     for (let seed = 2; seed < 22; seed++) {
       const printed = printNoisily({ seed, enricher: '0.2.0', shards: 4, records: 100, sizeBytes: 14_000, perMille: 30 });

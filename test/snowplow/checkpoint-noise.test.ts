@@ -151,10 +151,50 @@ describe('checkpoint noise', () => {
     expect(untold.rejects.map(({ code }) => code)).toEqual(['ambiguous']);
   });
 
-  it('tells a host name as partition key from the record behind it by the known app ids', () => {
+  it("takes no byte of a record for the end of a host's name", () => {
+    const key = log('Partition key: ip-10-0-0-1.ec2.internal', 'pool-1-thread-2');
+    for (const text of [':[1]', 'w3[new]', '[new]', 'shop']) {
+      const whole = record('x', { contexts: 'y'.repeat(9000) });
+      const start = whole.slice(0, whole.indexOf('y') + 100).padEnd(8192, 'y');
+      const end = text + whole.slice(whole.lastIndexOf('y') + 1);
+      const found = read(`${a}\n${start}${key}${end}\n\n${b}\n`);
+      expect(found.records, text).toEqual([a, b]);
+      expect(found.rejects.map((reject) => reject.text).join('\n'), text).toContain(end);
+    }
+    // But the next log line does tell, unless the last bytes of a record may stand before it.
+    expect(read(`${a}\n${key}${log(checkpointing, 'pool-1-thread-3')}\n\n${b}\n`)).toMatchObject({
+      records: [a, b],
+      rejects: [],
+    });
+    const last = record('x', { contexts: 'y', doc_height: '' });
+    const cut = last.replace('y', 'y'.repeat(8192 - last.length + 1));
+    expect(cut).toHaveLength(8192);
+    expect(read(`${a}\n${cut}${key}768\n\n${b}\n`)).toMatchObject({ records: [a, b], rejects: [{ code: 'ambiguous' }] });
+  });
+
+  it('tells a host name as partition key from the record behind it when it heard that name before, and knows the app id', () => {
     const key = log('Partition key: ip-10-0-0-1.ec2.internal');
-    expect(read(`${a}\n${key}${b}\n\n`)).toMatchObject({ records: [a, b], rejects: [] });
-    expect(read(`${key}${b}\n\n${a}\n`)).toMatchObject({ records: [a], rejects: [{ code: 'unexplained' }] });
+    expect(read(`${a}\n${key}\n${key}${b}\n\n`)).toMatchObject({ records: [a, b], rejects: [] });
+    for (const app of ['24shop', 'my-shop', 'workshop']) {
+      const other = record('x', { app_id: app });
+      expect(read(`${a}\n${key}\n${key}${other}\n\n${b}\n`), app).toMatchObject({ records: [a, b], rejects: [{}] });
+      expect(read(`${other}\n${a}\n${key}\n${key}${other}\n\n`), app).toMatchObject({ records: [other, a, other], rejects: [] });
+    }
+    for (const text of [`${a}\n${key}${b}\n\n`, `${key}\n${key}${b}\n\n${a}\n`])
+      expect(read(text)).toMatchObject({ records: [a], rejects: [{ code: 'unexplained' }] });
+  });
+
+  it('believes an address before a known app id, which may be the end of another one', () => {
+    const [key, next] = ['Partition key: 10.0.0.224', checkpointing].map((message) => log(message, 'pool-1-thread-2'));
+    const known = record('known', { app_id: '24shop' });
+    const own = record('own', { user_ipaddress: '10.0.0.224' });
+    expect(read(`${known}\n${key}${a}\n\n${own}\n${next}\n`)).toMatchObject({ records: [known, a, own], rejects: [] });
+    // Where no address tells, the app id does.
+    expect(read(`${known}\n${a}\n${key}${b}\n\n${next}\n`)).toMatchObject({
+      records: [known, a],
+      rejects: [{ code: 'ambiguous' }],
+    });
+    expect(read(`${a}\n${key}${b}\n\n${next}\n`)).toMatchObject({ records: [a, b], rejects: [] });
   });
 
   it('leaves out blocks of java.util.logging, also between a record and its newline, and inside', () => {
@@ -210,6 +250,20 @@ describe('checkpoint noise', () => {
       '{"line":"no"}',
     ];
     for (const title of titles) expect(read(`${a}\n${record(title)}\n${b}\n`).records, title).toEqual([a, record(title), b]);
+  });
+
+  it('takes any app id that has no noise in it, in texts with and without noise', () => {
+    for (const app_id of ['ErrorTracker', 'shop: de', 'shop [test]', '{shop}', 'KinesisShop', 'java.util.List', '']) {
+      const own = record('x', { app_id });
+      expect(read(`${own}\n${own}\n`), app_id).toMatchObject({ records: [own, own], rejects: [] });
+      expect(read(`${own}${log(checkpointing)}\n\n${log(checkpointing)}${own}\n\n`), app_id).toMatchObject({
+        records: [own, own],
+      });
+    }
+    for (const noise of ['com.amazonaws.ThrottlingException: no', '[main] INFO org.example.Other - no', '{"line":"AA']) {
+      const own = record('x', { app_id: `${noise}shop` });
+      expect(read(`${own}\n${a}\n`), noise).toMatchObject({ records: [a], rejects: [{}] });
+    }
   });
 
   it('leaves a whole log line in a field alone, once it is clear that no newline belongs to it', () => {

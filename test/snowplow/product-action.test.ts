@@ -47,6 +47,14 @@ describe('productAction', () => {
     expect(read(eventOf({ ...who, event: 'transaction_item', ti_sku: 'GA-2001' }))).toMatchObject({ sku: 'GA-2001', weight: 20 });
   });
 
+  it('reads each page anew, whatever flags the expression has', () => {
+    for (const flags of ['', 'g', 'y']) {
+      const sku = productAction({ page: new RegExp('^/p/(.*)', flags), weights });
+      const viewed = [1, 2, 3].map((n) => sku(eventOf({ ...who, event: 'page_view', page_urlpath: `/p/${n}` }))?.sku);
+      expect(viewed, flags).toEqual(['1', '2', '3']);
+    }
+  });
+
   it('knows a user by the first of her three ids that is there', () => {
     const item = { event: 'transaction_item', ti_sku: 'a' };
     expect(read(eventOf({ ...item, user_id: 'u', domain_userid: 'd', network_userid: 'n' }))?.user).toBe('u');

@@ -54,6 +54,17 @@ describe('readShards', () => {
     expect(textsByShard(events)).toEqual({ parent: ['p1', 'p2'], left: ['l'], right: ['r'] });
   });
 
+  it('tells the ledger which shards are to be read before the first event, and which ended before', async () => {
+    const known: string[][] = [];
+    const { completed, ledger } = readSource(split, {
+      acquire: async (shard, from) => (shard === 'parent' ? 'SHARD_END' : from),
+      onEvent: (_, { ledger: expected }) => void known.push([...expected.shards()]),
+    });
+    await completed;
+    expect(known[0]).toEqual(['parent', 'left', 'right']);
+    expect(ledger.hasEnded('parent')).toBe(true);
+  });
+
   it('completes with events in flight when no child waits for them', async () => {
     const { completed, ledger } = readSource(scripted({ s: [['a']] }), { onEvent: (event) => event.hold() });
     await completed;

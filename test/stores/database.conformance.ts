@@ -45,9 +45,14 @@ const reject = (position: Position, over: Partial<RejectRow> = {}): RejectRow =>
 const faulty: readonly [what: string, line: string | Uint8Array, path: string, code: string][] = [
   ['a text that is no number', 'x\t\tmany', 'n', '22P02'],
   ['a number that is not whole', 'x\t\t1.5', 'n', '22P02'],
+  ['a number that is too great', 'x\t\t\t-1e400', 'x', '22003'],
   ['a text that is no time', 'x\t\t\t\tsome day', 't', '22007'],
   ['a text that is neither true nor false', 'x\t\t\t\t\tperhaps', 'b', '22P02'],
   ['broken JSON', 'x\t\t\t\t\t\t{"a":', 'j', '22P02'],
+  ['a byte order mark before a number', 'x\t\t\t\ufeff1.5', 'x', '22P02'],
+  ['a byte order mark before a time', 'x\t\t\t\t\ufeff2026-11-22 09:00:00', 't', '22007'],
+  ['a byte order mark before true', 'x\t\t\t\t\t\ufefft', 'b', '22P02'],
+  ['a byte order mark before JSON', 'x\t\t\t\t\t\t\ufeff{}', 'j', '22P02'],
   ['a text that is too long', 'x\tabcd', 'code', '22001'],
   ['nothing where something has to be', '\tabc', 'id', '23502'],
   ['a column too few', Buffer.from('few\tabc'), '', '22P04'],
@@ -268,6 +273,19 @@ export function databaseConformance(name: string, setUp: () => Promise<TestDatab
         );
       });
 
+      test('is found also in a table whose values are mostly written in other ways', async () => {
+        const database = await ready(typed);
+        await load(database, typed, [lineOf('a\t\t1\t1e3'), lineOf('b\t\t1\tinfinity')], at(1));
+        const lines = ['c\t\t1.5\t1e3', 'd\t\t2\t1e2', 'e\t\t1e1\t1e3', 'f\t\t3\t1e400', 'g\t\t4\t-infinity'].map(lineOf);
+        const refused = await load(database, typed, lines, at(9));
+        expect(refused.map(([index, { code, path }]) => [index, code, path])).toEqual([
+          [0, '22P02', 'n'],
+          [2, '22P02', 'n'],
+          [3, '22003', 'x'],
+        ]);
+        expect((await fixture.query('SELECT n FROM typed ORDER BY id')).map(({ n }) => n)).toEqual([1, 1, 2, 4]);
+      });
+
       test('for a constraint of the table is a reject too', async () => {
         await (await open()).createTable({ name: 'before', columns: [column('id', 'text')] });
         await fixture.query('CREATE TABLE only_once (id text PRIMARY KEY, n integer CHECK (n < 100))');
@@ -408,6 +426,19 @@ export function databaseConformance(name: string, setUp: () => Promise<TestDatab
         expect(await stored()).toHaveLength(1);
       });
 
+      test('must move on where rows are stored, also when their shard was quiet since', async () => {
+        const database = await ready(oneLine);
+        const load = { rows: { table: oneLine, lines: [bytes('once')] }, positions: new Map([['a', at(1)]]) };
+        await database.commit(owner, load);
+        const quiet = { ...at(1), quietUntilMs: Date.UTC(2026, 10, 22) };
+        await database.commit(owner, { positions: new Map([['a', quiet]]) });
+        const error = await database.commit(owner, load).catch((thrown: unknown) => thrown);
+        expect(error).toBeInstanceOf(PositionBehindError);
+        expect(faultOf(error)).toBe('transient');
+        expect(await stored()).toEqual(['once']);
+        expect(await database.positions(owner, ['a'])).toEqual(new Map([['a', quiet]]));
+      });
+
       test('are a must where something is stored', async () => {
         const database = await ready(oneLine);
         await expect(database.commit(owner, { rejects: [reject(at(1))], positions: new Map() })).rejects.toThrow(RangeError);
@@ -418,6 +449,165 @@ export function databaseConformance(name: string, setUp: () => Promise<TestDatab
         const database = await ready(oneLine);
         await expect(database.commit(owner, { positions: new Map([['b', at(1, 'b')]]) })).rejects.toThrow(/has not acquired b/);
         await expect(database.positions(owner, ['b'])).rejects.toThrow(/has not acquired b/);
+      });
+    });
+
+    describe('rows of a table that are known by a column', () => {
+      const known: Table = { ...typed, name: 'known', missingBy: 'id' };
+      const row = (id: string, n: number | string = ''): Uint8Array => lineOf(`${id}\t\t${n}`);
+
+      /** Loads lines; gives back which were refused, and how many were left out. */
+      async function loadMissing(
+        database: OpenDatabase,
+        table: Table,
+        lines: readonly Uint8Array[],
+        to: Position,
+      ): Promise<{ refused: number[]; leftOut: number }> {
+        const refused: number[] = [];
+        let leftOut = 0;
+        await database.commit(owner, {
+          rows: { table, lines },
+          refuse: (index, fault) => {
+            refused.push(index);
+            return reject(at(index + 1, to.shard), { why: { step: 'copyInto', ...fault }, raw: lines[index]! });
+          },
+          leftOut: (count) => (leftOut += count),
+          positions: new Map([[to.shard, to]]),
+        });
+        return { refused, leftOut };
+      }
+
+      const found = async (): Promise<unknown[]> =>
+        (await fixture.query('SELECT id, n FROM known ORDER BY id, n')).map(({ id, n }) => `${String(id)} ${String(n)}`);
+
+      test('are loaded as far as they are missing, with the position', async () => {
+        const database = await ready(known);
+        expect(await loadMissing(database, known, [row('a', 1), row('b', 2)], at(2))).toEqual({ refused: [], leftOut: 0 });
+        const again = [row('a', 9), row('c', 3), row('b', 9), row('d', 4)];
+        expect(await loadMissing(database, known, again, at(4))).toEqual({ refused: [], leftOut: 2 });
+        expect(await found()).toEqual(['a 1', 'b 2', 'c 3', 'd 4']);
+        expect(await database.positions(owner, ['a'])).toEqual(new Map([['a', at(4)]]));
+      });
+
+      test('are found whoever stored them, and all of them may be there', async () => {
+        const database = await ready(known);
+        await fixture.query("INSERT INTO known (id, n) VALUES ('a', 1), ('b', 2), ('b', 3)");
+        expect(await loadMissing(database, known, [row('b', 9), row('a', 9)], at(2))).toEqual({ refused: [], leftOut: 2 });
+        expect(await found()).toEqual(['a 1', 'b 2', 'b 3']);
+      });
+
+      test('are loaded once where they come twice in one load, the first one', async () => {
+        const database = await ready(known);
+        const lines = [row('a', 1), row('b', 2), row('a', 3), row('a', 4), row('b', 5)];
+        expect(await loadMissing(database, known, lines, at(5))).toEqual({ refused: [], leftOut: 3 });
+        expect(await found()).toEqual(['a 1', 'b 2']);
+      });
+
+      test('are loaded each time where they have nothing in the column', async () => {
+        const table: Table = { name: 'loose', columns: [column('id', 'text'), column('n', 'integer')], missingBy: 'id' };
+        const database = await ready(table);
+        const lines = ['\t1', '\t2', 'a\t3', '\t4'].map(bytes);
+        expect((await loadMissing(database, table, lines, at(1))).leftOut).toBe(0);
+        expect((await loadMissing(database, table, lines, at(2))).leftOut).toBe(1);
+        expect(await fixture.query('SELECT n FROM loose ORDER BY n')).toEqual([1, 1, 2, 2, 3, 4, 4].map((n) => ({ n })));
+      });
+
+      test('are compared by their values, whatever the type', async () => {
+        const types: [ColumnType['kind'], string, string, string][] = [
+          ['integer', '1', '01', '2'],
+          ['double', '1.5', '1.50', '2'],
+          ['timestamp', '2026-11-22 09:00:07', '2026-11-22 09:00:07.000', '2026-11-22 09:00:08'],
+          ['boolean', '1', 'true', 'f'],
+          ['text', 'a', 'a', 'A'],
+        ];
+        for (const [kind, value, same, other] of types) {
+          const table: Table = { name: `by_${kind}`, columns: [column('before', 'text'), column('key', kind)], missingBy: 'key' };
+          const database = await ready(table);
+          const lines = [value, same, other].map((key) => bytes(`x\t${key}`));
+          await database.acquire(owner, kind);
+          expect((await loadMissing(database, table, lines, at(1, kind))).leftOut, kind).toBe(1);
+          expect((await loadMissing(database, table, [lines[1]!], at(2, kind))).leftOut, kind).toBe(1);
+        }
+      });
+
+      test('are rejects where they are refused, and one that comes again is loaded then', async () => {
+        await (await open()).createTable({ name: 'before', columns: [column('id', 'text')] });
+        await fixture.query(
+          'CREATE TABLE known (id text, code text, n integer CHECK (n < 100), x float8, t timestamp, b boolean, j json)',
+        );
+        const database = await ready(known);
+        const lines = [
+          row('a', 'many'),
+          row('b', 2),
+          row('a', 100),
+          row('a', 3),
+          row('a', 4),
+          row('c', 'some'),
+          row('d', 200),
+          row('b', 'x'),
+        ];
+        const { refused, leftOut } = await loadMissing(database, known, lines, at(9));
+        expect(await found()).toEqual(['a 3', 'b 2']);
+        // The last one is refused and there already.
+        expect(refused.filter((index) => index < 7)).toEqual([0, 2, 5, 6]);
+        expect(refused.length + leftOut).toBe(6);
+        expect(await rejects()).toHaveLength(refused.length);
+      });
+
+      test('are in the end what they are one by one, whatever comes', async () => {
+        const database = await ready(known);
+        let sequence = 0;
+        const line = fc.record({ id: fc.constantFrom('a', 'b', 'c', 'd', 'e'), n: fc.constantFrom('1', '2', 'x', '') });
+        await fc.assert(
+          fc.asyncProperty(fc.array(fc.array(line, { maxLength: 30 }), { minLength: 1, maxLength: 3 }), async (loads) => {
+            await fixture.query('DELETE FROM known');
+            const expected = new Map<string, string>();
+            for (const lines of loads) {
+              for (const { id, n } of lines) if (n !== 'x' && !expected.has(id)) expected.set(id, n === '' ? 'null' : n);
+              const { refused, leftOut } = await loadMissing(
+                database,
+                known,
+                lines.map(({ id, n }) => row(id, n)),
+                at(++sequence),
+              );
+              expect(await found()).toEqual([...expected].map(([id, n]) => `${id} ${n}`).toSorted());
+              expect(refused.every((index) => lines[index]!.n === 'x')).toBe(true);
+              expect(leftOut).toBeLessThanOrEqual(lines.length - refused.length);
+            }
+          }),
+          { numRuns: 30 },
+        );
+      });
+
+      test('may be very many, and long', async () => {
+        const database = await ready(known);
+        const lines = Array.from({ length: 9000 }, (_, i) =>
+          lineOf(`id ${i}\t\t${i}\t\t\t\t"${'x'.repeat(i % 100 === 0 ? 40_000 : 10)}"`),
+        );
+        const part = lines.filter((_, i) => i % 3 !== 1);
+        expect(await loadMissing(database, known, part, at(1))).toEqual({ refused: [], leftOut: 0 });
+        expect(await loadMissing(database, known, lines, at(2))).toEqual({ refused: [], leftOut: 6000 });
+        const counted = await fixture.query('SELECT count(*) AS n, count(DISTINCT id) AS ids FROM known');
+        expect(counted.map(({ n, ids }) => [Number(n), Number(ids)])).toEqual([[9000, 9000]]);
+      });
+
+      test('are loaded once by two that load them at once', async () => {
+        const shards = Array.from({ length: 4 }, (_, i) => `shard ${i}`);
+        const databases = await Promise.all(shards.map((shard) => ready(known, [shard])));
+        const lines = Array.from({ length: 500 }, (_, i) => row(`id ${i}`, i));
+        const loads = await Promise.all(shards.map((shard, i) => loadMissing(databases[i]!, known, lines, at(1, shard))));
+        expect(loads.map(({ leftOut }) => leftOut).toSorted((a, b) => a - b)).toEqual([0, 500, 500, 500]);
+        expect(await found()).toHaveLength(500);
+      });
+
+      test('are not stored at all by an owner that was replaced, or without anybody who takes refusals', async () => {
+        const database = await ready(known);
+        const rows = { table: known, lines: [row('a', 1), row('b', 'many')] };
+        await expect(database.commit(owner, { rows, positions: new Map([['a', at(2)]]) })).rejects.toThrow(/many/);
+        const newer = await open();
+        await newer.acquire(owner, 'a');
+        await expect(loadMissing(database, known, [row('a', 1)], at(2))).rejects.toThrow(FencedError);
+        expect(await found()).toEqual([]);
       });
     });
 

@@ -190,6 +190,16 @@ describe('identityLog', () => {
     },
   );
 
+  test('is one file after it was closed, and until then two that belong together', () => {
+    const log = identityLog(path).open();
+    expect(read(log)).toEqual([]);
+    log.append(block(1), unlimited);
+    expect(existsSync(`${path}-wal`)).toBe(true);
+    log.close();
+    expect(existsSync(`${path}-wal`)).toBe(false);
+    expect(reopen()).toEqual([1]);
+  });
+
   test('says so when another run holds its lock for good', () => {
     write(1);
     const holder = new DatabaseSync(path);

@@ -61,6 +61,11 @@ describe('merging commands', () => {
       [incrby('n', 1), redisCommand('copy', 'k', 'n'), incrby('n', 1)],
     ],
     [
+      'leaves alone what a command parts that deletes it with others',
+      [incrby('n', 1), redisCommand('del', 'k', 'n'), incrby('n', 1)],
+      [incrby('n', 1), redisCommand('del', 'k', 'n'), incrby('n', 1)],
+    ],
+    [
       'leaves fractions alone, and makes no whole number of two',
       [incrby('n', 0.5), incrby('n', 0.5)],
       [incrby('n', 0.5), incrby('n', 0.5)],

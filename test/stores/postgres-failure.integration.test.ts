@@ -284,6 +284,89 @@ describe('what only Postgres refuses', () => {
   });
 });
 
+describe('a row is to blame, whatever the code', () => {
+  const loaded = async (type: string, lines: readonly string[]): Promise<unknown> => {
+    await database.query(`CREATE TABLE odd (x ${type})`);
+    const store = await open();
+    const table = { name: 'odd', columns: [{ name: 'x', type: { kind: 'text' }, required: false } as const] };
+    await store.createTable(table);
+    await store.commit(owner, { ...load(lines, 3), rows: { table, lines: lines.map((line) => Buffer.from(line)) } });
+    return database.query('SELECT code, sequence, path FROM millrace.rejects');
+  };
+
+  test.each([
+    ['jsonpath', ['$.a', '$$bad(', '$.b'], '42601'],
+    ['tsquery', ['cat', 'cat &', 'dog'], '42601'],
+    ['regclass', ['pg_class', 'nothing', 'pg_type'], '42P01'],
+  ])('for a value that is no %s', async (type, lines, code) => {
+    expect(await loaded(type, lines)).toEqual([{ code, sequence: '2', path: 'x' }]);
+    expect(await count('odd')).toBe(2);
+  });
+
+  /** Makes a trigger that runs so much before each row. */
+  const runBefore = async (body: string): Promise<void> => {
+    await database.query(`CREATE FUNCTION judge() RETURNS trigger LANGUAGE plpgsql AS $$
+      DECLARE found integer; BEGIN ${body}; RETURN NEW; END $$`);
+    await database.query('CREATE TRIGGER judge BEFORE INSERT ON numbers FOR EACH ROW EXECUTE FUNCTION judge()');
+  };
+
+  test.each([
+    ['that finds nothing', 'SELECT 1 INTO STRICT found WHERE NEW.n <> 2', 'P0002'],
+    ['that asserts', 'ASSERT NEW.n <> 2', 'P0004'],
+    ['with a code of its own', `IF NEW.n = 2 THEN RAISE 'no' USING ERRCODE = 'SH001'; END IF`, 'SH001'],
+  ])('for a trigger %s', async (_, body, code) => {
+    const store = await open();
+    await runBefore(body);
+    await store.commit(owner, load(['1', '2', '3'], 3));
+    expect(await count()).toBe(2);
+    expect(await database.query('SELECT code, sequence FROM millrace.rejects')).toEqual([{ code, sequence: '2' }]);
+  });
+
+  test.each([
+    ['lacks its table', 'INSERT INTO gone VALUES (1)', '42P01'],
+    ['meets a full disk', `RAISE 'no' USING ERRCODE = '53100'`, '53100'],
+  ])('but not for a trigger that %s: that ends the load', async (_, body, code) => {
+    const store = await open();
+    await runBefore(body);
+    await expect(store.commit(owner, load(['1', '2', '3'], 3))).rejects.toMatchObject({ code });
+    expect([await count(), await count('millrace.rejects')]).toEqual([0, 0]);
+  });
+});
+
+describe('a constraint that is deferred refuses its rows, and no others', () => {
+  const deferred = 'DEFERRABLE INITIALLY DEFERRED';
+  test.each([
+    ['of uniqueness', [`CREATE TABLE numbers (n integer NOT NULL UNIQUE ${deferred})`], ['1', '2', '1', '3'], '23505'],
+    [
+      'of a foreign key',
+      [
+        'CREATE TABLE known (n integer PRIMARY KEY)',
+        'INSERT INTO known SELECT generate_series(1, 3)',
+        `CREATE TABLE numbers (n integer NOT NULL REFERENCES known ${deferred})`,
+      ],
+      ['1', '2', '4', '3'],
+      '23503',
+    ],
+    [
+      'of a trigger',
+      [
+        'CREATE TABLE numbers (n integer NOT NULL)',
+        `CREATE FUNCTION up_to_three() RETURNS trigger LANGUAGE plpgsql AS $$
+         BEGIN IF NEW.n > 3 THEN RAISE EXCEPTION 'too many'; END IF; RETURN NULL; END $$`,
+        `CREATE CONSTRAINT TRIGGER three AFTER INSERT ON numbers ${deferred} FOR EACH ROW EXECUTE FUNCTION up_to_three()`,
+      ],
+      ['1', '2', '4', '3'],
+      'P0001',
+    ],
+  ])('%s', async (_, made, lines, code) => {
+    for (const statement of made) await database.query(statement);
+    const store = await open();
+    await store.commit(owner, load(lines, lines.length));
+    expect(await database.query('SELECT n FROM numbers ORDER BY n')).toEqual([{ n: 1 }, { n: 2 }, { n: 3 }]);
+    expect(await database.query('SELECT code, sequence FROM millrace.rejects')).toEqual([{ code, sequence: '3' }]);
+  });
+});
+
 test('a COPY that is cancelled is not taken for one that was asked to fail', async () => {
   const store = await open();
   await database.query('CREATE UNIQUE INDEX ON numbers (n)');
@@ -313,4 +396,30 @@ test('a schema that is there serves a user who may make none', async () => {
   const url = database.url.replace('postgres@', `${role}@`);
   await (await open(url)).commit(owner, load(['1', 'x', '2'], 3));
   expect([await count(), await count('millrace.rejects')]).toEqual([2, 1]);
+});
+
+test('a user who may make no temporary table is told before anything is read', async () => {
+  const [{ name }] = (await database.query('SELECT current_database() AS name')) as [{ name: string }];
+  const role = `hindered_${process.pid}`;
+  await database.query(`CREATE ROLE ${role} LOGIN`);
+  await database.query(`REVOKE TEMPORARY ON DATABASE ${name} FROM PUBLIC`);
+  const url = database.url.replace('postgres@', `${role}@`);
+  await expect(open(url)).rejects.toThrow(
+    `/${name}: expected the right to make temporary tables, by which rejects are stored; GRANT TEMPORARY ON DATABASE ${name} TO ${role}`,
+  );
+});
+
+test('a database that has not all characters keeps the words of rejects in those of ASCII', async () => {
+  await database.query(`CREATE DATABASE latin_${process.pid} ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0`);
+  const url = database.url.replace(/[^/]+$/, `latin_${process.pid}`);
+  const store = await open(url);
+  const why = { step: 'decode', code: 'odd', reason: 'expected é, got 日本 🛒', path: 'prix_€' };
+  const raw = Buffer.from('日本');
+  await store.commit(owner, { rejects: [{ position: at(1), arrivedAtMs: 0, why, raw }], positions: new Map([['a', at(1)]]) });
+  const client = new pg.Client(url);
+  await client.connect();
+  expect((await client.query('SELECT reason, path, raw FROM millrace.rejects')).rows).toEqual([
+    { reason: String.raw`expected \u{e9}, got \u{65e5}\u{672c} \u{1f6d2}`, path: String.raw`prix_\u{20ac}`, raw },
+  ]);
+  await client.end();
 });

@@ -155,17 +155,43 @@ describe('on a cluster', () => {
     expect(await cluster.read('GET', 'all:{0}')).toBe('200');
   });
 
-  it('a command whose keys lie in several slots ends the run and says what to do', async () => {
+  it('a command whose keys lie in several slots is a reject that says what to do, and the others stand', async () => {
     const copy = { name: 'copy', lua: `redis.call('SET', KEYS[2], redis.call('GET', KEYS[1]))` };
-    const sink = await opened(() => [script(copy, ['a', 'b'])]);
-    await expect(sink.commit(batchOf(1), [])).rejects.toThrow(
-      /^redis-cluster \S+: expected all keys of one command in one slot, got a, b; give them one tag in braces$/,
-    );
+    const commands = (n: number): Command[] => [incrby('{u}n', 1), ...(n === 2 ? [script(copy, ['a', 'b'])] : [])];
+    const sink = await opened(commands);
+    const refused: Refusal[] = [];
+    await sink.commit(batchOf(3), refused);
     await sink.close();
-    const other = await opened(() => [set('{u}a', 'x'), script(copy, ['{u}a', '{u}b']), redisCommand('expire', '{u}b', 100)]);
-    await other.commit(batchOf(1), []);
+    const reason = 'CROSSSLOT expected all keys of one command in one slot, got a, b; give them one tag in braces';
+    expect(refused.map(({ event, why }) => [event.position.sequence, why])).toEqual([
+      ['2', { step: 'apply', code: 'CROSSSLOT', reason, path: 'a' }],
+    ]);
+    expect(await cluster.read('GET', '{u}n')).toBe('3');
+    expect(await cluster.read('HGET', 'millrace:reject:{p}:apply:shard-1:2:0:apply', 'raw')).toBe('event 2');
+    const other = await opened((n) => [set('{u}a', n), script(copy, ['{u}a', '{u}b']), redisCommand('expire', '{u}b', 100)]);
+    await other.commit(batchOf(1, 4), []);
     await other.close();
-    expect(await cluster.read('GET', '{u}b')).toBe('x');
+    expect(await cluster.read('GET', '{u}b')).toBe('4');
+  });
+
+  it('a key may have line breaks, also one that is refused', async () => {
+    const key = 'two\nlines';
+    await (await cluster.nodeOf(slotOf(key))).client.set(key, 'x');
+    const commands = (n: number): Command[] => [n === 2 ? incrby(key, 1) : set(`{${n}}`, n)];
+    const first = await opened(commands);
+    await first.commit(batchOf(3), []);
+    await first.close();
+    const [home, slotKey] = [await cluster.nodeOf(slotOf('{p}')), `millrace:slot:{${slotTags()[slotOf(key)]!}}:p:apply`];
+    expect(await cluster.read('HKEYS', slotKey)).toEqual(['shard-1']);
+    // As if the run had been killed before its positions were moved.
+    await (await cluster.nodeOf(slotOf(key))).client.hset(slotKey, 'refused:shard-1:2:0', `${key}\nERR no integer`);
+    await home.client.hset('millrace:positions:{p}:apply', 'shard-1', '1 ');
+    const again: Refusal[] = [];
+    const second = await opened(commands);
+    await second.commit(batchOf(3), again);
+    await second.close();
+    expect(again.map(({ why }) => why)).toEqual([{ step: 'apply', code: 'ERR', reason: 'ERR no integer', path: key }]);
+    expect(await cluster.read('HKEYS', slotKey)).toEqual(['shard-1']);
   });
 
   it('a URL of one server is told to be one of a cluster', async () => {

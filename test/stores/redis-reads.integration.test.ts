@@ -45,6 +45,22 @@ it('reads text, hashes, sets and the highest of a sorted set in one call', async
   ]);
 });
 
+it('reads scores as they are, also infinite ones', async () => {
+  await server.client.zadd('infinite', '+inf', 'first', 1e21, 'second', '-inf', 'last');
+  expect(await answersTo(server.url, highest('infinite', 3))).toEqual([
+    [
+      ['first', Infinity],
+      ['second', 1e21],
+      ['last', -Infinity],
+    ],
+  ]);
+});
+
+it('reads one member at least', () => {
+  for (const count of [0, -1, 1.5, NaN])
+    expect(() => highest('sorted', count)).toThrow(new RangeError(`highest: expected a count of 1 or more, got ${count}`));
+});
+
 it('takes the absence of a key for an answer', async () => {
   expect(await answersTo(server.url, get('no'), hgetall('no'), smembers('no'), highest('no', 2))).toEqual([
     undefined,

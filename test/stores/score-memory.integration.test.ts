@@ -168,6 +168,57 @@ describe('scores that are remembered', () => {
     expect(await contentsOf(server.client, 'k')).toEqual(['v', '2', 'w', '2', 'y', '2', 'x', '8']);
   });
 
+  it.each<[string, (store: OpenCommandStore, same: Command) => Promise<unknown>, string[]]>([
+    [
+      'in several calls under way',
+      (store, same) => Promise.all([1, 2, 3].map((sequence) => execute(store, sequence, [same], { goesOn: sequence > 1 }))),
+      ['v', '13', 'w', '13', 'x', '13', 'y', '13'],
+    ],
+    [
+      'twice in one call',
+      (store, same) => execute(store, 3, [same, zrem('k', 'x'), same]),
+      ['x', '11', 'v', '12', 'w', '12', 'y', '12'],
+    ],
+  ])('are not mistaken when one command comes %s', async (_, come, holds) => {
+    const store = await opened();
+    await come(store, rank('k', likes(1), bounds));
+    await execute(store, 4, [rank('k', likes(10), bounds)]);
+    await store.close();
+    expect(await contentsOf(server.client, 'k')).toEqual(holds);
+  });
+
+  it.each(['inf', '-inf'])('may be %s', async (infinite) => {
+    const all = async (rememberScores: number): Promise<unknown> => {
+      await server.client.flushall();
+      await server.client.zadd('k', infinite, 'pinned');
+      const store = await opened(rememberScores);
+      for (const [i, others] of ['abcd', 'efg', 'hij', 'klm'].entries()) {
+        const scores = ['pinned', ...others.split('')].map((member, j) => [member, i + j] as const);
+        await execute(store, i + 1, [rank('k', scores, bounds)]);
+      }
+      await store.close();
+      return contentsOf(server.client, 'k');
+    };
+    expect(await all(10_000)).toEqual(await all(0));
+  });
+
+  it('may become infinite', async () => {
+    const store = await opened();
+    const [most, least] = [Number.MAX_VALUE, -Number.MAX_VALUE].map((by) => [['v', by] as const, ...likes(1).slice(1)]);
+    for (const [i, scores] of [most!, most!, least!, least!].entries()) await execute(store, i + 1, [rank('k', scores, bounds)]);
+    await execute(store, 5, [rank('k', likes(1), { ...bounds, keep: 3 })]);
+    await store.close();
+    expect(await contentsOf(server.client, 'k')).toEqual(['x', '5', 'y', '5', 'v', 'inf']);
+  });
+
+  it('are forgotten when their set is deleted with others', async () => {
+    const store = await opened();
+    await execute(store, 1, [rank('k', likes(1), bounds)]);
+    await execute(store, 2, [redisCommand('del', 'other', 'k'), rank('k', likes(5), bounds)]);
+    await store.close();
+    expect(await contentsOf(server.client, 'k')).toEqual(['v', '5', 'w', '5', 'x', '5', 'y', '5']);
+  });
+
   it('make their set last as long as others do', async () => {
     const store = await opened();
     for (const sequence of [1, 2]) await execute(store, sequence, [rank('k', likes(1), bounds), expire('k', { hours: 1 })]);
@@ -181,16 +232,48 @@ describe('scores that are remembered', () => {
     const [memory, writer] = [new ScoreMemory(100), new PackWriter()];
     const rests = (i: number): boolean => {
       const command = rank(`k${i}`, likes(1), bounds);
-      memory.begin(0);
+      const call = memory.begin(0);
       memory.write(command, writer);
       const does = memory.end(writer);
-      if (!does) memory.learn(command, '');
+      if (!does) memory.learn(command, [call, 0], '');
       return does;
     };
     for (let i = 0; i < 100; i++) expect(rests(i)).toBe(false);
     expect(rests(99)).toBe(true);
     // Each has four scores and counts like four more.
     expect(rests(100 - 1 - Math.ceil(100 / 8))).toBe(false);
+  });
+});
+
+describe('members of sets that are remembered', () => {
+  /** How often all is forgotten while a set gets so many new members, four at a time. */
+  function forgets(count: number, textOf: (i: number) => string): number {
+    const [memory, writer] = [new ScoreMemory(1000), new PackWriter()];
+    let times = 0;
+    for (let i = 0; i < count; i += 4) {
+      const command = rank(
+        'k',
+        [0, 1, 2, 3].map((j) => [textOf(i + j), i] as const),
+        bounds,
+      );
+      const call = memory.begin(0);
+      memory.write(command, writer);
+      const isRemembered = memory.end(writer);
+      writer.take();
+      if (isRemembered) continue;
+      memory.learn(command, [call, 0], '');
+      times++;
+    }
+    return times;
+  }
+
+  it('are at most twice as many as scores', () => {
+    expect(forgets(2000, String)).toBe(1);
+    expect(forgets(20_000, String)).toBe(10);
+  });
+
+  it('are fewer when they are long', () => {
+    expect(forgets(20_000, (i) => String(i).padStart(640, 'x'))).toBeGreaterThan(95);
   });
 });
 

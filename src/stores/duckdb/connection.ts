@@ -4,6 +4,7 @@ import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
 import type { RowFault, Table } from '../database.ts';
 import { findFaults } from './faults.ts';
 import { DuckdbFeed, type FedReject } from './feed.ts';
+import { type Known, type TableKey, findKnown } from './missing.ts';
 import { RowFeed, type RowsRead, type Suspects } from './row-feed.ts';
 
 export interface DuckdbLimits {
@@ -113,6 +114,11 @@ export class DuckdbConnection {
   /** Says what is wrong with each of some lines, for a table. */
   findFaults(table: Table, lines: readonly Uint8Array[]): Promise<readonly (RowFault | undefined)[]> {
     return findFaults(this.#aside, this.#feed, table, lines);
+  }
+
+  /** Says which of some values a table has, the transaction's own rows among them. */
+  findKnown(key: TableKey, values: readonly Uint8Array[]): Promise<Known> {
+    return findKnown(this.#connection, this.#feed, key, values);
   }
 
   close(): void {

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import type { DuckDBConnection } from '@duckdb/node-api';
+import type { DuckDBBlobValue, DuckDBConnection } from '@duckdb/node-api';
 import type { Complaint } from '../database-refusals.ts';
 import type { Column, RowFault, Table } from '../database.ts';
 import type { DuckdbFeed } from './feed.ts';
@@ -41,14 +41,15 @@ export async function findFaults(
   const found = await connection.runAndReadAll(selectFaults(table.columns));
   feed.lines = [];
   const known = new Map<string, string>();
-  for (const [line, fault, value] of found.getRows() as [number, number, string | null][]) {
+  for (const [line, fault, { bytes }] of found.getRows() as [number, number, DuckDBBlobValue][]) {
     if (faults.has(line)) continue;
+    const value = Buffer.from(bytes).toString();
     if (fault === BAD_COUNT)
       faults.set(line, { code: '22P04', reason: `expected ${table.columns.length} columns, got ${value}`, path: '' });
     else {
       const column = table.columns[Math.floor(fault / FAULTS.length)]!;
       const key = `${fault} ${value}`;
-      const reason = known.get(key) ?? (await reasonOf(connection, table.name, column, FAULTS[fault % FAULTS.length]!, value!));
+      const reason = known.get(key) ?? (await reasonOf(connection, table.name, column, FAULTS[fault % FAULTS.length]!, value));
       known.set(key, reason);
       faults.set(line, { code: codeOf(column, FAULTS[fault % FAULTS.length]!), reason, path: column.name });
     }
@@ -64,6 +65,7 @@ type Fault = (typeof FAULTS)[number];
 function codeOf({ type }: Column, fault: Fault): string {
   if (fault === 'missing') return '23502';
   if (type.kind === 'char' || type.kind === 'varchar') return '22001';
+  if (type.kind === 'double' && fault === 'value') return '22003';
   return type.kind === 'timestamp' ? '22007' : '22P02';
 }
 
@@ -83,5 +85,5 @@ async function reasonOf(
   }
   // What the cast took, of all faults only this one is left.
   if (fault !== 'value') throw new Error(`duckdb: refuses a value of ${table}.${name} in a load and takes it alone`);
-  return `not a whole number: ${value.slice(0, 100)}`;
+  return `${type.kind === 'double' ? 'out of range' : 'not a whole number'}: ${value.slice(0, 100)}`;
 }

@@ -2,6 +2,7 @@ import { type Resume, formatResume } from '../../position.ts';
 import type { Owner } from '../../owner.ts';
 import type { Column, ColumnType, Table } from '../database.ts';
 import { FED_REJECT_COLUMNS } from './feed.ts';
+import type { TableKey } from './missing.ts';
 
 function quote(identifier: string): string {
   return `"${identifier.replaceAll('"', '""')}"`;
@@ -48,7 +49,7 @@ export function createTable({ name, columns }: Table): readonly string[] {
 /** The columns of a table. */
 export function selectColumns(table: string): string {
   const [name, schema] = nameAndSchema(table);
-  return `SELECT column_name AS name, NOT is_nullable AND column_default IS NULL AS wanted, NOT is_nullable AS required
+  return `SELECT column_name AS name, data_type AS type, NOT is_nullable AND column_default IS NULL AS wanted, NOT is_nullable AS required
 FROM duckdb_columns() WHERE database_name = current_database() AND schema_name = ${literal(schema)} AND table_name = ${literal(name)}`;
 }
 
@@ -77,23 +78,48 @@ export function sqlType({ kind }: ColumnType): string {
 export function insertRows({ name, columns }: Table, asText: boolean): string {
   const read = columns.flatMap(({ type }, i) => {
     const isRead = sqlType(type) !== 'VARCHAR' && (asText || type.kind === 'json');
-    return isRead ? [{ from: `c${i}`, to: `t${i}`, type: sqlType(type) }] : [];
+    return isRead ? [{ from: `c${i}`, to: `t${i}`, type: sqlType(type), fault: valueFault(type, `c${i}`, `t${i}`) }] : [];
   });
+  const isSuspect = ({ from, to, fault }: (typeof read)[number]): string =>
+    `${from} IS NOT NULL AND (${to} IS NULL${fault === undefined ? '' : ` OR ${fault}`})`;
   const values = columns.map((_, i) => read.find(({ from }) => from === `c${i}`)?.to ?? `c${i}`);
   const insert = `INSERT INTO ${quoteName(name)} (${columns.map((column) => quote(column.name)).join(', ')})
 SELECT ${values.join(', ')} FROM `;
   if (read.length === 0) return `${insert} millrace_fields()`;
   return `${insert} (
-  SELECT *, CASE WHEN ${read.map(({ from, to }) => `${from} IS NOT NULL AND ${to} IS NULL`).join(' OR ')} THEN millrace_suspect(line) ELSE true END AS is_sound
+  SELECT *, CASE WHEN ${read.map(isSuspect).join(' OR ')} THEN millrace_suspect(line) ELSE true END AS is_sound
   FROM (SELECT *, ${read.map(({ from, to, type }) => `TRY_CAST(${from} AS ${type}) AS ${to}`).join(', ')} FROM millrace_fields()))
 WHERE is_sound`;
 }
 
-/** What is wrong with a field although DuckDB's own cast would take it. */
-function valueFault({ type }: Column, field: string): string | undefined {
-  if (type.kind === 'char' || type.kind === 'varchar') return `length(${field}) > ${type.length}`;
-  // The cast rounds 1.5 to 2: other data than came.
-  return type.kind === 'integer' ? `NOT regexp_full_match(${field}, '[+-]?[0-9]+')` : undefined;
+/**
+ * Of the values of the feed, by number: those that a table has, and those that come a second time. DuckDB makes its hash table of the fewer of
+ * both, which are these.
+ */
+export function selectKnown({ table, column, type }: TableKey): string {
+  const name = quote(column.name);
+  const cast = `TRY_CAST(value AS ${type})`;
+  const fault = valueFault(column.type, 'value', cast);
+  const key = fault === undefined ? cast : `CASE WHEN ${fault} THEN NULL ELSE ${cast} END`;
+  return `WITH keys AS MATERIALIZED (SELECT line, ${key} AS key FROM (SELECT c0 AS line, nullif(decode(c1), '') AS value FROM millrace_numbered_lines()))
+SELECT line, false FROM (SELECT line, row_number() OVER (PARTITION BY key ORDER BY line) AS nth FROM keys WHERE key IS NOT NULL) WHERE nth > 1
+UNION ALL SELECT DISTINCT line, true FROM keys JOIN ${quoteName(table)} AS has ON has.${name} = keys.key`;
+}
+
+/** What is wrong with a field although DuckDB's own cast would take it. @param cast what that makes of it */
+function valueFault(type: ColumnType, field: string, cast: string): string | undefined {
+  switch (type.kind) {
+    case 'char':
+    case 'varchar':
+      return `length(${field}) > ${type.length}`;
+    // The cast rounds 1.5 to 2, and makes infinity of 1e400: other data than came.
+    case 'integer':
+      return `NOT regexp_full_match(${field}, '[+-]?[0-9]+')`;
+    case 'double':
+      return `isinf(${cast}) AND regexp_matches(${field}, '[0-9]')`;
+    default:
+      return undefined;
+  }
 }
 
 /** The kinds of fault that `selectFaults` finds in a column. */
@@ -102,23 +128,24 @@ export const BAD_COUNT = -1;
 
 /**
  * Says of each line of the feed that cannot be loaded which fault is its first: `BAD_COUNT` (with the count as value), or the
- * column's index times the number of `FAULTS` and the kind. All lines have to be UTF-8.
+ * column's index times the number of `FAULTS` and the kind. The value comes in bytes, as text would lose a byte order mark. All lines have to be UTF-8.
  */
 export function selectFaults(columns: readonly (Column & { readonly required: boolean })[]): string {
   const faults = columns.flatMap((column, i) => {
     const field = `f[${i + 1}]`;
     const type = sqlType(column.type);
+    const cast = `TRY_CAST(${field} AS ${type})`;
     const found: readonly (string | undefined)[] = [
       column.required ? `${field} = ''` : undefined,
-      valueFault(column, field),
-      type === 'VARCHAR' ? undefined : `TRY_CAST(${field} AS ${type}) IS NULL`,
+      valueFault(column.type, field, cast),
+      type === 'VARCHAR' ? undefined : `${cast} IS NULL`,
     ];
     return found.flatMap((fault, kind) => {
       if (fault === undefined) return [];
       return `WHEN ${kind === 0 ? fault : `${field} <> '' AND ${fault}`} THEN ${i * FAULTS.length + kind}`;
     });
   });
-  return `SELECT line, fault, CASE WHEN fault = ${BAD_COUNT} THEN CAST(len(f) AS VARCHAR) ELSE f[fault // ${FAULTS.length} + 1] END AS value
+  return `SELECT line, fault, encode(CASE WHEN fault = ${BAD_COUNT} THEN CAST(len(f) AS VARCHAR) ELSE f[fault // ${FAULTS.length} + 1] END) AS value
 FROM (SELECT line, f, CASE WHEN len(f) <> ${columns.length} THEN ${BAD_COUNT} ${faults.join('\n')} END AS fault
   FROM (SELECT c0 AS line, string_split(decode(c1), chr(9)) AS f FROM millrace_numbered_lines()))
 WHERE fault IS NOT NULL ORDER BY line`;

@@ -10,6 +10,7 @@ import { complaintOf } from './faults.ts';
 import type { FedReject } from './feed.ts';
 import { DuckdbFile } from './file.ts';
 import { LineReader } from './lines.ts';
+import { type TableKey, readField } from './missing.ts';
 import * as sql from './sql.ts';
 
 /** How many lines an attempt holds once DuckDB refused one that `findFaults` finds no fault with. */
@@ -49,6 +50,8 @@ export class DuckdbStore {
   readonly #epochs: Epochs;
   /** By table, the columns that are NOT NULL in the file. */
   readonly #required = new Map<string, ReadonlySet<string>>();
+  /** By table, the types of its columns in the file. */
+  readonly #types = new Map<string, ReadonlyMap<string, string>>();
   /** Tables that hold values which we do not read as DuckDB does. */
   readonly #odd = new Set<string>();
   #isOpen = true;
@@ -75,6 +78,7 @@ export class DuckdbStore {
     await this.#file.transaction([...sql.createTable(table), sql.selectColumns(table.name)], async (_, found) => {
       checkColumns(this.#describe, table, found as unknown as FoundColumn[]);
       this.#required.set(table.name, new Set(found.filter((row) => row['required']).map((row) => row['name'] as string)));
+      this.#types.set(table.name, new Map(found.map((row) => [row['name'] as string, row['type'] as string])));
       return ['COMMIT'];
     });
   }
@@ -95,12 +99,15 @@ export class DuckdbStore {
     return this.#positionsOf(owner, shards, found);
   }
 
-  async commit(owner: Owner, { rows, refusable, rejects, positions }: RemoteLoad, { send, refuse }: LoadHost): Promise<void> {
-    const load = rows && { table: this.#asFound(rows.table), count: rows.count, lines: new LineReader(rows.memory, send) };
+  /** @returns how many lines were left out because their rows are there */
+  async commit(owner: Owner, { rows, refusable, rejects, positions }: RemoteLoad, { send, refuse }: LoadHost): Promise<number> {
+    const load = rows && this.#storedRows(rows.table, rows.count, new LineReader(rows.memory, send));
+    let leftOut = 0;
     const attempt = (refused: readonly Fault[]): Promise<Complaint | undefined> =>
       this.#attempt([sql.selectPositions(this.#schema, owner, [...positions.keys()])], async (connection, stored, insert) => {
         this.#guard(owner, positions, stored, rows !== undefined);
-        const faults = load ? await insert(load, refused) : [];
+        const { faults, leftOut: there } = load ? await insert(load, refused) : NOTHING_INSERTED;
+        leftOut = there;
         if (faults.length > 0 && !refusable) throw new Error(`${this.#describe}: ${faults[0]![1].reason}`);
         const all = [...refused, ...faults].sort(([a], [b]) => a - b);
         await this.#storeRejects(connection, owner, [...rejects, ...(all.length > 0 ? await refuse(all) : [])]);
@@ -109,6 +116,7 @@ export class DuckdbStore {
     let complaint = await attempt([]);
     if (complaint && refusable && load) complaint = await attempt(await this.#findRefused(load, complaint));
     if (complaint) throw new Error(`${this.#describe}: ${complaint.fault.reason}`);
+    return leftOut;
   }
 
   async close(): Promise<void> {
@@ -167,6 +175,14 @@ export class DuckdbStore {
     return refused;
   }
 
+  #storedRows(table: Table, count: number, lines: LineReader): StoredRows {
+    const { name, columns, missingBy } = table;
+    const place = columns.findIndex((column) => column.name === missingBy);
+    const column = columns[place];
+    const key = column && { table: name, column, type: this.#types.get(name)!.get(column.name)! };
+    return { table: this.#asFound(table), count, lines, key, keys: key ? readField(lines, count, place) : [] };
+  }
+
   /** The table with what is NOT NULL in the file. */
   #asFound({ name, columns }: Table): Table {
     const required = this.#required.get(name);
@@ -181,8 +197,8 @@ export class DuckdbStore {
     let complaint: Complaint | undefined;
     try {
       await this.#file.transaction(statements, (connection, found) =>
-        work(connection, found, (rows, leftOut) =>
-          this.#insert(connection, rows, leftOut).catch((error: unknown) => {
+        work(connection, found, (rows, refused) =>
+          this.#insert(connection, rows, refused).catch((error: unknown) => {
             complaint = complaintOf(error);
             throw error;
           }),
@@ -194,21 +210,37 @@ export class DuckdbStore {
     return complaint;
   }
 
-  async #insert(
+  async #insert(connection: DuckdbConnection, rows: StoredRows, refused: readonly Fault[]): Promise<Inserted> {
+    const out = new Set(refused.map(([line]) => line));
+    let rest = Int32Array.from({ length: rows.count }, (_, line) => line).filter((line) => !out.has(line));
+    if (!rows.key) return { faults: await this.#insertLines(connection, rows, rest), leftOut: 0 };
+    const faults: Fault[] = [];
+    let leftOut = 0;
+    // What came a second time is looked at again: the first one may have been refused.
+    while (rest.length > 0) {
+      const { there, repeats } = await connection.findKnown(
+        rows.key,
+        Array.from(rest, (line) => rows.keys[line]!),
+      );
+      leftOut += there.size;
+      const missing = rest.filter((_, place) => !there.has(place) && !repeats.has(place));
+      if (missing.length > 0) faults.push(...(await this.#insertLines(connection, rows, missing)));
+      rest = rest.filter((_, place) => repeats.has(place));
+    }
+    return { faults, leftOut };
+  }
+
+  async #insertLines(
     connection: DuckdbConnection,
     { table, count, lines }: StoredRows,
-    leftOut: readonly Fault[],
+    all: Int32Array,
   ): Promise<readonly Fault[]> {
     const { name, columns } = table;
     const insert = (numbers: Int32Array, asText: boolean): ReturnType<typeof connection.insertRows> => {
       lines.begin(numbers);
       return connection.insertRows(sql.insertRows(table, asText), { columns, asText, lines, count: numbers.length });
     };
-    const out = new Set(leftOut.map(([line]) => line));
-    const suspects = await insert(
-      Int32Array.from({ length: count }, (_, line) => line).filter((line) => !out.has(line)),
-      this.#odd.has(name),
-    );
+    const suspects = await insert(all, this.#odd.has(name));
     if (suspects.size === 0) return [];
     const found = await connection.findFaults(table, [...suspects.values()]);
     const faults = [...suspects.keys()].map((line, i) => [line, found[i]] as const);
@@ -226,6 +258,18 @@ interface StoredRows {
   readonly table: Table;
   readonly count: number;
   readonly lines: LineReader;
+  /** By what the rows are known that are to be left out when the table has them, and what each line has for it. */
+  readonly key: TableKey | undefined;
+  readonly keys: readonly Uint8Array[];
 }
-/** Inserts lines but those that are left out; says what is wrong with those that the table's columns do not take. */
-type Insert = (rows: StoredRows, leftOut: readonly Fault[]) => Promise<readonly Fault[]>;
+
+/** What is wrong with lines that the table's columns do not take, and how many were left out because their rows are there. */
+interface Inserted {
+  readonly faults: readonly Fault[];
+  readonly leftOut: number;
+}
+
+const NOTHING_INSERTED: Inserted = { faults: [], leftOut: 0 };
+
+/** Inserts lines but those that are refused. */
+type Insert = (rows: StoredRows, refused: readonly Fault[]) => Promise<Inserted>;

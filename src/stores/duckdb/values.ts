@@ -70,7 +70,9 @@ export const readTimestamp: ReadValue = (bytes, start, end) => {
   const seconds = digits(bytes, time + 6, second);
   if (!(hours < 24 && minutes < 60 && seconds < 60)) return NaN;
   const micros = end === second ? 0 : digits(bytes, second + 1, end) * POWERS_OF_TEN[6 - fraction]!;
-  return readDay(bytes, start, time - 1) * DAY_MICROS + ((hours * 60 + minutes) * 60 + seconds) * 1e6 + micros;
+  const whole = readDay(bytes, start, time - 1) * DAY_MICROS + ((hours * 60 + minutes) * 60 + seconds) * 1e6;
+  // Before 1684 and after 2255 not every microsecond is a number of its own; whole seconds are.
+  return micros === 0 || Number.isSafeInteger(whole + micros) ? whole + micros : NaN;
 };
 
 /** Timestamps of a load are of a day or two. */

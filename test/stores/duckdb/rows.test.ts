@@ -115,7 +115,8 @@ async function expectedRows({ columns, lines }: Drawn): Promise<readonly ((strin
       if (field === '') return required ? undefined : null;
       if ('length' in type && Array.from(field).length > type.length) return undefined;
       if (type.kind === 'integer' && !/^[+-]?[0-9]+$/.test(field)) return undefined;
-      return casts[i]!.get(field) ?? undefined;
+      const cast = casts[i]!.get(field) ?? undefined;
+      return type.kind === 'double' && /\d/.test(field) && /inf/.test(cast ?? '') ? undefined : cast;
     });
     return row?.includes(undefined) ? undefined : (row as (string | null)[] | undefined);
   });

@@ -1,0 +1,421 @@
+import { gzipSync, zstdCompressSync } from 'node:zlib';
+import fc from 'fast-check';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { Ledger } from '../../src/ledger.ts';
+import { type Position, comparePositions } from '../../src/position.ts';
+import { type ArchivedOptions, archived } from '../../src/sources/archived.ts';
+import { type ObjectStore, type OpenObjectStore } from '../../src/stores/object-store.ts';
+import { s3 } from '../../src/stores/s3.ts';
+import { scratchStores } from '../sinks/archive-protocol.ts';
+import { type WrittenWindow, storeWindows } from '../support/archive-of.ts';
+import { type Reading, type ReadOptions, readSource, textsByShard } from '../support/read-source.ts';
+import { type S3Server, startS3 } from '../support/s3.ts';
+import { sourceConformance } from './conformance.ts';
+
+const nine = Date.UTC(2026, 10, 22, 9);
+const MINUTE_MS = 60_000;
+const hour = { prefix: 'events', since: new Date(nine), until: new Date(nine + 60 * MINUTE_MS) };
+const range = '2026-11-22T09:00Z/2026-11-22T10:00Z';
+
+let stores: Awaited<ReturnType<typeof scratchStores>>;
+let store: ObjectStore;
+let files: OpenObjectStore;
+beforeEach(async () => {
+  stores = await scratchStores();
+  store = stores.make();
+  files = await store.open({ report: () => {} });
+});
+afterEach(async () => {
+  await files.close();
+  await stores.close();
+});
+
+const read = (options: Partial<ArchivedOptions> = {}, how?: ReadOptions): Reading =>
+  readSource(archived(store, { ...hour, ...options }), how);
+
+/** All that it gives, by shard, each line as text. */
+async function linesOf(options?: Partial<ArchivedOptions>): Promise<Record<string, string[]>> {
+  const { completed, events } = read(options);
+  await completed;
+  return textsByShard(events);
+}
+
+/** Reads until the error with which it ends. */
+async function errorOf(options?: Partial<ArchivedOptions>, how?: ReadOptions): Promise<string> {
+  const error: unknown = await read(options, how).completed.then(
+    () => new Error('it completed'),
+    (thrown: unknown) => thrown,
+  );
+  return (error as Error).message;
+}
+
+const window = (minute: number, first: number | string, ...lines: string[]): WrittenWindow => ({
+  startMs: nine + minute * MINUTE_MS,
+  first,
+  lines,
+});
+const keysIn = (): Promise<string[]> => Array.fromAsync(files.list('events/'));
+const idOf = (shard: string): string => `events ${range} ${shard}`;
+
+/** Fills a store with a window for each batch, a minute after the other; one more shard ends the range far behind. */
+async function filled(
+  where: ObjectStore,
+  shards: readonly (readonly (readonly string[])[])[],
+  maxLines: number,
+): Promise<{ source: ReturnType<typeof archived>; shards: string[]; times: Date[] }> {
+  const windows = shards.flatMap((batches, i) =>
+    batches.map((lines, n) => ({ ...window(n, n * 100 + 1, ...lines), shard: `shardId-${i}` })),
+  );
+  await storeWindows(where, windows);
+  return {
+    source: archived(where, { ...hour, maxLines }),
+    shards: shards.map((_, i) => idOf(`shardId-${i}`)),
+    times: shards[0]!.map((_, n) => new Date(nine + n * MINUTE_MS)),
+  };
+}
+
+describe('archived, in a directory', () => {
+  sourceConformance((shards, maxLines) => filled(store, shards, maxLines));
+});
+
+describe('archived, at an S3 API server', () => {
+  let server: S3Server;
+  let buckets = 0;
+  beforeAll(async () => {
+    server = await startS3();
+  });
+  afterAll(() => server.close());
+  sourceConformance((shards, maxLines) =>
+    filled(s3(`s3://${server.bucket}/fill-${buckets++}`, { client: server.client }), shards, maxLines),
+  );
+});
+
+describe('archived reads', () => {
+  it('the windows that begin in the range, whatever lies beside it', async () => {
+    await storeWindows(store, [window(-1, 1, 'before'), window(0, 2, 'a', 'b'), window(59, 5, 'c'), window(60, 9, 'after')]);
+    expect(await linesOf()).toEqual({ [idOf('s')]: ['a', 'b', 'c'] });
+    expect(await linesOf({ until: new Date(nine + MINUTE_MS) })).toEqual({
+      'events 2026-11-22T09:00Z/2026-11-22T09:01Z s': ['a', 'b'],
+    });
+  });
+
+  it('over midnight and the end of a year', async () => {
+    const newYear = Date.UTC(2027, 0, 1);
+    await storeWindows(store, [
+      { startMs: newYear - MINUTE_MS, first: 1, lines: ['old'] },
+      { startMs: newYear, first: 2, lines: ['new'] },
+    ]);
+    const lines = await linesOf({ since: new Date(newYear - MINUTE_MS), until: new Date(newYear + MINUTE_MS) });
+    expect(Object.values(lines)).toEqual([['old', 'new']]);
+  });
+
+  it.each(['gzip', 'zstd'] as const)('what was packed by %s, in pieces, lines of any length among them', async (compression) => {
+    const lines = [1, 0, 3_000_000, 5, 1_048_575, 1_048_576, 7].map((length, i) => String(i).repeat(length));
+    await storeWindows(store, [window(0, 1, ...lines)], { compression });
+    expect(await linesOf()).toEqual({ [idOf('s')]: lines });
+  });
+
+  it('events that arrived when their window began, to the millisecond where it has less than a minute', async () => {
+    const tenSeconds = (n: number): WrittenWindow => ({
+      startMs: nine + n * 10_000,
+      everyMs: 10_000,
+      first: n + 1,
+      lines: [`${n}`],
+    });
+    await storeWindows(
+      store,
+      Array.from({ length: 8 }, (_, n) => tenSeconds(n)),
+    );
+    const { events, completed } = read();
+    await completed;
+    expect(events.map(({ arrivedAtMs }) => (arrivedAtMs - nine) / 10_000)).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+  });
+
+  it('a shard in the order of the stream, also where a later window begins earlier', async () => {
+    // A run that began anew met a record that had arrived a moment before others, and numbers have lengths.
+    await storeWindows(store, [window(1, 8, 'a', 'b'), window(0, 12, 'c'), window(1, 100, 'd')]);
+    expect(await linesOf()).toEqual({ [idOf('s')]: ['a', 'b', 'c', 'd'] });
+  });
+
+  it('more shards than it has turns for, each whole', async () => {
+    const shards = Array.from({ length: 20 }, (_, i) => `shardId-${i}`);
+    await storeWindows(
+      store,
+      shards.flatMap((shard) => [
+        { ...window(0, 1, `${shard} a`), shard },
+        { ...window(1, 2, `${shard} b`), shard },
+      ]),
+    );
+    expect(await linesOf()).toEqual(Object.fromEntries(shards.map((shard) => [idOf(shard), [`${shard} a`, `${shard} b`]])));
+  });
+
+  it('nothing of objects that only close a key, also beside one with the same first position', async () => {
+    await storeWindows(store, [window(0, 1, 'a', 'b')]);
+    const [key] = await keysIn();
+    const empty = { metadata: { count: '0', shard: 's' } };
+    await files.put(key!.replace('0900', '0901'), gzipSync(''), empty);
+    await files.put(key!.replace('-1.tsv.gz', '-1.tsv.zst'), zstdCompressSync(''), empty);
+    expect(await linesOf()).toEqual({ [idOf('s')]: ['a', 'b'] });
+  });
+
+  it('what was archived since, when the same range is read once more', async () => {
+    await storeWindows(store, [window(0, 1, 'a')]);
+    const first = read();
+    await first.completed;
+    const stands = first.events.at(-1)!.position;
+    const again = read({}, { acquire: async () => stands });
+    await again.completed;
+    expect(again.events).toEqual([]);
+    expect(again.diagnostics).toContainEqual({ type: 'read-before', shard: idOf('s'), objects: 1 });
+    await storeWindows(store, [window(2, 2, 'b')]);
+    const more = read({}, { acquire: async () => stands });
+    await more.completed;
+    expect(textsByShard(more.events)).toEqual({ [idOf('s')]: ['b'] });
+  });
+
+  it('a line without its newline, be it the last one of a file that somebody made', async () => {
+    await files.put('events/2026/11/22/0900-s-1.tsv.gz', gzipSync('a\r\n\nb'));
+    expect(await linesOf()).toEqual({ [idOf('s')]: ['a\r', '', 'b'] });
+  });
+});
+
+describe('archived gives positions', () => {
+  it('to lines that no object shares with another, wherever in a packed record they begin, in the order of the stream', () =>
+    fc.assert(
+      fc.asyncProperty(
+        fc.uniqueArray(
+          fc.tuple(fc.integer({ min: 1, max: 300 }), fc.integer({ min: 0, max: 120 }), fc.integer({ min: 1, max: 200 })),
+          {
+            selector: ([sequence, subSequence]) => `${sequence}:${subSequence}`,
+            minLength: 1,
+            maxLength: 6,
+          },
+        ),
+        async (places) => {
+          store = stores.make();
+          // Objects whose lines are made of fewer records, as of steps that make many of one: more lines than there are places between.
+          const inOrder = places.toSorted(([a, x], [b, y]) => a - b || x - y);
+          const one = await store.open({ report: () => {} });
+          for (const [n, [sequence, subSequence, count]] of inOrder.entries()) {
+            const place = subSequence === 0 ? `${sequence}` : `${sequence}.${subSequence}`;
+            const lines = Array.from({ length: count }, (_, i) => `${n} ${i}\n`).join('');
+            await one.put(`events/2026/11/22/09${String(n).padStart(2, '0')}-s-${place}.tsv.gz`, gzipSync(lines));
+          }
+          await one.close();
+          const { events, completed } = read({ maxLines: 50 });
+          await completed;
+          const expected = inOrder.flatMap(([, , count], n) => Array.from({ length: count }, (_, i) => `${n} ${i}`));
+          expect(textsByShard(events)).toEqual({ [idOf('s')]: expected });
+          for (const [i, { position }] of events.entries())
+            if (i > 0) expect(comparePositions(events[i - 1]!.position, position)).toBeLessThan(0);
+        },
+      ),
+      { numRuns: 30 },
+    ));
+
+  it('that stay as they are when more is archived, before and behind, and resume in the middle of an object', async () => {
+    const middle = [window(3, '100:57', 'c', 'd', 'e'), window(4, 200, 'f')];
+    await storeWindows(store, middle);
+    const alone = read();
+    await alone.completed;
+    const before = new Map(alone.events.map(({ data, position }) => [Buffer.from(data).toString(), position]));
+    store = stores.make();
+    await storeWindows(store, [window(1, 90, 'a'), window(2, 100, 'b'), ...middle, window(5, 201, 'g')]);
+    const all = read();
+    await all.completed;
+    const after = new Map(all.events.map(({ data, position }) => [Buffer.from(data).toString(), position]));
+    for (const [line, position] of before) expect(after.get(line)).toEqual(position);
+
+    const lines = [...after.keys()];
+    for (const [i, position] of [...after.values()].entries()) {
+      const rest = read({}, { acquire: async () => position });
+      await rest.completed;
+      expect(textsByShard(rest.events)[idOf('s')] ?? []).toEqual(lines.slice(i + 1));
+    }
+  });
+});
+
+describe('archived keeps to its limits', () => {
+  it('with deliveries of so many lines at most, each of which waits for room', async () => {
+    const lines = Array.from({ length: 25 }, (_, i) => `line ${i}`);
+    await storeWindows(store, [window(0, 1, ...lines)]);
+    const { events, completed } = read({ maxLines: 10 }, { ledger: new Ledger({ maxInFlightBytes: 1 }) });
+    await completed;
+    expect([...new Set(events.map(({ delivery }) => delivery))].map(({ count }) => count)).toEqual([10, 10, 5]);
+  });
+
+  it('refuses settings out of their bounds', () => {
+    const declare = (options: Partial<ArchivedOptions>) => () => archived(store, { ...hour, ...options });
+    expect(declare({ prefix: '_millrace' })).toThrow('archived: expected a prefix like');
+    expect(declare({ since: new Date(nine + 1) })).toThrow(
+      'archived: expected since at a whole minute, got 2026-11-22T09:00:00.001Z',
+    );
+    expect(declare({ until: new Date(Number.NaN) })).toThrow('archived: expected until at a whole minute, got no time');
+    expect(declare({ until: hour.since })).toThrow('archived: expected until after since');
+    expect(declare({ maxLines: 0 })).toThrow('archived: expected maxLines of 1 or more, got 0');
+  });
+});
+
+describe('archived ends with an error, before it gives out a line of the object,', () => {
+  const put = (name: string, body: Uint8Array, metadata?: Record<string, string>): Promise<string> =>
+    files.put(`events/2026/11/22/${name}`, body, metadata && { metadata });
+
+  it.each([
+    [
+      'that is no gzip',
+      '0900-s-1.tsv.gz',
+      Buffer.from('a\nb\n'),
+      /lines packed by gzip in events\/2026\/11\/22\/0900-s-1.tsv.gz.*incorrect header/,
+    ],
+    [
+      'of which the end is missing',
+      '0900-s-1.tsv.gz',
+      gzipSync('a\nb\n'.repeat(999)).subarray(0, -9),
+      /packed by gzip.*unexpected end of file/,
+    ],
+    [
+      'of which the end is missing, of zstd',
+      '0900-s-1.tsv.zst',
+      zstdCompressSync('a\nb\n').subarray(0, -3),
+      /packed by zstd.*unexpected end/,
+    ],
+    ['that is empty', '0900-s-1.tsv.gz', Buffer.alloc(0), /packed by gzip.*unexpected end of file/],
+  ])('%s', async (_, name, body, message) => {
+    await put(name, body);
+    const { completed, events } = read();
+    await expect(completed).rejects.toThrow(message);
+    expect(events).toEqual([]);
+  });
+
+  it('of which a byte has changed, however late', async () => {
+    const body = gzipSync(Array.from({ length: 200_000 }, (_, i) => `${i} ${(i * 48_271) % 2_147_483_647}\n`).join(''));
+    body[body.length - 5]! ^= 1;
+    await put('0900-s-1.tsv.gz', body);
+    const { completed, events } = read();
+    await expect(completed).rejects.toThrow(/incorrect/);
+    expect(events).toEqual([]);
+  });
+
+  it('that has another number of lines than its metadata say', async () => {
+    await put('0900-s-1.tsv.gz', gzipSync('a\nb\n'), { count: '3' });
+    expect(await errorOf()).toBe('archived: expected 3 lines in events/2026/11/22/0900-s-1.tsv.gz, as its metadata say, got 2');
+  });
+
+  it("that lies under another one's key", async () => {
+    await storeWindows(store, [window(0, 7, 'a')]);
+    const { body, metadata } = (await files.get((await keysIn())[0]!))!;
+    await put('0901-s-7.tsv.gz', body, metadata);
+    expect(await errorOf({ since: new Date(nine + MINUTE_MS) })).toMatch(
+      /expected a start in the minute of .*0901-s-7.tsv.gz, got 2026-11-22T09:00:00.000Z/,
+    );
+    await put('0902-s-8.tsv.gz', body, metadata);
+    expect(await errorOf({ since: new Date(nine + 2 * MINUTE_MS) })).toMatch(
+      /expected 8:0 as the first position of .*0902-s-8.tsv.gz, got 7:0/,
+    );
+  });
+
+  it.each([
+    '0900-s-1.tsv',
+    '0900-s-1.tsv.gz.tmp',
+    '09-notes.txt',
+    '0900-s-01.tsv.gz',
+    '0900-%zz-1.tsv.gz',
+    '0960-s-1.tsv.gz',
+    '09/0900-s-1.tsv.gz',
+  ])('whose key %s is none of an archive', async (name) => {
+    await put(name, gzipSync('a\n'));
+    expect(await errorOf()).toMatch(`got events/2026/11/22/${name}; what is not the archive's has to lie elsewhere`);
+  });
+
+  it('that begins where another one does', async () => {
+    await put('0900-s-1.tsv.gz', gzipSync('a\n'));
+    await put('0901-s-1.tsv.gz', gzipSync('b\n'));
+    const { completed, events } = read();
+    await expect(completed).rejects.toThrow(
+      /expected one object that begins where .*0900-s-1.tsv.gz does, got .*0901-s-1.tsv.gz as well/,
+    );
+    expect(textsByShard(events)).toEqual({ [idOf('s')]: ['a'] });
+  });
+
+  it('in which the run before stood, when it has fewer lines now, or is gone', async () => {
+    await put('0900-s-1.tsv.gz', gzipSync('a\nb\n'));
+    await put('0901-s-2.tsv.gz', gzipSync('c\n'));
+    const { completed, events } = read();
+    await completed;
+    const acquire = async (): Promise<Position> => events[1]!.position;
+    await put('0900-s-1.tsv.gz', gzipSync('a\n'));
+    expect(await errorOf({}, { acquire })).toMatch(
+      /expected 2 lines or more in .*0900-s-1.tsv.gz, in the middle of which .* stands, got 1/,
+    );
+    expect(await errorOf({ since: new Date(nine + MINUTE_MS) }, { acquire })).toMatch(
+      /expected the object in which .* stands, got none/,
+    );
+  });
+
+  it('when there is none in the range', async () => {
+    await storeWindows(store, [window(60, 1, 'a')]);
+    expect(await errorOf()).toBe(`archived: expected objects of events in ${store.describe} in ${range}, got none`);
+    await expect(archived(store, hour).check('test')).rejects.toThrow('got none');
+  });
+});
+
+describe('archived, of objects that were copied without their metadata,', () => {
+  it('reads them by their keys, and tells that nobody can count their lines', async () => {
+    await storeWindows(store, [window(0, 1, 'a', 'b'), window(1, '3:9', 'c'), window(2, 4, 'd')]);
+    for (const key of (await keysIn()).slice(1)) await files.put(key, (await files.get(key))!.body);
+    const { completed, events, diagnostics } = read();
+    await completed;
+    expect(textsByShard(events)).toEqual({ [idOf('s')]: ['a', 'b', 'c', 'd'] });
+    expect(events.map(({ arrivedAtMs }) => (arrivedAtMs - nine) / MINUTE_MS)).toEqual([0, 0, 1, 2]);
+    expect(diagnostics).toContainEqual({
+      type: 'no-metadata',
+      shard: idOf('s'),
+      objects: 2,
+      key: 'events/2026/11/22/0901-s-3.9.tsv.gz',
+    });
+  });
+});
+
+describe('archived, of a store that fails', () => {
+  it('tries again when that passes, and tells', async () => {
+    await storeWindows(store, [window(0, 1, 'a'), window(1, 2, 'b')]);
+    let calls = 0;
+    const failing: ObjectStore = {
+      describe: store.describe,
+      async open(context) {
+        const open = await store.open(context);
+        const sometimes = (): void => {
+          if (++calls % 2 === 1) throw Object.assign(new Error('reset'), { code: 'ECONNRESET' });
+        };
+        return {
+          head: (key) => open.head(key),
+          put: (key, body, options) => open.put(key, body, options),
+          close: () => open.close(),
+          async get(key) {
+            sometimes();
+            return open.get(key);
+          },
+          async *list(prefix) {
+            sometimes();
+            yield* open.list(prefix);
+          },
+        };
+      },
+    };
+    const { completed, events, diagnostics } = readSource(archived(failing, { ...hour }), { random: () => 0 });
+    await completed;
+    expect(textsByShard(events)).toEqual({ [idOf('s')]: ['a', 'b'] });
+    expect(diagnostics.filter(({ type }) => type === 'source-retry')).toHaveLength(3);
+  });
+
+  it('writes nothing to find out what the store can do, and makes no folder that is absent', async () => {
+    const absent = stores.make();
+    await expect(readSource(archived(absent, hour)).completed).rejects.toThrow(/directory: expected a folder at .*, got none/);
+    await expect(archived(absent, hour).check('test')).rejects.toThrow('got none');
+  });
+
+  it('says what it found', async () => {
+    await storeWindows(store, [window(0, 1, 'a'), window(1, 2, 'b')]);
+    expect(await archived(store, hour).check('test')).toBe(`events in ${store.describe}: 2 objects of 1 shards in ${range}`);
+  });
+});
