@@ -90,3 +90,28 @@ export class ReadTwiceError extends Error {
     );
   }
 }
+
+/** A sink has failed for good: it could not be opened, or what it was to store it could not. */
+export class SinkError extends Error {
+  override readonly name = 'SinkError';
+  readonly sink: string;
+
+  /** @param describe what is stored where, without secrets */
+  constructor({ name, describe }: { readonly name: string; readonly describe: string }, cause: unknown) {
+    super(`${name} (${describe}): ${messageOf(cause)}`, { cause });
+    this.sink = name;
+  }
+}
+
+/** What a sink threw, with the sink's name; what says more by itself stays as it is. */
+export function ofSink(sink: { readonly name: string; readonly describe: string }, error: unknown): unknown {
+  return SPEAKING.some((kind) => error instanceof kind) ? error : new SinkError(sink, error);
+}
+
+const SPEAKING = [FencedError, WentBackError, OrderBrokenError, OvertakenError, SettledTooEarlyError, StepError, SinkError];
+
+/** What an error says; of several that came together, as when all addresses of a host are tried, each. */
+function messageOf(error: unknown): string {
+  if (error instanceof AggregateError && error.message === '') return error.errors.map(messageOf).join('; ');
+  return error instanceof Error ? error.message || error.name : String(error);
+}

@@ -1,7 +1,7 @@
 // The ground
 export type { Diagnostic, Report } from './diagnostic.ts';
-export { FencedError, OrderBrokenError, SettledTooEarlyError, WentBackError } from './errors.ts';
-export { comparePositions } from './position.ts';
+export { FencedError, OrderBrokenError, SettledTooEarlyError, SinkError, WentBackError } from './errors.ts';
+export { comparePositions, compareResumes, formatResume, isPosition, parseResume } from './position.ts';
 export type { Beginning, Position, Resume } from './position.ts';
 export { Event, Origin, Reject } from './event.ts';
 export type { Item, RejectReason } from './event.ts';
@@ -9,6 +9,8 @@ export { Delivery } from './delivery.ts';
 export type { DeliveryOptions } from './delivery.ts';
 export { Ledger } from './ledger.ts';
 export type { Counts, LedgerOptions } from './ledger.ts';
+export type { Owner } from './owner.ts';
+export type { Records, SourceRecord } from './records.ts';
 
 // Pipelines
 export { pipeline } from './pipeline.ts';
@@ -16,6 +18,7 @@ export type { Pipeline, Stage } from './pipeline.ts';
 export { DrainDeadlineError } from './run/deadline.ts';
 export { run, startRun } from './run/run.ts';
 export type { RunOptions, Running } from './run/run.ts';
+export type { RetryOptions } from './run/retry.ts';
 export { StalledError } from './run/shard-watch.ts';
 export { attend } from './run/attend.ts';
 export type { AttendOptions } from './run/attend.ts';
@@ -34,6 +37,11 @@ export type { Gap } from './sources/gap.ts';
 export { kinesis } from './sources/kinesis.ts';
 export type { KinesisMode, KinesisOptions } from './sources/kinesis.ts';
 export { scripted } from './sources/scripted.ts';
+export { readShards } from './sources/read-shards.ts';
+export type { ShardReaders, ShardReading } from './sources/read-shards.ts';
+export { reserveRoom } from './sources/reserve-room.ts';
+export type { Shard } from './sources/shard-set.ts';
+export { readingDeliveries } from './sources/source.ts';
 export type { Source, SourceContext, Start } from './sources/source.ts';
 
 // Operators
@@ -44,6 +52,7 @@ export type { Format } from './operators/decode.ts';
 export { dedupe } from './operators/dedupe.ts';
 export type { DedupeOptions } from './operators/dedupe.ts';
 export { hash128 } from './operators/identity.ts';
+export type { IdentityState, OpenIdentityState } from './operators/identity-state.ts';
 export type { Identity } from './operators/identity.ts';
 export { json } from './operators/json.ts';
 export { lookup } from './operators/lookup.ts';
@@ -58,7 +67,7 @@ export { named } from './operators/named.ts';
 export { stripCheckpoints } from './operators/strip-checkpoints.ts';
 export { transform } from './operators/transform.ts';
 export { validate } from './operators/validate.ts';
-export type { Check } from './operators/validate.ts';
+export type { Check, Issue } from './operators/validate.ts';
 export { Window } from './operators/window.ts';
 export type { WindowBounds } from './operators/window.ts';
 
@@ -68,7 +77,7 @@ export { EnrichedEvent } from './snowplow/enriched-event.ts';
 export { enriched } from './snowplow/enriched.ts';
 export { eventId, eventIdAndFingerprint } from './snowplow/event-id.ts';
 export { label } from './snowplow/label.ts';
-export type { LabelSchemas } from './snowplow/label.ts';
+export type { LabelOptions, LabelSchemas } from './snowplow/label.ts';
 export { isProductAction, productAction } from './snowplow/product-action.ts';
 export type { ProductAction, ProductActionOptions } from './snowplow/product-action.ts';
 
@@ -76,9 +85,9 @@ export type { ProductAction, ProductActionOptions } from './snowplow/product-act
 export { apply } from './sinks/apply.ts';
 export type { ApplyOptions, CommandsOf } from './sinks/apply.ts';
 export { archive } from './sinks/archive.ts';
-export type { ArchiveOptions } from './sinks/archive.ts';
+export type { ArchiveOptions, Line } from './sinks/archive.ts';
 export { copyInto } from './sinks/copy-into.ts';
-export type { CopyIntoOptions } from './sinks/copy-into.ts';
+export type { CopyIntoOptions, Row } from './sinks/copy-into.ts';
 export { rejectsIntoArchive } from './sinks/rejects-into-archive.ts';
 export { rejectsIntoRedis } from './sinks/rejects-into-redis.ts';
 export type { RejectsIntoRedisOptions } from './sinks/rejects-into-redis.ts';
@@ -86,16 +95,26 @@ export { rejectsIntoDatabase } from './sinks/rejects-into-database.ts';
 export type { Batch, OpenSink, Refusal, Sink, SinkContext } from './sinks/sink.ts';
 
 // Stores
-export type { CommandStore } from './stores/command-store.ts';
+export type {
+  Batch as CommandBatch,
+  CommandFault,
+  CommandStore,
+  KeptReject,
+  OpenCommandStore,
+  Place,
+} from './stores/command-store.ts';
 export * as commands from './stores/commands.ts';
 export * as reads from './stores/reads.ts';
+export { PositionBehindError } from './stores/database-position.ts';
 export { databaseFrom } from './stores/database-url.ts';
-export type { Column, ColumnType, Database, Table } from './stores/database.ts';
+export type { Column, ColumnType, Database, Load, OpenDatabase, RejectRow, RowFault, Table } from './stores/database.ts';
 export { directory } from './stores/directory.ts';
 export { duckdb } from './stores/duckdb.ts';
+export type { Merged } from './stores/merge-commands.ts';
 export { identityLog } from './stores/identity-log.ts';
 export { objectStoreFrom } from './stores/object-store-url.ts';
-export type { ObjectStore } from './stores/object-store.ts';
+export { PreconditionFailedError } from './stores/object-store.ts';
+export type { ObjectHead, ObjectStore, OpenObjectStore, PutCondition, PutOptions } from './stores/object-store.ts';
 export { postgres } from './stores/postgres.ts';
 export { redis } from './stores/redis.ts';
 export type { RedisOptions } from './stores/redis.ts';

@@ -54,8 +54,12 @@ export interface Stage<Out> {
    *
    * @throws {TypeError} when there is no sink, or two have the same name
    */
-  to(...sinks: Out extends Item ? readonly [Sink<Out>, ...Sink<Out>[]] : never): Pipeline;
+  to(...sinks: [Out] extends [Item] ? readonly [Sink<Out>, ...Sink<Out>[]] : readonly [NoItem]): Pipeline;
 }
+
+/** What the compiler says at `to` when the last operator emits something that no sink takes: bare data, most often. */
+export type NoItem =
+  'to: the last step emits no events. Instead of map((event) => event.data.x) write map((event) => event.with(event.data.x)), or transform((data) => data.x)';
 
 /**
  * Declares a pipeline: where events come from, what happens to them, where they go.

@@ -5,11 +5,11 @@ import * as testing from '../src/testing/index.ts';
 describe('public names', () => {
   it('of millrace', () => {
     expect(Object.keys(millrace).toSorted().join(' ')).toMatchInlineSnapshot(
-      `"Delivery DrainDeadlineError EnrichedEvent Event FencedError GapError Ledger Malformed OrderBrokenError Origin Reject SettledTooEarlyError StalledError WentBackError Window apply archive archiveUrl archived attend command commands comparePositions copyInto databaseFrom databaseUrl decay decode dedupe directory duckdb duration endpoint enriched enrichedColumns eventId eventIdAndFingerprint hash128 identityLog isProductAction json kinesis kinesisMode label lookup main mapAccum mapAsync minuteWindow named objectStoreFrom pattern pipeline pipelineName postgres productAction reads redis redisUrl rejectsIntoArchive rejectsIntoDatabase rejectsIntoRedis run s3 scripted start startRun streamName stripCheckpoints textColumns timeRange transform validate"`,
+      `"Delivery DrainDeadlineError EnrichedEvent Event FencedError GapError Ledger Malformed OrderBrokenError Origin PositionBehindError PreconditionFailedError Reject SettledTooEarlyError SinkError StalledError WentBackError Window apply archive archiveUrl archived attend command commands comparePositions compareResumes copyInto databaseFrom databaseUrl decay decode dedupe directory duckdb duration endpoint enriched enrichedColumns eventId eventIdAndFingerprint formatResume hash128 identityLog isPosition isProductAction json kinesis kinesisMode label lookup main mapAccum mapAsync minuteWindow named objectStoreFrom parseResume pattern pipeline pipelineName postgres productAction readShards readingDeliveries reads redis redisUrl rejectsIntoArchive rejectsIntoDatabase rejectsIntoRedis reserveRoom run s3 scripted start startRun streamName stripCheckpoints textColumns timeRange transform validate"`,
     );
   });
 
   it('of millrace/testing', () => {
-    expect(Object.keys(testing).toSorted().join(' ')).toMatchInlineSnapshot(`"deliver marble memorySink record"`);
+    expect(Object.keys(testing).toSorted().join(' ')).toMatchInlineSnapshot(`"deliver marble memorySink record sinkConformance"`);
   });
 });

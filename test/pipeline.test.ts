@@ -2,7 +2,7 @@ import { type OperatorFunction, NEVER, map } from 'rxjs';
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import type { Event, Reject } from '../src/event.ts';
 import { named } from '../src/operators/named.ts';
-import { type Stage, pipeline } from '../src/pipeline.ts';
+import { type NoItem, type Stage, pipeline } from '../src/pipeline.ts';
 import { graphOf } from '../src/run/graph.ts';
 import type { Sink } from '../src/sinks/sink.ts';
 import type { Source } from '../src/sources/source.ts';
@@ -31,6 +31,22 @@ describe('pipeline', () => {
     stage.pipe(map((event: Event<number>) => event));
     // @ts-expect-error a pipeline ends somewhere
     expect(() => stage.to()).toThrow(/at least one sink/);
+  });
+
+  it('says in words what is wrong when the last step emits no events', () => {
+    const stage = pipeline('shop').from(source);
+    const bare = stage.pipe(map((event) => event.data));
+    // @ts-expect-error bare data is no event
+    bare.to(memorySink());
+    expectTypeOf<Parameters<(typeof bare)['to']>[0]>().toEqualTypeOf<NoItem>();
+    expectTypeOf<NoItem>().toExtend<`to: ${string} event.with(${string} transform(${string}`>();
+    const either = stage.pipe(map((event) => (event.data === '' ? event.data : event)));
+    // @ts-expect-error nor is what may be one
+    either.to(memorySink<Event<string>>());
+    const lengths = stage.pipe(map((event): Event<string> | Event<number> => event.with(event.data.length)));
+    // @ts-expect-error a sink of strings does not take what may be numbers
+    lengths.to(memorySink<Event<string>>());
+    lengths.to(memorySink<Event<string> | Event<number>>());
   });
 
   it('leaves the stages it was made from as they were', () => {

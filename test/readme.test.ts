@@ -40,6 +40,19 @@ describe('README', () => {
     expect(links.filter((link) => !existsSync(join(root, link)))).toEqual([]);
   });
 
+  it('copies for a newcomer what the package has, and what then needs nothing else', () => {
+    const { files } = JSON.parse(read('package.json')) as { files: string[] };
+    const copied = [...readme.matchAll(/node_modules\/millrace\/(pipelines\/[\w-]+\.ts)/g)].map(([, file]) => file!);
+    expect(copied.length).toBeGreaterThan(1);
+    expect(files).toContain('pipelines');
+    for (const file of copied) {
+      expect(files).not.toContain(`!${file}`);
+      const imported = [...read(file).matchAll(/from '(\.[^']+)'/g)].map(([, path]) => path!);
+      const names = copied.map((one) => one.replace('pipelines/', './'));
+      expect(imported.filter((path) => path !== '../src/index.ts' && !names.includes(path))).toEqual([]);
+    }
+  });
+
   it('names only scripts that are there', () => {
     const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
     const named = [...readme.matchAll(/npm (?:run )?(start|test|run [\w:]+)/g)].map(([, script]) => script!.replace('run ', ''));

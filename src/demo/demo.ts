@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { Pipeline } from '../pipeline.ts';
-import { attendAll } from '../run/attend.ts';
+import { type AttendOptions, attendAll } from '../run/attend.ts';
 import { type Command, withSettings } from '../run/main.ts';
 import { type SettingsShape, duration } from '../run/settings.ts';
 import { kinesisClient } from '../sources/kinesis/client.ts';
@@ -28,6 +28,8 @@ const settings = {
   WINDOW: duration.prefault('1m').describe('how long a window is: 1m, 10s'),
 } satisfies SettingsShape;
 
+type Work = (read: z.infer<z.ZodObject<typeof settings>>, options: AttendOptions) => Promise<void>;
+
 /**
  * Runs two pipelines on the traffic of a shop with no cloud account: starts a Kinesis API server and a Redis server, sends visitors, stores
  * what they do in an embedded database and a folder, and shows what the shop knows of one of them. Started again, it goes on where it stopped.
@@ -40,7 +42,7 @@ export async function demo<W extends SettingsShape, R extends SettingsShape>(
   realtime: Command<R>,
 ): Promise<void> {
   const summary = 'Runs the warehouse and the realtime pipeline on the traffic of a shop.';
-  await withSettings(summary, settings, async ({ DIRECTORY: directory, RATE, WINDOW }, options) => {
+  const work: Work = async ({ DIRECTORY: directory, RATE, WINDOW }, options) => {
     await mkdir(directory, { recursive: true });
     const redis = await openRealtimePlace(join(directory, 'redis'));
     const server = await startKinesisLocal({ directory: join(directory, 'kinesis'), persistEveryMs: PERSIST_EVERY_MS });
@@ -74,7 +76,9 @@ export async function demo<W extends SettingsShape, R extends SettingsShape>(
       client.destroy();
       await Promise.all([server.stop(), redis?.stop()]);
     }
-  });
+  };
+  // It starts what a check would ask, and is two pipelines: each file of theirs draws and checks itself.
+  await withSettings(summary, settings, work, ['check', 'graph']);
 }
 
 /** A pipeline with these settings, as its file would read them; what is parsed already is taken as it is. */

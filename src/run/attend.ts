@@ -154,12 +154,16 @@ function windowMs({ operators }: Pipeline): number | undefined {
   return operators.map((operator) => stepOf(operator)?.windowMs).find((ms) => ms !== undefined);
 }
 
-/** An error and what caused it, outermost first. */
+/** An error and what caused it, outermost first; one whose words the error around it has said already is passed over. */
 function causesOf(error: unknown): string {
   const causes: string[] = [];
   let cause = error;
-  for (; cause instanceof Error && causes.length < 5; cause = cause.cause)
-    causes.push(`${cause.name}: ${cause.message}${cause.cause === undefined ? placeOf(cause) : ''}`);
+  for (let said = '', depth = 0; cause instanceof Error && depth < 5; cause = cause.cause, depth++) {
+    const place = cause.cause === undefined ? placeOf(cause) : '';
+    if (depth > 0 && said.includes(cause.message)) causes.push(causes.pop() + place);
+    else causes.push(`${cause.name}: ${cause.message}${place}`);
+    said = cause.message;
+  }
   if (cause !== undefined && !(cause instanceof Error)) causes.push(JSON.stringify(cause));
   return causes.join('\n  because of ');
 }

@@ -4,7 +4,7 @@ import type { Pipeline } from '../pipeline.ts';
 import { type AttendOptions, attend } from './attend.ts';
 import { checkAll } from './check.ts';
 import { graphOf } from './graph.ts';
-import { type CommonSettings, SettingsError, type SettingsShape, helpOf, readSettings } from './settings.ts';
+import { type CommonSettings, type Question, SettingsError, type SettingsShape, helpOf, readSettings } from './settings.ts';
 
 /** A pipeline with its settings: what a pipeline file declares. */
 export interface Command<S extends SettingsShape> {
@@ -34,15 +34,20 @@ export async function main<S extends SettingsShape>({ summary, settings: shape, 
   });
 }
 
-/** Reads and checks settings, prints help, or says all that is wrong with them and ends the process with 2; otherwise does the work. */
+/**
+ * Reads and checks settings, prints help, or says all that is wrong with them and ends the process with 2; otherwise does the work.
+ *
+ * @param without the flags that it does not know what to do with
+ */
 export async function withSettings<S extends SettingsShape>(
   summary: string,
   shape: S,
   work: (settings: z.infer<z.ZodObject<S>>, options: AttendOptions, common: CommonSettings) => Promise<void>,
+  without: readonly Question[] = [],
 ): Promise<void> {
   try {
-    const { settings, common } = readSettings(shape, process.argv.slice(2), process.env);
-    if (common.help) process.stdout.write(helpOf(fileOfProcess(), summary, shape));
+    const { settings, common } = readSettings(shape, process.argv.slice(2), process.env, without);
+    if (common.help) process.stdout.write(helpOf(fileOfProcess(), summary, shape, without));
     else await work(settings, optionsOf(common), common);
   } catch (error) {
     if (!(error instanceof SettingsError)) throw error;

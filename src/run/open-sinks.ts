@@ -1,5 +1,6 @@
 import type { SchedulerLike } from 'rxjs';
 import type { Report } from '../diagnostic.ts';
+import { ofSink } from '../errors.ts';
 import type { Item, Reject } from '../event.ts';
 import { type Beginning, type Resume, compareResumes } from '../position.ts';
 import { type Ledger, Outcome } from '../ledger.ts';
@@ -144,11 +145,14 @@ export class OpenSinks {
   async #drive<T extends Item>(sink: Sink<T>, beforeCommit: () => Promise<void>, lingerMs = 0): Promise<SinkDriver<T>> {
     const { retry = {}, scheduler, random = Math.random } = this.#clock;
     this.#over.throwIfAborted();
-    const opened = await sink.open({ pipeline: this.#pipeline.name, report: this.#report });
+    const opened = await sink.open({ pipeline: this.#pipeline.name, report: this.#report }).catch((error: unknown) => {
+      throw ofSink(sink, error);
+    });
     if (this.#over.aborted) await opened.close();
     this.#over.throwIfAborted();
     return new SinkDriver({
       name: sink.name,
+      describe: sink.describe,
       sink: opened,
       retry,
       scheduler,

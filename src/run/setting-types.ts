@@ -36,6 +36,7 @@ function whatItThrows(make: () => unknown, url: string, context: { addIssue(issu
   try {
     make();
   } catch (error) {
-    context.addIssue((error as Error).message.replaceAll(url, withoutSecrets(url)));
+    const message = (error as Error).message.replaceAll(url, withoutSecrets(url));
+    context.addIssue(/, got /.test(message) ? message : `${message}, got ${JSON.stringify(withoutSecrets(url))}`);
   }
 }

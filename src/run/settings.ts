@@ -23,10 +23,13 @@ const COMMON = {
   },
   log: { argument: '<form>', help: 'text for people, or json: an object a line on stderr (text)' },
   'max-in-flight': { argument: '<MiB>', help: 'the most that may be in memory at a time (256)' },
-  check: { help: 'check the settings, the types, and that the stream and every store answer; then end' },
+  check: { help: 'check settings, types, the stream and every store, without changing anything; then end' },
   graph: { help: 'print the pipeline as a Mermaid chart; then end' },
   help: { help: 'print this; then end' },
 } as const;
+
+/** The flags that ask about a pipeline instead of running it. */
+export type Question = 'check' | 'graph';
 
 /** Text to where a run begins. */
 export const start = z.string().transform((text, context): Start => {
@@ -61,7 +64,7 @@ const common = z.object({
   'stalled-after': duration.optional(),
   'metrics-port': listenAddress.optional(),
   log: z.enum(['text', 'json'], 'expected text or json').optional(),
-  'max-in-flight': z.coerce.number('a number of MiB above 0').positive('a number of MiB above 0').optional(),
+  'max-in-flight': z.coerce.number('expected a number of MiB above 0').positive('expected a number of MiB above 0').optional(),
   check: z.boolean().default(false),
   graph: z.boolean().default(false),
   help: z.boolean().default(false),
@@ -80,9 +83,12 @@ function refuse(context: { addIssue(issue: string): void }, expected: string, ca
   return z.NEVER;
 }
 
-/** A text without the user and password, and without the query, of a URL in it. */
+/** A text without the user and password, and without the query, of a URL in it, be it written wrong. */
 export function withoutSecrets(text: string): string {
-  return text.replace(/:\/\/[^/\s@]*@/g, '://***@').replace(/\?.*$/s, '?***');
+  return text
+    .replace(/^([^@]*?[a-z][a-z0-9+.-]*:\/\/)?.*@/is, '$1***@')
+    .replace(/(:\/\/[^/?:@]*):(?!\d+(?:[/?,\s"']|$))[^/?]*/, '$1:***')
+    .replace(/\?.*$/s, '?***');
 }
 
 /**
@@ -94,9 +100,10 @@ export function readSettings<S extends SettingsShape>(
   shape: S,
   args: readonly string[],
   environment: NodeJS.ProcessEnv,
+  without: readonly Question[] = [],
 ): { settings: z.infer<z.ZodObject<S>>; common: CommonSettings } {
   const problems: string[] = [];
-  const flags = parseFlags(shape, args, problems);
+  const flags = parseFlags(shape, args, problems, without);
   const own: Record<string, string> = {};
   for (const name of Object.keys(shape)) {
     const flag = flags[flagOf(name)];
@@ -109,20 +116,20 @@ export function readSettings<S extends SettingsShape>(
     Object.fromEntries(Object.keys(COMMON).flatMap((name) => (name in flags ? [[name, flags[name]]] : []))),
   );
   for (const issue of settings.error?.issues ?? []) problems.push(`${nameOf(String(issue.path[0]))}: ${messageOf(issue, own)}`);
-  for (const issue of shared.error?.issues ?? []) problems.push(`--${String(issue.path[0])}: ${issue.message}`);
+  for (const issue of shared.error?.issues ?? []) problems.push(`--${String(issue.path[0])}: ${messageOf(issue, flags)}`);
   if (flags['help'] === true) return { settings: settings.data as never, common: { help: true, check: false, graph: false } };
   if (problems.length > 0) throw new SettingsError(`${problems.join('\n')}\n(--help lists all settings)`);
   return { settings: settings.data as z.infer<z.ZodObject<S>>, common: shared.data! };
 }
 
 /** The text of `--help`: every setting with its flag, its default and what it means. */
-export function helpOf(file: string, summary: string, shape: SettingsShape): string {
+export function helpOf(file: string, summary: string, shape: SettingsShape, without: readonly Question[] = []): string {
   const rows = Object.entries(shape).map(([name, type]) => {
     const hasDefault = type instanceof z.ZodDefault || type instanceof z.ZodPrefault;
     const fallback = hasDefault ? ` (${String(type.def.defaultValue)})` : type instanceof z.ZodOptional ? '' : ' (required)';
     return [`${name}, --${flagOf(name)}`, `${type.description ?? ''}${fallback}`] as const;
   });
-  const shared = Object.entries(COMMON).map(
+  const shared = commonFlags(without).map(
     ([name, entry]) => [`--${name}${'argument' in entry ? ` ${entry.argument}` : ''}`, entry.help] as const,
   );
   const width = Math.max(...[...rows, ...shared].map(([left]) => left.length)) + 2;
@@ -131,10 +138,19 @@ export function helpOf(file: string, summary: string, shape: SettingsShape): str
   return `${summary}\n\nnode ${file} [flags]\n\nSettings, from the environment or as flags (flags win):\n${table(rows)}\n\nFlags:\n${table(shared)}\n`;
 }
 
-function parseFlags(shape: SettingsShape, args: readonly string[], problems: string[]): Record<string, unknown> {
+function commonFlags(without: readonly string[]): [name: string, entry: { argument?: string; help: string }][] {
+  return Object.entries(COMMON).filter(([name]) => !without.includes(name));
+}
+
+function parseFlags(
+  shape: SettingsShape,
+  args: readonly string[],
+  problems: string[],
+  without: readonly Question[],
+): Record<string, unknown> {
   const options: Record<string, { type: 'string' | 'boolean' }> = {};
   for (const name of Object.keys(shape)) options[flagOf(name)] = { type: 'string' };
-  for (const [name, entry] of Object.entries(COMMON)) options[name] = { type: 'argument' in entry ? 'string' : 'boolean' };
+  for (const [name, entry] of commonFlags(without)) options[name] = { type: 'argument' in entry ? 'string' : 'boolean' };
   try {
     return parseArgs({ args: [...args], options, strict: true, allowPositionals: false }).values;
   } catch (error) {
@@ -143,10 +159,11 @@ function parseFlags(shape: SettingsShape, args: readonly string[], problems: str
   }
 }
 
-function messageOf(issue: z.core.$ZodIssue, values: Readonly<Record<string, string>>): string {
+function messageOf(issue: z.core.$ZodIssue, values: Readonly<Record<string, unknown>>): string {
   const value = values[String(issue.path[0])];
   if (value === undefined) return 'expected a value, got none';
-  return issue.code === 'custom' ? issue.message : `${issue.message}, got ${JSON.stringify(withoutSecrets(value))}`;
+  if (issue.code === 'custom') return issue.message;
+  return `${issue.message}, got ${JSON.stringify(typeof value === 'string' ? withoutSecrets(value) : value)}`;
 }
 
 function flagOf(name: string): string {

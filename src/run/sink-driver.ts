@@ -1,6 +1,6 @@
 import type { SchedulerLike, Subscription } from 'rxjs';
 import type { Report } from '../diagnostic.ts';
-import { WentBackError } from '../errors.ts';
+import { WentBackError, ofSink } from '../errors.ts';
 import { type Item, lastByShard } from '../event.ts';
 import { type Resume, comparePositions, compareResumes, formatResume, isPosition } from '../position.ts';
 import { Outcome } from '../ledger.ts';
@@ -10,6 +10,8 @@ import { type Retry, type RetryOptions, retrying } from './retry.ts';
 
 export interface SinkDriverOptions<T extends Item> {
   readonly name: string;
+  /** What is stored where, for whoever reads what ended the run. */
+  readonly describe: string;
   readonly sink: OpenSink<T>;
   readonly retry: RetryOptions;
   readonly report: Report;
@@ -57,6 +59,8 @@ export class SinkDriver<T extends Item> {
   #pushed = 0;
   #stored = 0;
   #linger: Subscription | undefined;
+  /** What failed before a commit, which is not this sink's. */
+  #elsewhere: unknown;
   #waiting: (() => void)[] = [];
 
   constructor(options: SinkDriverOptions<T>) {
@@ -204,7 +208,10 @@ export class SinkDriver<T extends Item> {
       const batch = { items: all, positions };
       const rest = attempt === 1 ? batch : missing(batch, this.#stands, await this.#positions(positions.keys()));
       if (rest.positions.size === 0) return;
-      await beforeCommit();
+      await beforeCommit().catch((error: unknown) => {
+        this.#elsewhere = error;
+        throw error;
+      });
       await sink.commit(rest, refused);
     });
     for (const [shard, resume] of positions) this.#stands.set(shard, resume);
@@ -232,10 +239,15 @@ export class SinkDriver<T extends Item> {
     return now;
   }
 
-  #retrying<R>(work: (attempt: number) => Promise<R>): Promise<R> {
+  /** @throws what the work threw last, with the sink's name */
+  async #retrying<R>(work: (attempt: number) => Promise<R>): Promise<R> {
     const { retry, signal, scheduler, random, report, name } = this.#options;
     const onRetry = (failure: Retry): void => report({ type: 'sink-retry', sink: name, ...failure });
-    return retrying((attempt) => this.#inTurn(() => work(attempt)), retry, { signal, scheduler, random, onRetry });
+    try {
+      return await retrying((attempt) => this.#inTurn(() => work(attempt)), retry, { signal, scheduler, random, onRetry });
+    } catch (error) {
+      throw error === this.#elsewhere ? error : ofSink(this.#options, error);
+    }
   }
 
   /** A sink does one thing at a time: shards are taken over while others commit, and a commit may be several messages to a store. */

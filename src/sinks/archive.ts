@@ -1,9 +1,13 @@
 import type { Window } from '../operators/window.ts';
 import type { ObjectStore } from '../stores/object-store.ts';
+import { checkStore } from './check-store.ts';
+import { firstItem } from './first-item.ts';
 import { checkPrefix, objectKey } from './object-key.ts';
 import { ObjectLog, stampOf } from './object-log.ts';
 import { type Compression, packLines } from './pack-lines.ts';
 import type { Sink } from './sink.ts';
+
+const LINE = 'data that are bytes, or have them as bytes, as decode(enriched) gives it';
 
 /** An event's data as the archive takes it: the bytes of a line, or what has them. */
 export type Line = Uint8Array | { readonly bytes: Uint8Array };
@@ -49,13 +53,16 @@ export function archive<T extends Line>(
   return {
     name,
     describe: `${compression} objects of lines in ${store.describe}/${prefix}`,
+    check: () => checkStore(store),
     async open({ pipeline, report }) {
+      const check = firstItem(name, LINE, isLine);
       const log = new ObjectLog(await store.open({ report }), { pipeline, sink: name });
       return {
         acquire: (shard) => log.acquire(shard),
         positions: (shards) => log.positions(shards),
-        commit: ({ items, positions }, refused) => {
+        commit: async ({ items, positions }, refused) => {
           refused.length = 0;
+          check(items);
           return log.append(
             items.map((window) => ({
               key: objectKey(prefix, window.bounds.startMs, window.first, extension),
@@ -75,6 +82,10 @@ export function archive<T extends Line>(
       };
     },
   };
+}
+
+function isLine(data: unknown): boolean {
+  return data instanceof Uint8Array || (data as { readonly bytes?: unknown } | null | undefined)?.bytes instanceof Uint8Array;
 }
 
 function* linesOf(window: Window<Line>): Iterable<Uint8Array> {

@@ -2,10 +2,13 @@ import type { Event } from '../event.ts';
 import type { Window } from '../operators/window.ts';
 import { enrichedColumns } from '../snowplow/columns.ts';
 import type { Column, Database } from '../stores/database.ts';
+import { checkStore } from './check-store.ts';
+import { firstItem } from './first-item.ts';
 import { rejectRow } from './reject-row.ts';
 import type { Sink } from './sink.ts';
 
 const STEP = 'copyInto';
+const ROW = 'data with toRow(), a line of tab-separated fields, as decode(enriched) gives it';
 
 /** What a table's row is made of. */
 export interface Row {
@@ -50,6 +53,7 @@ export function copyInto(
   return {
     name,
     describe: `${missingBy === undefined ? '' : 'what is missing of '}${tableName} in ${database.describe}`,
+    check: () => checkStore(database, table),
     async open({ pipeline, report }) {
       const owner = { pipeline, sink: name };
       const store = await database.open({ report });
@@ -60,11 +64,13 @@ export function copyInto(
         await store.close();
         throw error;
       }
+      const check = firstItem(name, ROW, (data) => typeof (data as Partial<Row> | null)?.toRow === 'function');
       return {
         acquire: (shard) => store.acquire(owner, shard),
         positions: (shards) => store.positions(owner, shards),
         async commit({ items, positions }, refused) {
           refused.length = 0;
+          check(items);
           const lines = linesOf(items);
           await store.commit(owner, {
             rows: { table, lines },

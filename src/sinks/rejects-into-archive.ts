@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { Reject } from '../event.ts';
 import type { ObjectStore } from '../stores/object-store.ts';
+import { checkStore } from './check-store.ts';
 import { checkPrefix, objectKey } from './object-key.ts';
 import { type LogObject, ObjectLog, stampOf } from './object-log.ts';
 import { packLines } from './pack-lines.ts';
@@ -45,6 +46,7 @@ export function rejectsIntoArchive(
   return {
     name,
     describe: `gzip objects of JSON lines in ${store.describe}/${prefix}`,
+    check: () => checkStore(store),
     async open({ pipeline, report }) {
       const log = new ObjectLog(await store.open({ report }), { pipeline, sink: name });
       return {

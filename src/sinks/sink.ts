@@ -23,13 +23,18 @@ export interface Refusal {
 /**
  * Where items go. A declaration: nothing runs before `open`.
  *
- * The contract is proven by `test/sinks/conformance.ts`.
+ * The contract is proven by `sinkConformance` of millrace/testing.
  */
 export interface Sink<in T extends Item> {
   /** Unique within its pipeline; part of the key of its positions. */
   readonly name: string;
   /** One line for the graph and `--check`: what is stored where, without secrets. */
   readonly describe: string;
+  /**
+   * For `--check`: asks the store whether it answers, and changes nothing there. Says what a run would find, and what it would make;
+   * rejects when a run would fail, with what to do. A sink without it is reported as not checked.
+   */
+  check?(pipeline: string): Promise<string>;
   /** Connects, and makes what is missing (tables, folders). Rejects when the store does not answer. */
   open(context: SinkContext): Promise<OpenSink<T>>;
 }
@@ -48,6 +53,8 @@ export interface OpenSink<in T extends Item> {
    * Stores the items and moves the positions, all or nothing for each shard, durable when it resolves.
    * A commit that fails may or may not have taken place; the run asks `positions` and repeats what is missing.
    * Events that the store refuses are added to `refused` and stored as rejects; they are no failure.
+   * An error with `isTransient: true`, or one that pg, the AWS SDK, Redis or the network have for what passes, is tried again for five
+   * minutes (`retry`); any other ends the run.
    *
    * @throws {FencedError} when a newer run has taken one of the shards over
    */

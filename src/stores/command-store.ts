@@ -46,6 +46,12 @@ export interface CommandFault extends Omit<RejectReason, 'step'> {
 export interface CommandStore {
   /** Its URL without secrets. */
   readonly describe: string;
+  /**
+   * Asks whether it answers, and changes nothing. Says what it found.
+   *
+   * @throws {Error} when a run would fail, with what to do
+   */
+  check?(): Promise<string>;
   open(context: { readonly report: Report }): Promise<OpenCommandStore>;
 }
 

@@ -56,6 +56,13 @@ export interface Load {
 export interface Database {
   /** Its URL without secrets. */
   readonly describe: string;
+  /**
+   * Asks whether it answers, and changes nothing. Says what a run that loads this table would find and make; none is asked for where only
+   * rejects go.
+   *
+   * @throws {Error} when a run would fail, with what to do
+   */
+  check?(table?: Table): Promise<string>;
   /** Connects and makes its own tables (positions, rejects) when they are absent. */
   open(context: { readonly report: Report }): Promise<OpenDatabase>;
 }

@@ -3,6 +3,7 @@ import { type BigIntStats, closeSync, constants, fsyncSync, openSync, readFileSy
 import { mkdir, open, readdir, rm, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
+import { checkFolder } from './check-folder.ts';
 import { DirectoryCatalog, type Version } from './directory-catalog.ts';
 import {
   type ObjectHead,
@@ -30,6 +31,9 @@ export function directory(path: string): ObjectStore {
   const describe = `file:${path}`;
   return {
     describe,
+    async check() {
+      return (await checkFolder(path)) ? 'the folder is there' : 'the folder is not there: a run makes it';
+    },
     async open({ readOnly = false }) {
       const root = resolve(path);
       if (readOnly && !(await ifThere(() => stat(root)))?.isDirectory())

@@ -32,13 +32,21 @@ export function duckdb(
   // In memory, positions and rows would not outlive the run.
   if (path === '' || path === ':memory:') throw new TypeError(`duckdb: expected the path of a file, got ${JSON.stringify(path)}`);
   const describe = `duckdb:${path}`;
+  const options = { schema, limits: { memoryLimitBytes, threads } };
   return {
     describe,
+    async check(table) {
+      const thread = DuckdbThread.acquire();
+      try {
+        return (await thread.call({ method: 'check', args: [path, options, table] })) as string;
+      } finally {
+        await thread.release();
+      }
+    },
     async open() {
       const thread = DuckdbThread.acquire();
       try {
-        const limits = { memoryLimitBytes, threads };
-        const store = await thread.call({ method: 'open', args: [path, { schema, limits }] });
+        const store = await thread.call({ method: 'open', args: [path, options] });
         return new OpenDuckdb(describe, thread, store as number);
       } catch (error) {
         await thread.release();

@@ -48,6 +48,12 @@ interface OpenContext {
 export interface ObjectStore {
   /** Its URL without secrets. */
   readonly describe: string;
+  /**
+   * Asks whether it answers, and changes nothing. Says what a run would find and make.
+   *
+   * @throws {Error} when a run would fail, with what to do
+   */
+  check?(): Promise<string>;
   /** Connects; rejects when the bucket or folder does not answer. */
   open(context: OpenContext): Promise<OpenObjectStore>;
 }

@@ -7,6 +7,7 @@ import { type FoundColumn, checkColumns } from './database-columns.ts';
 import { Epochs } from './database-epochs.ts';
 import type { Database, Load, OpenDatabase, RejectRow, Table } from './database.ts';
 import { BinaryLines } from './postgres-binary.ts';
+import { checkPostgres, explainDenied } from './postgres-check.ts';
 import { PostgresConnection, type Row } from './postgres-connection.ts';
 import { Copy, copyData, textLines } from './postgres-copy.ts';
 import { type BinaryFormat, type Part, loadLines } from './postgres-load.ts';
@@ -35,15 +36,24 @@ export interface PostgresOptions {
  */
 export function postgres(url: string, { schema = 'millrace', timeoutMs = 120_000 }: PostgresOptions = {}): Database {
   const describe = describeUrl(url);
+  const check = async (table?: Table): Promise<string> => {
+    const connection = new PostgresConnection(url, timeoutMs);
+    try {
+      return await checkPostgres(connection, describe, schema, table);
+    } finally {
+      await connection.close();
+    }
+  };
   return {
     describe,
+    check,
     async open({ report }) {
-      const database = new OpenPostgres(describe, schema, new PostgresConnection(url, timeoutMs), report);
+      const database = new OpenPostgres(describe, schema, new PostgresConnection(url, timeoutMs), { report, check });
       try {
         await database.setUp();
       } catch (error) {
         await database.close();
-        throw error;
+        throw await explainDenied(error, check);
       }
       return database;
     },
@@ -62,17 +72,24 @@ class OpenPostgres implements OpenDatabase {
   readonly #describe: string;
   readonly #schema: string;
   readonly #connection: PostgresConnection;
+  readonly #check: (table: Table) => Promise<string>;
   readonly #epochs: Epochs;
   readonly #report: Report;
   /** Tables whose lines can be written in binary. */
   readonly #formats = new Map<Table, BinaryFormat | undefined>();
   #takesAnyText = true;
 
-  constructor(describe: string, schema: string, connection: PostgresConnection, report: Report) {
+  constructor(
+    describe: string,
+    schema: string,
+    connection: PostgresConnection,
+    { report, check }: { readonly report: Report; readonly check: (table: Table) => Promise<string> },
+  ) {
     this.#describe = describe;
     this.#report = report;
     this.#schema = schema;
     this.#connection = connection;
+    this.#check = check;
     this.#epochs = new Epochs(describe);
   }
 
@@ -88,14 +105,15 @@ class OpenPostgres implements OpenDatabase {
   }
 
   async createTable(table: Table): Promise<void> {
-    let found = await this.#columns(table);
-    if (found.length === 0) {
-      await this.#create(sql.createTable(table));
-      found = await this.#columns(table);
+    try {
+      if ((await this.#columns(table)).length === 0) await this.#create(sql.createTable(table));
+      const found = await this.#columns(table);
+      checkColumns(this.#describe, table, found);
+      await this.#checkIndex(table);
+      this.#formats.set(table, binaryFormat(table, found));
+    } catch (error) {
+      throw await explainDenied(error, () => this.#check(table));
     }
-    checkColumns(this.#describe, table, found);
-    await this.#checkIndex(table);
-    this.#formats.set(table, binaryFormat(table, found));
   }
 
   async acquire(owner: Owner, shard: string): Promise<Resume | undefined> {

@@ -27,6 +27,7 @@ const LONGEST_RECONNECT_MS = 1_000;
 export class RedisClient {
   /** Host and port, as messages name the server. */
   readonly where: string;
+  readonly #isTls: boolean;
   readonly #redis: Redis | Cluster;
   /** What went wrong with the connection last. */
   #lost: Error | undefined;
@@ -35,6 +36,7 @@ export class RedisClient {
   constructor(url: string, { timeoutMs }: RedisClientOptions) {
     const { where, nodes, account } = addressOf(url);
     this.where = where;
+    this.#isTls = url.startsWith('rediss');
     const shared = {
       connectionName: 'millrace',
       connectTimeout: timeoutMs,
@@ -88,7 +90,9 @@ export class RedisClient {
       }
     } catch (error) {
       this.close();
-      throw this.#explained(error);
+      const explained = this.#explained(error);
+      if (explained instanceof LostConnectionError) explained.message += this.#openingHint(explained.message);
+      throw explained;
     }
   }
 
@@ -135,16 +139,34 @@ export class RedisClient {
     return answers.map((answer) => (answer.status === 'fulfilled' ? [null, answer.value] : [answer.reason as Error, undefined]));
   }
 
+  /** What may be wrong with a URL whose server cannot be talked to at all. */
+  #openingHint(message: string): string {
+    const [plain, secure] = this.isCluster ? ['redis-cluster', 'rediss-cluster'] : ['redis', 'rediss'];
+    if (/cluster support disabled/.test(message))
+      return `. Where there is no cluster, expected ${this.#isTls ? 'rediss' : 'redis'}://…`;
+    if (this.#isTls && /timeout|ETIMEDOUT|wrong version|packet length/i.test(message))
+      return `. Where the server does not speak TLS, expected ${plain}://…`;
+    if (!this.#isTls && /has closed it|ECONNRESET|RESP type/.test(message))
+      return `. Where the server speaks TLS, expected ${secure}://…`;
+    return '';
+  }
+
   /** Says of a lost connection why, and of which server; the words of a server stay as they are, behind its name. */
   #explained(error: unknown): Error {
     const { message } = error as Error;
     const isLost = LOST.test(message);
-    const cause: Error & { code?: string } = isLost ? (this.#lost ?? new Error('the server has closed it')) : (error as Error);
+    const cause: Error & { code?: string } = isLost ? lossOf(error, this.#lost) : (error as Error);
     const hint = HINTS.find(([pattern]) => pattern.test(cause.message))?.[1];
     if (hint) return new RedisError(`${this.where}: ${hint}: ${cause.message}`, cause.message, { cause });
     if (isLost) return new LostConnectionError(`${this.where}: no connection: ${cause.message || cause.code}`, { cause });
     return new RedisError(`${this.where}: ${message}`, message, { cause });
   }
+}
+
+/** Why a connection was lost. A cluster's client says so of the node that it asked last. */
+function lossOf(error: unknown, lost: Error | undefined): Error {
+  const [now, before] = [error, lost] as ({ readonly lastNodeError?: Error } | undefined)[];
+  return now?.lastNodeError ?? before?.lastNodeError ?? lost ?? new Error('the server has closed it');
 }
 
 const LOST =

@@ -45,17 +45,31 @@ export interface RedisOptions {
  */
 export function redis(url: string, { timeoutMs = 10_000, rememberScores = 0 }: RedisOptions = {}): CommandStore & LookupSource {
   const { scheme, hosts, path } = parseRedisUrl(url);
+  const connect = async (): Promise<RedisClient> => {
+    const client = new RedisClient(url, { timeoutMs });
+    await client.open();
+    try {
+      await checkServer(client);
+    } catch (error) {
+      client.close();
+      throw error;
+    }
+    return client;
+  };
   return {
     describe: `${scheme}://${hosts}${path}`,
-    async open() {
-      const client = new RedisClient(url, { timeoutMs });
-      await client.open();
+    async check() {
+      const client = await connect();
       try {
-        await checkServer(client);
-      } catch (error) {
+        // Of all that a run does, this changes nothing, and a user or a server of another kind may refuse it.
+        await client.call('EVAL', ['return 1', 0]);
+        return `the ${client.isCluster ? 'cluster' : 'server'} answers, and runs scripts`;
+      } finally {
         client.close();
-        throw error;
       }
+    },
+    async open() {
+      const client = await connect();
       return client.isCluster ? new OpenCluster(client) : new OpenRedis(client, redisKeys, { rememberScores });
     },
     openReads: () => new RedisReads(new RedisClient(url, { timeoutMs })),

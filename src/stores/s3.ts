@@ -15,6 +15,7 @@ import {
   type PutOptions,
   PreconditionFailedError,
 } from './object-store.ts';
+import { explain } from './s3-failure.ts';
 
 /** The SDK waits without end by itself. */
 const CONNECTION_TIMEOUT_MS = 5_000;
@@ -49,16 +50,29 @@ export function s3(url: string, { endpoint, region, client }: S3Options = {}): O
     .map((part) => `${part}/`)
     .join('');
   const describe = `s3://${bucket}/${prefix}`.replace(/\/$/, '');
+  const connect = (): Bucket => {
+    const own = client ? undefined : new S3Client(settings(endpoint, region));
+    return new Bucket(describe, client ?? own!, bucket, prefix, () => own?.destroy());
+  };
   return {
     describe,
+    async check() {
+      const bucketStore = connect();
+      try {
+        return await bucketStore.look();
+      } catch (error) {
+        throw explain(error, describe);
+      } finally {
+        await bucketStore.close();
+      }
+    },
     async open({ report, readOnly = false }) {
-      const own = client ? undefined : new S3Client(settings(endpoint, region));
-      const bucketStore = new Bucket(describe, client ?? own!, bucket, prefix, () => own?.destroy());
+      const bucketStore = connect();
       try {
         if (!readOnly) await bucketStore.probe(report);
       } catch (error) {
-        own?.destroy();
-        throw error;
+        await bucketStore.close();
+        throw explain(error, describe);
       }
       return bucketStore;
     },
@@ -94,6 +108,14 @@ class Bucket implements OpenObjectStore {
     this.#isConditional =
       (await this.#refuses({ IfNoneMatch: '*' }, body)) && (await this.#refuses({ IfMatch: `"${'0'.repeat(32)}"` }, body));
     if (!this.#isConditional) report({ type: 'no-conditional-writes', store: this.#where });
+  }
+
+  /** Reads what a run reads, and puts nothing. */
+  async look(): Promise<string> {
+    const list = new ListObjectsV2Command({ Bucket: this.#bucket, Prefix: this.#prefix, MaxKeys: 1 });
+    const { KeyCount = 0 } = await this.#client.send(list);
+    await this.get(PROBE_KEY);
+    return `the bucket answers, ${KeyCount > 0 ? 'with objects' : 'with nothing'} there; that it takes objects is seen when a run opens it`;
   }
 
   async head(key: string): Promise<ObjectHead | undefined> {

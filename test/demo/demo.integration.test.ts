@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -52,6 +53,17 @@ describe('npm start', { timeout: 120_000 }, () => {
     expect(second.output).not.toContain('TRIM_HORIZON');
     expect(second.output.match(/realtime: {2}shardId-\d+: reading on from \d+:0/g)).toHaveLength(2);
     expect(second.code, second.output).toBe(0);
+  });
+
+  it.each(['--check', '--graph'])('knows no %s, which its pipelines do, and starts nothing', async (flag) => {
+    const directory = join(folder, 'asked');
+    const { code, output } = await startVictim('pipelines/demo.ts', {}, ['--directory', directory, flag]).ended();
+    expect(output).toMatch(new RegExp(`^pipelines/demo.ts: Unknown option '${flag}'`));
+    expect(code).toBe(2);
+    expect(existsSync(directory)).toBe(false);
+    const help = await startVictim('pipelines/demo.ts', {}, ['--help']).ended();
+    expect(help.output).toContain('--for <duration>');
+    expect(help.output).not.toContain(flag);
   });
 
   it('runs the warehouse alone where there can be no Redis, and says why', async () => {

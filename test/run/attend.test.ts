@@ -51,6 +51,20 @@ describe('pipelines side by side', () => {
     expect(text()).toMatch(/\nbad has ended: TypeError: broken\n {4}at .*attend\.test\.ts:\d+:\d+\)?\n$/);
   });
 
+  it('say of a sink that fails which one it is, and where its own code threw, once', async () => {
+    const one = part('shop');
+    one.sink.beforeCommit = ({ items }) => {
+      if (items.length > 0) throw new TypeError('my API answered 503');
+    };
+    const { ended, text } = attended([one]);
+    await one.source.started();
+    one.source.push('one');
+    await ended;
+    expect(text()).toMatch(
+      /shop has ended: SinkError: memory \(memory: in memory\): my API answered 503\n {4}at .*attend\.test\.ts:\d+:\d+\)?\n$/,
+    );
+  });
+
   it('go on when one of them has come to its end', async () => {
     const parts = [part('short'), part('long')] as const;
     const { ended } = attended(parts);

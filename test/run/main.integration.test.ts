@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DuckDBInstance } from '@duckdb/node-api';
@@ -108,7 +108,7 @@ describe('a pipeline file, as a process', { timeout: 60_000 }, () => {
     expect(output).not.toContain('secret');
   });
 
-  it('checks the stream, the stores and the types, and reads nothing', async () => {
+  it('checks the stream, the stores and the types, reads nothing and makes nothing', async () => {
     const settings = await warehouse('checked');
     const { code, output } = await startVictim('pipelines/warehouse.ts', settings, ['--check']).ended();
     expect(output.split('\n').map((line) => line.split(':')[0])).toEqual([
@@ -121,7 +121,11 @@ describe('a pipeline file, as a process', { timeout: 60_000 }, () => {
       '',
     ]);
     expect(code).toBe(0);
-    expect(await idsIn('checked')).toEqual([]);
+    expect(output).toContain('ok    archive: gzip objects of lines in file:');
+    expect(output).toMatch(
+      /: the folder is not there: a run makes it\n.*copy: snowplow_events in duckdb:.*: the file is not there/,
+    );
+    expect((await readdir(folder)).filter((name) => name.startsWith('checked'))).toEqual([]);
   });
 
   it('says what is wrong with a stream that is not there', async () => {

@@ -456,7 +456,11 @@ describe('run', () => {
     };
     const before = sink.positions.get('shard-1');
     source.push('one');
-    await expect(finished).rejects.toBe(fault);
+    const error = await finished.catch((reason: unknown) => reason);
+    // One that says where, and by which class, is thrown as it is.
+    expect(error).toMatchObject(
+      fault instanceof FencedError ? fault : { message: `memory (memory: in memory): ${fault.message}`, cause: fault },
+    );
     expect(sink.positions.get('shard-1')).toEqual(before);
     expect(ledger.counts()).toMatchObject({ stored: 0, inFlight: 1 });
   });
@@ -615,7 +619,19 @@ describe('run', () => {
 
   it('ends when a sink cannot be opened', async () => {
     const sink = { ...memorySink<Text>(), open: () => Promise.reject(new Error('no such database')) };
-    await expect(startRun(pipeline('test').from(pushSource()).to(sink)).finished).rejects.toThrow('no such database');
+    await expect(startRun(pipeline('test').from(pushSource()).to(sink)).finished).rejects.toThrow(
+      /^memory \(memory: in memory\): no such database$/,
+    );
+  });
+
+  it('blames no sink for what fails before it is asked to commit', async () => {
+    const [sink, rejects] = [memorySink<Text>(), memorySink<Reject>('rejects')];
+    rejects.beforeCommit = ({ items }) => {
+      if (items.length > 0) throw new Error('disk on fire');
+    };
+    const { source, finished } = await begin({ rejects, sinks: [sink], steps: [rejectBad] });
+    source.push('bad', 'good');
+    await expect(finished).rejects.toThrow(/^rejects \(rejects: in memory\): disk on fire$/);
   });
 
   it('counts add up at every moment', async () => {

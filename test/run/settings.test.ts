@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { pattern } from '../../src/run/setting-types.ts';
+import { archiveUrl, databaseUrl, pattern, redisUrl } from '../../src/run/setting-types.ts';
 import { SettingsError, duration, helpOf, readSettings, start, withoutSecrets } from '../../src/run/settings.ts';
 
 const shape = {
@@ -71,6 +71,22 @@ describe('settings', () => {
     expect(problems).toContain(
       '--from: expected TRIM_HORIZON, LATEST or an ISO time such as 2026-11-22T09:00:00Z, got "yesterday"',
     );
+  });
+
+  it('say what came, whichever setting it is', () => {
+    expect(problemsOf(['--max-in-flight', 'lots'])).toContain('--max-in-flight: expected a number of MiB above 0, got "lots"');
+    expect(problemsOf(['--max-in-flight', '0'])).toContain('--max-in-flight: expected a number of MiB above 0, got "0"');
+    for (const [type, came, shown] of [
+      [redisUrl, 'redis//me:se/cret@cache:6379', '***@cache:6379'],
+      [redisUrl, 'redis://me:secret/0', 'redis://me:***/0'],
+      [databaseUrl, 'postgresql://me:secret', 'postgresql://me:***'],
+      [archiveUrl, 's3://me:secret@Bucket', 's3://…@Bucket'],
+    ] as const) {
+      const said = type.safeParse(came).error!.issues[0]!.message;
+      expect(said).toMatch(/expected .*, got /);
+      expect(said).toContain(shown);
+      expect(said).not.toContain('cret');
+    }
   });
 
   it('never show a secret in a message', () => {

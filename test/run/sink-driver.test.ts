@@ -21,6 +21,7 @@ it('asks one thing of a sink at a time, also when a shard is taken over while an
   };
   const driver = new SinkDriver({
     name: 'slow',
+    describe: 'a store',
     sink,
     retry: {},
     report: () => {},
@@ -44,6 +45,7 @@ it('lets what comes during a commit linger anew, unless somebody waits for it or
   const scheduler = new VirtualTimeScheduler();
   const driver = new SinkDriver({
     name: 'lingering',
+    describe: 'a store',
     sink: {
       acquire: async () => undefined,
       positions: async () => new Map(),
@@ -94,6 +96,7 @@ it('is done with what the sink has already, but not before the call is over that
   const stands = { shard: 'shard-1', sequence: '1', subSequence: 0 };
   const driver = new SinkDriver<Event<Uint8Array>>({
     name: 'ahead',
+    describe: 'a store',
     sink: {
       acquire: async () => stands,
       positions: async () => new Map(),

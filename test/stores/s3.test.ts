@@ -20,6 +20,23 @@ describe('s3', () => {
     await expect(s3('s3://nowhere', { client: server.client }).open({ report: () => {} })).rejects.toThrow(/bucket/i);
   });
 
+  test('says how to name the region', async () => {
+    const environment = { AWS_CONFIG_FILE: '/dev/null', AWS_SHARED_CREDENTIALS_FILE: '/dev/null', AWS_REGION: undefined };
+    const before = Object.fromEntries(Object.keys(environment).map((name) => [name, process.env[name]]));
+    const set = (values: Readonly<Record<string, string | undefined>>): void => {
+      for (const [name, value] of Object.entries(values)) if (value === undefined) delete process.env[name];
+      Object.assign(process.env, Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)));
+    };
+    set(environment);
+    try {
+      await expect(s3('s3://shop-events/enriched').open({ report: () => {} })).rejects.toThrow(
+        's3://shop-events/enriched: Region is missing. Set AWS_REGION',
+      );
+    } finally {
+      set(before);
+    }
+  });
+
   test('reaches the endpoint it is given', async () => {
     const credentials = { AWS_ACCESS_KEY_ID: 'S3RVER', AWS_SECRET_ACCESS_KEY: 'S3RVER' };
     Object.assign(process.env, credentials);

@@ -43,7 +43,8 @@ export class DuckdbConnection {
     this.#rows = new RowFeed(connection);
   }
 
-  static async open(path: string, { memoryLimitBytes, threads }: DuckdbLimits): Promise<DuckdbConnection> {
+  /** @param readOnly whether nothing may be made or written, the file itself not either */
+  static async open(path: string, { memoryLimitBytes, threads }: DuckdbLimits, readOnly = false): Promise<DuckdbConnection> {
     const instance = await DuckDBInstance.create(':memory:', {
       memory_limit: `${memoryLimitBytes}B`,
       threads: String(threads),
@@ -61,10 +62,12 @@ export class DuckdbConnection {
         () => true,
       );
       // A file that is there keeps its format and its block size.
-      const options = [
-        `ROW_GROUP_SIZE ${ROW_GROUP_ROWS}`,
-        ...(isNew ? [`BLOCK_SIZE ${BLOCK_SIZE_BYTES}`, `STORAGE_VERSION '${STORAGE_VERSION}'`] : []),
-      ];
+      const options = readOnly
+        ? ['READ_ONLY']
+        : [
+            `ROW_GROUP_SIZE ${ROW_GROUP_ROWS}`,
+            ...(isNew ? [`BLOCK_SIZE ${BLOCK_SIZE_BYTES}`, `STORAGE_VERSION '${STORAGE_VERSION}'`] : []),
+          ];
       await connection.run(`ATTACH '${path.replaceAll("'", "''")}' AS ${CATALOG} (${options.join(', ')})`);
       await connection.run(`USE ${CATALOG}`);
       return new DuckdbConnection(instance, connection, await instance.connect());

@@ -32,6 +32,19 @@ export class DuckdbFile {
     return entry.file;
   }
 
+  /** Runs work on a file that nobody is to change; one that this process has open as it has it open. */
+  static async reading<T>(path: string, limits: DuckdbLimits, work: (connection: DuckdbConnection) => Promise<T>): Promise<T> {
+    const real = realPath(path);
+    const open = openFiles.get(real);
+    if (open) return open.file.session(work);
+    const connection = await DuckdbConnection.open(real, limits, true);
+    try {
+      return await work(connection);
+    } finally {
+      connection.close();
+    }
+  }
+
   /** Closes the file when this was the last one who has it open. */
   async release(): Promise<void> {
     const entry = openFiles.get(this.#path)!;

@@ -48,9 +48,21 @@ export function createTable({ name, columns }: Table): readonly string[] {
 
 /** The columns of a table. */
 export function selectColumns(table: string): string {
-  const [name, schema = 'main'] = table.split('.').reverse() as [string, string?];
+  const [name, schema] = nameAndSchema(table);
   return `SELECT column_name AS name, data_type AS type, NOT is_nullable AND column_default IS NULL AS wanted, NOT is_nullable AS required
 FROM duckdb_columns() WHERE database_name = current_database() AND schema_name = ${literal(schema)} AND table_name = ${literal(name)}`;
+}
+
+/** The view of that name, if it is one. */
+export function selectView(table: string): string {
+  const [name, schema] = nameAndSchema(table);
+  return `SELECT view_name FROM duckdb_views()
+WHERE database_name = current_database() AND schema_name = ${literal(schema)} AND view_name = ${literal(name)}`;
+}
+
+function nameAndSchema(table: string): readonly [name: string, schema: string] {
+  const [name, schema = 'main'] = table.split('.').reverse() as [string, string?];
+  return [name, schema];
 }
 
 /** DuckDB's types; it reads over the length of a VARCHAR, so lines are checked for it as they are loaded. */

@@ -1,12 +1,14 @@
 import { extname, join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { RejectRow } from '../database.ts';
+import type { checkDuckdb } from './check.ts';
 import { type PackedError, packError, unpackError } from './errors.ts';
 import type { DuckdbStore, Fault, LoadHost, RemoteLoad, StoreOptions } from './store.ts';
 
 /** What the thread is asked to do. */
 export type Call =
   | { readonly method: 'open'; readonly args: [path: string, options: StoreOptions] }
+  | { readonly method: 'check'; readonly args: Parameters<typeof checkDuckdb> }
   | { readonly method: 'run'; readonly args: [path: string, statements: string] }
   | {
       readonly method: 'commit';

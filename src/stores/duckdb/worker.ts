@@ -1,5 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import type { RejectRow } from '../database.ts';
+import { checkDuckdb } from './check.ts';
 import { packError, unpackError } from './errors.ts';
 import { DuckdbFile } from './file.ts';
 import { DuckdbStore } from './store.ts';
@@ -39,6 +40,8 @@ async function answer(id: number, call: Call): Promise<unknown> {
       stores.set(++opened, store);
       return opened;
     }
+    case 'check':
+      return checkDuckdb(...call.args);
     case 'run':
       return run(...call.args);
     case 'commit':

@@ -1,0 +1,138 @@
+import {
+  type Event,
+  FencedError,
+  type ObjectStore,
+  type OpenObjectStore,
+  type OpenSink,
+  type Position,
+  PreconditionFailedError,
+  type Refusal,
+  type Resume,
+  type Sink,
+  formatResume,
+  parseResume,
+} from '../../src/index.ts';
+
+export interface PostToOptions {
+  /** The sink's name in the pipeline; part of the keys of its positions. @default 'api' */
+  readonly name?: string;
+}
+
+/** What the store keeps of a shard. */
+interface Kept {
+  readonly epoch: number;
+  readonly position?: string;
+}
+
+/**
+ * Posts the bytes of each event to an API that does a thing once for each `Idempotency-Key`, and keeps beside it, in an object store with
+ * conditional puts, how far it has come in each shard. The key follows from the position: what is posted again after a crash does nothing.
+ *
+ * That is once for as long as the API remembers keys. A run that was taken over may still post what it has in hand, under the same keys.
+ * What the API answers with 422 is a reject, kept as an object; 429 and 5xx are tried again, and anything else ends the run.
+ */
+export function postTo(url: string, store: ObjectStore, { name = 'api' }: PostToOptions = {}): Sink<Event<Uint8Array>> {
+  return {
+    name,
+    describe: `posts to ${new URL(url).host}, positions in ${store.describe}`,
+    async check() {
+      return `the API is not asked; positions: ${(await store.check?.()) ?? 'not checked'}`;
+    },
+    async open({ pipeline, report }) {
+      return new Posting(url, await store.open({ report }), `${pipeline}/${name}`);
+    },
+  };
+}
+
+class Posting implements OpenSink<Event<Uint8Array>> {
+  readonly #url: string;
+  readonly #store: OpenObjectStore;
+  readonly #folder: string;
+  /** By shard, what this run has put last, and the version that it is. */
+  readonly #own = new Map<string, Kept & { readonly etag: string }>();
+
+  constructor(url: string, store: OpenObjectStore, folder: string) {
+    this.#url = url;
+    this.#store = store;
+    this.#folder = folder;
+  }
+
+  async acquire(shard: string): Promise<Resume | undefined> {
+    for (;;) {
+      const found = await this.#read(shard);
+      const next: Kept = { ...found, epoch: (found?.epoch ?? 0) + 1 };
+      try {
+        await this.#put(shard, next, found?.etag);
+        return next.position === undefined ? undefined : parseResume(shard, next.position);
+      } catch (error) {
+        if (!(error instanceof PreconditionFailedError)) throw error; // else another run came in between: look again
+      }
+    }
+  }
+
+  async positions(shards: Iterable<string>): Promise<ReadonlyMap<string, Resume>> {
+    const positions = new Map<string, Resume>();
+    for (const shard of shards) {
+      const [found, own] = [await this.#read(shard), this.#own.get(shard)];
+      if (!found || !own || found.epoch !== own.epoch) throw new FencedError(this.#folder, shard, own?.epoch ?? 0);
+      this.#own.set(shard, found); // a put whose answer was lost may have taken place
+      if (found.position !== undefined) positions.set(shard, parseResume(shard, found.position));
+    }
+    return positions;
+  }
+
+  async commit({ items, positions }: Parameters<OpenSink<Event<Uint8Array>>['commit']>[0], refused: Refusal[]): Promise<void> {
+    refused.length = 0;
+    await this.positions(positions.keys()); // a run that was taken over had better post nothing more
+    for (const event of items) {
+      const reason = await this.#post(event.data, event.position);
+      if (reason === undefined) continue;
+      const why = { step: 'postTo', code: '422', reason };
+      const { shard } = event;
+      const kept = JSON.stringify({ ...why, raw: Buffer.from(event.data).toString('base64') });
+      await this.#store.put(`${this.#folder}/rejects/${shard}/${formatResume(event.position)}.json`, Buffer.from(kept));
+      refused.push({ event, why });
+    }
+    for (const [shard, resume] of positions) {
+      const { epoch, etag } = this.#own.get(shard)!;
+      // It fails with an error that passes when a newer run has put: the run then asks `positions`, and is told.
+      await this.#put(shard, { epoch, position: formatResume(resume) }, etag);
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#store.close();
+  }
+
+  /** @returns why the API does not take it */
+  async #post(body: Uint8Array, position: Position): Promise<string | undefined> {
+    const key = `${this.#folder}/${position.shard}/${formatResume(position)}`;
+    const answer = await fetch(this.#url, {
+      method: 'POST',
+      headers: { 'idempotency-key': key },
+      body: new Uint8Array(body),
+      signal: AbortSignal.timeout(10_000),
+    });
+    const text = await answer.text();
+    if (answer.ok) return undefined;
+    if (answer.status === 422) return text.slice(0, 200);
+    const error = new Error(`the API answered ${answer.status}: ${text.slice(0, 200)}`);
+    throw Object.assign(error, { isTransient: answer.status === 429 || answer.status >= 500 });
+  }
+
+  async #read(shard: string): Promise<(Kept & { readonly etag: string }) | undefined> {
+    const found = await this.#store.get(this.#key(shard));
+    return found && { ...(JSON.parse(Buffer.from(found.body).toString()) as Kept), etag: found.etag };
+  }
+
+  async #put(shard: string, { epoch, position }: Kept, before: string | undefined): Promise<void> {
+    const kept: Kept = { epoch, ...(position !== undefined && { position }) };
+    const condition = before === undefined ? 'absent' : { etag: before };
+    const etag = await this.#store.put(this.#key(shard), Buffer.from(JSON.stringify(kept)), { condition });
+    this.#own.set(shard, { ...kept, etag });
+  }
+
+  #key(shard: string): string {
+    return `${this.#folder}/positions/${shard}.json`;
+  }
+}

@@ -1,0 +1,38 @@
+import { Event } from '../event.ts';
+import { Window } from '../operators/window.ts';
+
+/**
+ * Sees with the first item of a sink that it can be stored: types do not reach it behind an `any`, and what then fails names neither the
+ * sink nor what it wants.
+ *
+ * @param expected what the data of an event has to be
+ * @throws {TypeError} from what it gives back, when the first item is something else
+ */
+export function firstItem(
+  who: string,
+  expected: string,
+  fits: (data: unknown) => boolean,
+): (items: readonly Window<unknown>[]) => void {
+  let isKnown = false;
+  return (items) => {
+    const [item] = items;
+    if (isKnown || item === undefined) return;
+    if (!(item instanceof Window))
+      throw new TypeError(`${who}: expected windows of events, as minuteWindow() makes them, got ${wordFor(item)}`);
+    const { value } = item.data().next();
+    if (item.count > 0 && !fits(value)) throw new TypeError(`${who}: expected ${expected}, got ${wordFor(value)}`);
+    isKnown = true;
+  };
+}
+
+/** Says what a value is, without what is in it. */
+function wordFor(value: unknown): string {
+  if (value === null || typeof value === 'undefined') return String(value);
+  if (value instanceof Event) return `an event of ${wordFor(value.data)}`;
+  if (value instanceof Uint8Array) return 'bytes';
+  if (typeof value !== 'object') return `a ${typeof value}`;
+  const { constructor } = value;
+  const fields = Object.keys(value).slice(0, 5).join(', ');
+  const name = typeof constructor === 'function' && constructor !== Object ? constructor.name : 'an object';
+  return fields === '' || Array.isArray(value) ? name : `${name} with ${fields}`;
+}

@@ -1,0 +1,24 @@
+import { expect, it, vi } from 'vitest';
+import type { Event } from '../../src/event.ts';
+import { pipeline } from '../../src/pipeline.ts';
+import { checkAll } from '../../src/run/check.ts';
+import { memorySink } from '../../src/testing/memory-sink.ts';
+import { pushSource } from '../support/push-source.ts';
+
+it('asks each sink that can be asked, opens none, and says so of the others', async () => {
+  const write = vi.spyOn(process.stdout, 'write').mockReturnValue(true);
+  try {
+    const silent = { ...memorySink<Event<Uint8Array>>('silent'), open: () => expect.fail('opened') };
+    const good = { ...silent, name: 'good', check: async (name: string) => `asked for ${name}` };
+    const bad = { ...silent, name: 'bad', check: () => Promise.reject(new Error('no table')) };
+    const declared = pipeline('shop').from(pushSource()).to(silent, good, bad);
+    expect(await checkAll(declared, '/nowhere/pipeline.ts')).toBe(false);
+    const said = write.mock.calls.map(([text]) => String(text)).join('');
+    expect(said).toContain('?     types: not checked, as no tsconfig.json is beside /nowhere/pipeline.ts or above it\n');
+    expect(said).toContain('?     silent: silent: in memory: not checked, as the sink has no check\n');
+    expect(said).toContain('ok    good: silent: in memory: asked for shop\n');
+    expect(said).toContain('wrong bad: silent: in memory: no table\n');
+  } finally {
+    write.mockRestore();
+  }
+});

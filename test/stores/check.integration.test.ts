@@ -1,0 +1,192 @@
+import { chmod, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { CreateBucketCommand } from '@aws-sdk/client-s3';
+import type { Database, Table } from '../../src/stores/database.ts';
+import { directory } from '../../src/stores/directory.ts';
+import { duckdb } from '../../src/stores/duckdb.ts';
+import { postgres } from '../../src/stores/postgres.ts';
+import { redis } from '../../src/stores/redis.ts';
+import { s3 } from '../../src/stores/s3.ts';
+import { type TestDatabase, type TestPostgres, emptyDuckdb, emptyPostgres } from '../support/databases.ts';
+import { type Postgres, startPostgres } from '../support/postgres.ts';
+import { startRedis } from '../support/redis.ts';
+import { startS3 } from '../support/s3.ts';
+
+const table: Table = {
+  name: 'events',
+  columns: [
+    { name: 'id', type: { kind: 'text' }, required: true },
+    { name: 'n', type: { kind: 'integer' }, required: false },
+  ],
+};
+
+let server: Postgres;
+let folder: string;
+
+beforeAll(async () => {
+  server = await startPostgres();
+  folder = await mkdtemp(join(tmpdir(), 'millrace-check-'));
+}, 60_000);
+
+afterAll(async () => {
+  await server.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+async function made(database: Database, like = table): Promise<void> {
+  const open = await database.open({ report: () => {} });
+  await open.createTable(like);
+  await open.close();
+}
+
+describe.each<[string, () => Promise<TestDatabase>]>([
+  ['postgres', () => emptyPostgres(server)],
+  ['duckdb', emptyDuckdb],
+])('a check of %s', (_, setUp) => {
+  let place: TestDatabase;
+  beforeAll(async () => {
+    place = await setUp();
+  });
+  afterAll(() => place.close());
+  const tables = () =>
+    place.query(`SELECT table_schema, table_name FROM information_schema.tables
+      WHERE table_schema NOT IN ('information_schema', 'pg_catalog') ORDER BY 1, 2`);
+
+  test('says of a table that a run makes it, and does not make it, then finds it', async () => {
+    expect(await place.declare().check!(table)).toMatch(/not there: a run makes it/);
+    expect(await tables()).toEqual([]);
+    await made(place.declare());
+    const before = await tables();
+    expect(before).toHaveLength(3);
+    expect(await place.declare().check!(table)).toBe('table events is there, schema millrace is there');
+    expect(await place.declare().check!()).toBe('schema millrace is there');
+    expect(await place.declare().check!({ ...table, name: 'evnets' })).toMatch(/^table evnets is not there: a run makes it/);
+    expect(await place.declare().check!({ ...table, name: 'shop.events' })).toMatch(/^table shop.events is not there/);
+    expect(await tables()).toEqual(before);
+  });
+
+  test('names columns that are missing, and views', async () => {
+    const more = { kind: 'text' } as const;
+    const wide = { ...table, columns: [...table.columns, { name: 'more', type: more, required: false }] };
+    await expect(place.declare().check!(wide)).rejects.toThrow(/the table events is there, but lacks more/);
+    await place.query('CREATE VIEW seen AS SELECT * FROM events');
+    await expect(place.declare().check!({ ...table, name: 'seen' })).rejects.toThrow(/seen is a view.*name a table/);
+  });
+});
+
+describe('a check of postgres', () => {
+  let place: TestPostgres;
+  let database: string;
+  beforeAll(async () => {
+    place = await emptyPostgres(server);
+    database = new URL(place.url).pathname.slice(1);
+    await place.query('CREATE ROLE loader LOGIN');
+    await place.query('CREATE ROLE "Odd-loader" LOGIN');
+  });
+  afterAll(() => place.close());
+  const as = (role: string) => postgres(place.url.replace('postgres@', `${encodeURIComponent(role)}@`));
+  /** What it says to run, run. */
+  const mend = async (database: Database): Promise<string> => {
+    const { message } = (await database.check!(table).catch((error: unknown) => error)) as Error;
+    for (const [statement] of message.matchAll(/(GRANT|CREATE SCHEMA) [^;:]+/g)) await place.query(statement);
+    return message;
+  };
+
+  test('names what the user may not do, with the statements that let it, which a run then needs no more of', async () => {
+    await place.query('REVOKE CREATE ON SCHEMA public FROM PUBLIC');
+    await place.query(`REVOKE TEMPORARY ON DATABASE ${database} FROM PUBLIC`);
+    const first = await mend(as('loader'));
+    expect(first).toContain('loader may not make events: GRANT USAGE, CREATE ON SCHEMA "public" TO loader');
+    expect(first).toContain('the schema millrace is not there, and loader may not make it: CREATE SCHEMA "millrace"; GRANT');
+    expect(first).toContain(`GRANT TEMPORARY ON DATABASE ${database} TO loader`);
+    await made(as('loader'));
+    expect(await as('loader').check!(table)).toBe('table events is there, schema millrace is there');
+    // Another user finds tables that are not its own.
+    for (let tries = 0; tries < 2; tries++) await mend(as('Odd-loader'));
+    expect(await as('Odd-loader').check!(table)).toBe('table events is there, schema millrace is there');
+    await made(as('Odd-loader'));
+  });
+
+  test('is what a run that may not says, too', async () => {
+    await place.query('REVOKE ALL ON SCHEMA millrace FROM "Odd-loader"');
+    const opening = as('Odd-loader').open({ report: () => {} });
+    await expect(opening).rejects.toThrow(/may not use "millrace".positions: GRANT USAGE ON SCHEMA "millrace" TO "Odd-loader"/);
+    await expect(opening).rejects.toMatchObject({ cause: { code: '42501' } });
+  });
+});
+
+describe('a check of duckdb', () => {
+  test('makes no file and no folder', async () => {
+    const path = join(folder, 'not', 'there.duckdb');
+    expect(await duckdb(path).check!(table)).toBe('the file is not there: a run makes it');
+    expect(await readdir(folder)).not.toContain('not');
+  });
+
+  test('goes on when a file of another kind, or a folder, is in its place', async () => {
+    await writeFile(join(folder, 'text'), 'no database, but long enough to be one'.repeat(1000));
+    await expect(duckdb(join(folder, 'text')).check!(table)).rejects.toThrow(/not a valid DuckDB/);
+    await expect(duckdb(join(folder, 'text', 'x.duckdb')).check!(table)).rejects.toThrow(/ENOTDIR|expected a folder/);
+    await expect(duckdb(folder).check!(table)).rejects.toThrow(/expected a file, got a folder/);
+  });
+
+  test('looks at a file that a run of this process has open', async () => {
+    const database = duckdb(join(folder, 'open.duckdb'));
+    const open = await database.open({ report: () => {} });
+    expect(await database.check!(table)).toBe('table events is not there: a run makes it, schema millrace is there');
+    await open.createTable(table);
+    expect(await database.check!(table)).toBe('table events is there, schema millrace is there');
+    await open.close();
+  });
+});
+
+describe('a check of a directory', () => {
+  test('makes none, and says whether a run can', async () => {
+    expect(await directory(join(folder, 'a', 'b')).check!()).toBe('the folder is not there: a run makes it');
+    expect(await readdir(folder)).not.toContain('a');
+    await mkdir(join(folder, 'there'));
+    expect(await directory(join(folder, 'there')).check!()).toBe('the folder is there');
+    expect(await readdir(join(folder, 'there'))).toEqual([]);
+    await writeFile(join(folder, 'file'), '');
+    await expect(directory(join(folder, 'file')).check!()).rejects.toThrow(/expected a folder/);
+  });
+
+  test.skipIf(process.getuid?.() === 0)('says of one that may not be written to that it may not', async () => {
+    await mkdir(join(folder, 'closed'));
+    await chmod(join(folder, 'closed'), 0o500);
+    await expect(directory(join(folder, 'closed', 'x')).check!()).rejects.toThrow(/closed may not be written to/);
+  });
+});
+
+test('a check of S3 puts nothing, and says of a bucket that is not there what to do', async () => {
+  const server = await startS3();
+  const { bucket, client } = server;
+  await client.send(new CreateBucketCommand({ Bucket: 'fresh' }));
+  const store = s3('s3://fresh/some', { client });
+  expect(await store.check!()).toMatch(/^the bucket answers, with nothing there/);
+  const open = await s3(`s3://${bucket}/some`, { client }).open({ report: () => {} });
+  expect(await s3(`s3://${bucket}/some`, { client }).check!()).toMatch(/^the bucket answers, with objects there/);
+  expect(await store.check!()).toMatch(/with nothing there/);
+  await open.close();
+  await expect(s3('s3://nowhere', { client }).check!()).rejects.toThrow(
+    /^s3:\/\/nowhere: .*bucket.*Create the bucket, or correct/,
+  );
+  await server.close();
+});
+
+test('a check of Redis leaves no key behind, and says what may be wrong with the URL', async () => {
+  const server = await startRedis();
+  expect(await redis(server.url).check!()).toBe('the server answers, and runs scripts');
+  expect(await server.client.dbsize()).toBe(0);
+  await server.client.call('ACL', 'SETUSER', 'weak', 'on', '>pw', '~*', '+ping', '+info', '+client', '+hello');
+  await expect(redis(server.url.replace('redis:', 'redis-cluster:')).check!()).rejects.toThrow(
+    /cluster support disabled\. Where there is no cluster, expected redis:\/\//,
+  );
+  await expect(redis(server.url.replace('redis:', 'rediss:'), { timeoutMs: 200 }).check!()).rejects.toThrow(
+    /Where the server does not speak TLS, expected redis:\/\//,
+  );
+  const weak = redis(server.url.replace('//', '//weak:pw@'));
+  await expect(weak.check!()).rejects.toThrow(/the user of its URL may not do what is needed: NOPERM/);
+  await server.stop();
+});
