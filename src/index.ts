@@ -1,6 +1,15 @@
 // The ground
 export type { Diagnostic, Report } from './diagnostic.ts';
-export { FencedError, OrderBrokenError, SettledTooEarlyError, SinkError, WentBackError } from './errors.ts';
+export {
+  FencedError,
+  OrderBrokenError,
+  OvertakenError,
+  ReadTwiceError,
+  SettledTooEarlyError,
+  SinkError,
+  StepError,
+  WentBackError,
+} from './errors.ts';
 export { comparePositions, compareResumes, formatResume, isPosition, parseResume } from './position.ts';
 export type { Beginning, Position, Resume } from './position.ts';
 export { Event, Origin, Reject } from './event.ts';
