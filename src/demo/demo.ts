@@ -64,7 +64,8 @@ export async function demo<W extends SettingsShape, R extends SettingsShape>(
       const traffic = sendTraffic({ client, stream: STREAM, rate: RATE, stateFile, stop: over.signal, ...(sent && { sent }) });
       const failed = new AbortController();
       traffic.catch((error: unknown) => failed.abort(`the traffic has ended: ${String(error)}`));
-      process.stderr.write(`A shop of ${RATE} events a second, into ${directory}. Ctrl-C stores what was read, and ends.\n`);
+      if (options.log !== 'json')
+        process.stderr.write(`A shop of ${RATE} events a second, into ${directory}. Ctrl-C stores what was read, and ends.\n`);
       const foot = (): readonly string[] => redis?.follower.lines() ?? [];
       const counts = await attendAll(pipelines, { ...options, foot, stop: failed.signal });
       over.abort();
