@@ -74,7 +74,7 @@ export function createTable(table: Table): string {
 
 /** The columns of a table that an INSERT may fill; none when there is no such table. With each comes what `checkTypes` is to find. */
 export const SELECT_COLUMNS = `SELECT attname AS name, attnotnull AND NOT atthasdef AND attidentity = '' AS wanted,
-  atttypid AS type, atttypmod AS modifier, attnotnull AS "isRequired", ${typesOf('$1')}::text AS types,
+  atttypid AS type, format_type(atttypid, atttypmod) AS "typeName", atttypmod AS modifier, attnotnull AS "isRequired", ${typesOf('$1')}::text AS types,
   current_setting('server_encoding') = 'UTF8' AND current_setting('client_encoding') = 'UTF8' AS "isUtf8"
 FROM pg_attribute WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped AND attgenerated = ''`;
 

@@ -145,6 +145,20 @@ export function databaseConformance(name: string, setUp: () => Promise<TestDatab
         expect(await fixture.query('SELECT * FROM there')).toEqual([{ more: null, b: 'two', a: 1 }]);
       });
 
+      test('that would cut values without a word are an error that names the columns', async () => {
+        const database = await open();
+        await fixture.query('CREATE TABLE cut (day DATE, n BIGINT, tstamp TIMESTAMP, price DECIMAL(18, 2))');
+        const columns = [
+          column('day', 'timestamp'),
+          column('n', 'double'),
+          column('tstamp', 'timestamp'),
+          column('price', 'double'),
+        ];
+        await expect(database.createTable({ name: 'cut', columns })).rejects.toThrow(
+          /the table cut would cut values without a word: day is date, expected timestamp; n is bigint, expected double; change them/,
+        );
+      });
+
       test('that lack a column are an error that names it', async () => {
         const database = await open();
         await database.createTable({ name: 'there', columns: [column('a', 'text')] });

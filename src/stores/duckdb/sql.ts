@@ -49,7 +49,7 @@ export function createTable({ name, columns }: Table): readonly string[] {
 /** The columns of a table. */
 export function selectColumns(table: string): string {
   const [name, schema] = nameAndSchema(table);
-  return `SELECT column_name AS name, data_type AS type, NOT is_nullable AND column_default IS NULL AS wanted, NOT is_nullable AS required
+  return `SELECT column_name AS name, data_type AS type, data_type AS "typeName", NOT is_nullable AND column_default IS NULL AS wanted, NOT is_nullable AS required
 FROM duckdb_columns() WHERE database_name = current_database() AND schema_name = ${literal(schema)} AND table_name = ${literal(name)}`;
 }
 
