@@ -302,7 +302,7 @@ describe('a crash at any place, also inside an aggregate', () => {
         if (stored.length > 0) sink.positions.set('s', stored.at(-1)!.last);
         throw killed;
       };
-      await once().catch((error: unknown) => expect(error).toBe(killed));
+      await once().catch((error: unknown) => expect(error).toMatchObject({ cause: killed }));
     }
     sink.beforeCommit = () => {};
     const counts = await once();
