@@ -97,7 +97,7 @@ describe.each(databases)('a restore into %s that is killed between any two commi
         const dying = dyingAt(database.declare(), n, when);
         const error = await restore(name, dying);
         isOver = error === undefined;
-        expect(isOver || error instanceof KilledError, String(error)).toBe(true);
+        expect(isOver || (error as Error).cause instanceof KilledError, String(error)).toBe(true);
         // The next one is killed too, and the third is not.
         await restore(name, dyingAt(database.declare(), n % 3, when));
         expect(await restore(name, database.declare())).toBeUndefined();
