@@ -2,7 +2,7 @@ import type { KinesisClient } from '@aws-sdk/client-kinesis';
 import type { Duration } from 'date-fns';
 import { Observable } from 'rxjs';
 import { durationMs } from '../duration.ts';
-import { BackOff } from './kinesis/back-off.ts';
+import { KinesisBackOff } from './kinesis/back-off.ts';
 import { Calls } from './kinesis/calls.ts';
 import { fanOutClient, kinesisClient } from './kinesis/client.ts';
 import { CONSUMER_NAME, Consumer, consumerNameOf } from './kinesis/consumer.ts';
@@ -211,7 +211,7 @@ async function repeated<T>(
   name: string,
   signal: AbortSignal,
 ): Promise<T | undefined> {
-  const backOff = new BackOff(context, name, 'all shards', signal);
+  const backOff = new KinesisBackOff(context, name, 'all shards', signal);
   while (!signal.aborted) {
     try {
       return await call();

@@ -1,5 +1,5 @@
 import { faultOf } from '../../fault.ts';
-import { BackOff } from '../kinesis/back-off.ts';
+import { BackOff } from '../back-off.ts';
 import type { SourceContext } from '../source.ts';
 
 /**
@@ -13,14 +13,14 @@ export async function patiently<T>(
   signal: AbortSignal,
   act: () => Promise<T>,
 ): Promise<T | undefined> {
-  const backOff = new BackOff(context, 'archived', shard, signal);
+  const backOff = new BackOff(context, shard, signal);
   while (!signal.aborted) {
     try {
       const done = await act();
       return signal.aborted ? undefined : done;
     } catch (error) {
       if (faultOf(error) !== 'transient') throw error;
-      await backOff.after(error, true);
+      await backOff.wait(error);
     }
   }
   return undefined;

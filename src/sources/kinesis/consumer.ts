@@ -1,6 +1,6 @@
 import { pause } from '../pause.ts';
 import type { SourceContext } from '../source.ts';
-import { BackOff } from './back-off.ts';
+import { KinesisBackOff } from './back-off.ts';
 import type { Calls } from './calls.ts';
 import { isLimitExceeded } from './failure.ts';
 
@@ -59,7 +59,7 @@ export class Consumer {
   async #activate(signal: AbortSignal): Promise<string | undefined> {
     const { calls, consumer, name } = this.#options;
     const { scheduler } = this.#context;
-    const backOff = new BackOff(this.#context, `${name} consumer ${consumer}`, 'all shards', signal);
+    const backOff = new KinesisBackOff(this.#context, `${name} consumer ${consumer}`, 'all shards', signal);
     let stream: string | undefined;
     let refusals = 0;
     while (!signal.aborted) {

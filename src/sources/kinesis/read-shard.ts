@@ -3,7 +3,7 @@ import { pause } from '../pause.ts';
 import type { ShardReading } from '../read-shards.ts';
 import { reserveRoom } from '../reserve-room.ts';
 import type { Shard } from '../shard-set.ts';
-import { BackOff } from './back-off.ts';
+import { KinesisBackOff } from './back-off.ts';
 import type { Answer, Calls } from './calls.ts';
 import { deliver } from './deliver.ts';
 import { foreignAnswer, isExpiredIterator, isNotYet } from './failure.ts';
@@ -38,7 +38,7 @@ export async function readShard(reading: ShardReading, polling: ShardPolling): P
   const shard = reading.shard.id;
   const reservedBytes = MAX_ANSWER_BYTES + maxRecords * RECORD_OVERHEAD_BYTES;
   const pace = new Pace();
-  const backOff = new BackOff(reading, `${name} ${shard}`, shard, signal);
+  const backOff = new KinesisBackOff(reading, `${name} ${shard}`, shard, signal);
   let from = reading.resume;
   let iterator: string | undefined;
   let iteratorAtMs = 0;

@@ -5,7 +5,7 @@ import { pause } from '../pause.ts';
 import type { ShardReading } from '../read-shards.ts';
 import { reserveRoom } from '../reserve-room.ts';
 import type { Shard } from '../shard-set.ts';
-import { BackOff } from './back-off.ts';
+import { KinesisBackOff } from './back-off.ts';
 import type { Calls } from './calls.ts';
 import type { Consumer } from './consumer.ts';
 import { deliver } from './deliver.ts';
@@ -42,7 +42,7 @@ export async function subscribeShard(reading: ShardReading, fanOut: ShardFanOut)
   const { ledger, scheduler, report, signal } = reading;
   const { client, consumer, isLean, name } = fanOut;
   const shard = reading.shard.id;
-  const backOff = new BackOff(reading, `${name} ${shard}`, shard, signal);
+  const backOff = new KinesisBackOff(reading, `${name} ${shard}`, shard, signal);
   const pace = new SubscribePace();
   let from = reading.resume;
   let continuation: string | undefined;
