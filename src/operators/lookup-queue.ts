@@ -101,16 +101,17 @@ export class LookupQueue<A, B> {
     try {
       const reads = this.#options.keys(event.data);
       const entry: Waiting<A> = { event, values: reads && [], missing: 0, refusal: undefined };
-      // Nothing is asked for an event that is a reject.
-      const ids = reads?.map(idOf);
-      reads?.forEach((read, at) => this.#ask(entry, at, read, ids![at]!));
+      // Before the first is asked for: nothing is for an event that is a reject.
+      reads?.forEach(checkRead);
+      reads?.forEach((read, at) => this.#ask(entry, at, read));
       return entry;
     } catch (error) {
       return { event, values: undefined, missing: 0, refusal: asError(error) };
     }
   }
 
-  #ask(entry: Waiting<A>, at: number, read: Read<unknown>, id: string): void {
+  #ask(entry: Waiting<A>, at: number, read: Read<unknown>): void {
+    const id = `${read.name} ${read.key} ${read.args.join(' ')}`;
     const known = this.#cache.get(id, this.#nowMs);
     if (known) {
       entry.values![at] = known.value;
@@ -229,8 +230,10 @@ export class LookupQueue<A, B> {
   }
 }
 
-function idOf({ name, key, args }: Read<unknown>): string {
-  return `${name} ${key} ${args.join(' ')}`;
+/** @throws {TypeError} when it is none: types do not reach what comes from an `any` */
+function checkRead(read: Partial<Read<unknown>> | null | undefined, at: number): void {
+  if (!Array.isArray(read?.args))
+    throw new TypeError(`lookup: expected a read at place ${at} of keys, got ${JSON.stringify(read)}`);
 }
 
 function understood({ understand }: Read<unknown>, answer: unknown): unknown {
