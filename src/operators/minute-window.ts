@@ -6,7 +6,7 @@ import type { Event } from '../event.ts';
 import type { Ledger } from '../ledger.ts';
 import { steady } from '../steady.ts';
 import { Chain, type EventStepsList } from './event-steps.ts';
-import { named, stepOf } from './named.ts';
+import { named } from './named.ts';
 import { ShortCut } from './short-cut.ts';
 import type { MakeData } from './window-contents.ts';
 import { windowSteps } from './window-steps.ts';
@@ -45,8 +45,6 @@ export interface MinuteWindowOptions {
   readonly scheduler?: SchedulerLike;
 }
 
-const WHO = 'minuteWindow';
-
 /**
  * Gathers the events of each shard minute by minute, by arrival time.
  *
@@ -75,7 +73,7 @@ export function minuteWindow<T>({
   maxBytes = 32 * 1024 * 1024,
   scheduler: clock = asyncScheduler,
 }: MinuteWindowOptions = {}): OperatorFunction<Event<T>, Window<T>> {
-  const who = WHO;
+  const who = 'minuteWindow';
   const everyMs = durationMs(every, { who, name: 'every' });
   const graceMs = durationMs(grace, { who, name: 'grace', orZero: true });
   for (const [name, limit] of Object.entries({ maxEvents, maxBytes }))
@@ -159,10 +157,6 @@ export function minuteWindow<T>({
     behind: (before) => windows(before, eventwise),
     behindDeliveries: (before) => windows(before, deliverywise),
   });
-}
-
-export function isWindow(operator: OperatorFunction<never, unknown>): boolean {
-  return stepOf(operator)?.name === WHO;
 }
 
 /** How events are taken out of what comes, through the steps before the window. */

@@ -1,4 +1,3 @@
-import { fileURLToPath } from 'node:url';
 import type { Duration } from 'date-fns';
 import { asyncScheduler } from 'rxjs';
 import { durationMs } from '../duration.ts';
@@ -13,6 +12,7 @@ import { textLog } from '../observe/text-log.ts';
 import { stepOf } from '../operators/named.ts';
 import type { Pipeline } from '../pipeline.ts';
 import { after } from './after.ts';
+import { causesOf } from './causes.ts';
 import { type RunOptions, startRun } from './run.ts';
 import { StartIgnored } from './start-ignored.ts';
 import { summaryOf } from './summary.ts';
@@ -152,28 +152,4 @@ function startIgnored(pipeline: string, shards: number): Entry {
 /** How long the first windows of a pipeline are. */
 function windowMs({ operators }: Pipeline): number | undefined {
   return operators.map((operator) => stepOf(operator)?.windowMs).find((ms) => ms !== undefined);
-}
-
-/** An error and what caused it, outermost first; one whose words the error around it has said already is passed over. */
-function causesOf(error: unknown): string {
-  const causes: string[] = [];
-  let cause = error;
-  for (let said = '', depth = 0; cause instanceof Error && depth < 5; cause = cause.cause, depth++) {
-    const place = cause.cause === undefined ? placeOf(cause) : '';
-    if (depth > 0 && said.includes(cause.message)) causes.push(causes.pop() + place);
-    else causes.push(`${cause.name}: ${cause.message}${place}`);
-    said = cause.message;
-  }
-  if (cause !== undefined && !(cause instanceof Error)) causes.push(JSON.stringify(cause));
-  return causes.join('\n  because of ');
-}
-
-/** The folder that all of ours is in. */
-const OURS = fileURLToPath(new URL('..', import.meta.url));
-
-/** Where in a user's own files an error was made; nothing when it was elsewhere. */
-function placeOf({ stack = '' }: Error): string {
-  const places = stack.match(/^ +at .*:\d+:\d+\)?$/gm) ?? [];
-  const own = places.find((place) => !place.includes(OURS) && !/node:|[\\/]node_modules[\\/]/.test(place));
-  return own ? `\n    ${own.trimStart()}` : '';
 }

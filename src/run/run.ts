@@ -4,7 +4,6 @@ import type { Report } from '../diagnostic.ts';
 import { MAX_TIMER_MS, durationMs } from '../duration.ts';
 import { faultOf } from '../fault.ts';
 import { type Counts, Ledger } from '../ledger.ts';
-import { isWindow } from '../operators/minute-window.ts';
 import { stepOf } from '../operators/named.ts';
 import type { Pipeline } from '../pipeline.ts';
 import type { RoomOptions } from '../room.ts';
@@ -186,7 +185,7 @@ async function performOnce(
 
 /** Whether something may be rejected that has been in a window. */
 function hasStepsBehindWindows({ operators }: Pipeline): boolean {
-  return operators.slice(0, -1).some(isWindow);
+  return operators.slice(0, -1).some((operator) => stepOf(operator)?.windowMs !== undefined);
 }
 
 /** How long the steps of a pipeline may keep an event, all together. */

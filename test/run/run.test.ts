@@ -2,7 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type Observable,
   type OperatorFunction,
+  type SchedulerLike,
   VirtualTimeScheduler,
+  asyncScheduler,
   delay,
   filter,
   groupBy,
@@ -25,6 +27,7 @@ import { transform } from '../../src/operators/transform.ts';
 import type { Window } from '../../src/operators/window.ts';
 import { pipeline } from '../../src/pipeline.ts';
 import { type RunOptions, startRun } from '../../src/run/run.ts';
+import type { SourceContext } from '../../src/sources/source.ts';
 import { type MemorySink, memorySink } from '../../src/testing/memory-sink.ts';
 import { hurried } from '../support/hurried.ts';
 import { pushSource } from '../support/push-source.ts';
@@ -475,6 +478,23 @@ describe('run', () => {
     second.source.end();
     await second.finished;
     expect(texts(sink)).toEqual(['one']);
+  });
+
+  it('gives its source a clock that goes on when that of the system is set back', async () => {
+    let nowMs = 1_000_000;
+    const clock: SchedulerLike = { now: () => nowMs, schedule: asyncScheduler.schedule.bind(asyncScheduler) };
+    const source = pushSource();
+    let its: SchedulerLike | undefined;
+    const watched = { ...source, read: (context: SourceContext) => ((its = context.scheduler), source.read(context)) };
+    const { finished } = startRun(pipeline('test').from(watched).to(memorySink<Text>()), { scheduler: clock });
+    await source.started();
+    const before = its!.now();
+    nowMs -= 3_600_000;
+    expect(its!.now()).toBe(before);
+    nowMs += 1000;
+    expect(its!.now()).toBe(before + 1000);
+    source.end();
+    await finished;
   });
 
   it('ends with an error of the source', async () => {

@@ -1,10 +1,30 @@
 import { setImmediate as soon } from 'node:timers/promises';
 import { VirtualTimeScheduler, asyncScheduler } from 'rxjs';
 import { expect, it, vi } from 'vitest';
-import { SinkDriver } from '../../src/run/sink-driver.ts';
+import { SinkDriver, type SinkDriverOptions } from '../../src/run/sink-driver.ts';
 import type { OpenSink } from '../../src/sinks/sink.ts';
 import type { Event } from '../../src/event.ts';
 import { deliver } from '../../src/testing/deliver.ts';
+
+/** A driver whose sink does not fail. */
+function driverOf(
+  sink: OpenSink<Event<Uint8Array>>,
+  more: Partial<SinkDriverOptions<Event<Uint8Array>>> = {},
+): SinkDriver<Event<Uint8Array>> {
+  return new SinkDriver({
+    name: 'sink',
+    describe: 'a store',
+    sink,
+    retry: {},
+    report: () => {},
+    signal: new AbortController().signal,
+    beforeCommit: async () => {},
+    fail: (error) => expect.unreachable(String(error)),
+    scheduler: asyncScheduler,
+    random: Math.random,
+    ...more,
+  });
+}
 
 it('asks one thing of a sink at a time, also when a shard is taken over while another commits', async () => {
   const calls: string[] = [];
@@ -19,18 +39,7 @@ it('asks one thing of a sink at a time, also when a shard is taken over while an
     commit: () => slowly('commit'),
     close: async () => {},
   };
-  const driver = new SinkDriver({
-    name: 'slow',
-    describe: 'a store',
-    sink,
-    retry: {},
-    report: () => {},
-    signal: new AbortController().signal,
-    beforeCommit: async () => {},
-    fail: (error) => expect.unreachable(String(error)),
-    scheduler: asyncScheduler,
-    random: Math.random,
-  });
+  const driver = driverOf(sink);
   await driver.acquire('a');
   driver.advance([['a', { shard: 'a', sequence: '1', subSequence: 0 }]]);
   await Promise.all([driver.acquire('b'), driver.acquire('c'), driver.idle()]);
@@ -43,10 +52,8 @@ it('lets what comes during a commit linger anew, unless somebody waits for it or
   const commits: number[] = [];
   const underWay: (() => void)[] = [];
   const scheduler = new VirtualTimeScheduler();
-  const driver = new SinkDriver({
-    name: 'lingering',
-    describe: 'a store',
-    sink: {
+  const driver = driverOf(
+    {
       acquire: async () => undefined,
       positions: async () => new Map(),
       async commit({ items }) {
@@ -55,15 +62,8 @@ it('lets what comes during a commit linger anew, unless somebody waits for it or
       },
       close: async () => {},
     },
-    retry: {},
-    report: () => {},
-    signal: new AbortController().signal,
-    beforeCommit: async () => {},
-    fail: (error) => expect.unreachable(String(error)),
-    scheduler,
-    random: Math.random,
-    lingerMs: 1000,
-  });
+    { scheduler, lingerMs: 1000 },
+  );
   const { events } = deliver(['a', 'b', 'c', 'd', 'e']);
   let pushed = 0;
   const push = (): void => driver.push(events[pushed++]!, () => {});
@@ -94,22 +94,11 @@ it('lets what comes during a commit linger anew, unless somebody waits for it or
 
 it('is done with what the sink has already, but not before the call is over that pushed it', async () => {
   const stands = { shard: 'shard-1', sequence: '1', subSequence: 0 };
-  const driver = new SinkDriver<Event<Uint8Array>>({
-    name: 'ahead',
-    describe: 'a store',
-    sink: {
-      acquire: async () => stands,
-      positions: async () => new Map(),
-      commit: async () => expect.unreachable(),
-      close: async () => {},
-    },
-    retry: {},
-    report: () => {},
-    signal: new AbortController().signal,
-    beforeCommit: async () => {},
-    fail: (error) => expect.unreachable(String(error)),
-    scheduler: asyncScheduler,
-    random: Math.random,
+  const driver = driverOf({
+    acquire: async () => stands,
+    positions: async () => new Map(),
+    commit: async () => expect.unreachable(),
+    close: async () => {},
   });
   await driver.acquire('shard-1');
   const done = vi.fn<() => void>();
