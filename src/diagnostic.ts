@@ -79,8 +79,16 @@ export type Diagnostic =
       readonly objects: number;
       readonly shards: number;
     }
-  /** All that an archive has of a shard in a range lies at or before where the sinks stand. */
-  | { readonly type: 'read-before'; readonly shard: string; readonly objects: number }
+  /** What a store has of rejects in a range of time, before any of it is read. */
+  | {
+      readonly type: 'rejects-found';
+      readonly where: string;
+      readonly range: string;
+      readonly records: number;
+      readonly shards: number;
+    }
+  /** All that there is of a shard in a range lies at or before where the sinks stand; `what` is what was counted, in the singular. */
+  | { readonly type: 'read-before'; readonly shard: string; readonly count: number; readonly what: 'object' | 'record' }
   /** A table has no index by which to find the rows that are there already: each load reads all of it. */
   | { readonly type: 'no-index'; readonly store: string; readonly table: string; readonly column: string }
   /** What came of a sink that leaves out what its table has, at its end: how many rows it stored, and how many were there. */

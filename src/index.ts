@@ -40,7 +40,9 @@ export { pipelineName, timeRange } from './run/restore-settings.ts';
 // Sources
 export { archived } from './sources/archived.ts';
 export type { ArchivedOptions } from './sources/archived.ts';
-export type { TimeRange } from './sources/archived/time-range.ts';
+export { rejected } from './sources/rejected.ts';
+export type { RejectedOptions } from './sources/rejected.ts';
+export type { TimeRange } from './sources/time-range.ts';
 export { GapError } from './sources/gap.ts';
 export type { Gap } from './sources/gap.ts';
 export { kinesis } from './sources/kinesis.ts';
@@ -126,5 +128,6 @@ export { PreconditionFailedError } from './stores/object-store.ts';
 export type { ObjectHead, ObjectStore, OpenObjectStore, PutCondition, PutOptions } from './stores/object-store.ts';
 export { postgres } from './stores/postgres.ts';
 export { redis } from './stores/redis.ts';
+export type { OpenRejects, RejectSource, RejectsOf } from './stores/reject-source.ts';
 export type { RedisOptions } from './stores/redis.ts';
 export { s3 } from './stores/s3.ts';

@@ -93,8 +93,12 @@ export function logLine(diagnostic: Diagnostic): string | undefined {
       const { where, range, objects, shards } = diagnostic;
       return `${where}: ${counted(objects, 'object')} of ${counted(shards, 'shard')} in ${range}`;
     }
+    case 'rejects-found': {
+      const { where, range, records, shards } = diagnostic;
+      return `${where}: ${counted(records, 'record')} of ${counted(shards, 'shard')} in ${range}`;
+    }
     case 'read-before':
-      return `${diagnostic.shard}: nothing to do, ${counted(diagnostic.objects, 'object')} read before; under another name of the pipeline they are read again`;
+      return `${diagnostic.shard}: nothing to do, ${counted(diagnostic.count, diagnostic.what)} read before; under another name of the pipeline they are read again`;
     case 'no-metadata':
       return `${diagnostic.shard}: ${counted(diagnostic.objects, 'object')} without metadata, first ${diagnostic.key}: arrival is the key's minute, and lines cannot be counted`;
     case 'no-index': {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { pipeline } from '../pipeline.ts';
-import type { TimeRange } from '../sources/archived/time-range.ts';
+import type { TimeRange } from '../sources/time-range.ts';
 import { withoutSecrets } from './settings.ts';
 
 const MINUTE_MS = 60_000;

@@ -1,13 +1,10 @@
-import { defer, finalize } from 'rxjs';
 import { checkPrefix } from '../sinks/object-key.ts';
 import type { ObjectStore, OpenObjectStore } from '../stores/object-store.ts';
 import { type FoundObject, findObjects } from './archived/find-objects.ts';
-import { patiently } from './archived/patiently.ts';
 import { readObjects } from './archived/read-objects.ts';
-import { type TimeRange, checkRange, formatRange } from './archived/time-range.ts';
-import { Turns } from './archived/turns.ts';
-import { readShards } from './read-shards.ts';
-import { type Source, type SourceContext, readingDeliveries } from './source.ts';
+import { readRange } from './read-range.ts';
+import { type Source, readingDeliveries } from './source.ts';
+import { type TimeRange, checkRange, formatRange } from './time-range.ts';
 
 /** How many shards are read at a time: each has a compressed object and two pieces of 1 MiB in memory, which nothing counts. */
 const SHARDS_AT_ONCE = 8;
@@ -75,48 +72,19 @@ export function archived(store: ObjectStore, { prefix, since, until, maxLines = 
       }
     },
     ...readingDeliveries((context) =>
-      defer(() => {
-        let opening: Promise<OpenObjectStore> | undefined;
-        let finding: Promise<ReadonlyMap<string, readonly FoundObject[]>> | undefined;
-        const turns = new Turns(SHARDS_AT_ONCE);
-        const begin = async (signal: AbortSignal): Promise<ReadonlyMap<string, readonly FoundObject[]>> => {
-          const found = await patiently(context, 'all shards', signal, async () => {
-            const open = await (opening ??= store.open({ report: context.report, readOnly: true }));
-            return find(open);
-          });
-          if (!found) return new Map();
+      readRange(context, {
+        open: () => store.open({ report: context.report, readOnly: true }),
+        async find(open) {
+          const found = await find(open);
           context.report({ type: 'archive-found', where, range, objects: countOf(found), shards: found.size });
           return found;
-        };
-        return readShards(
-          { ...context, end: (shard) => settled(context, shard) },
-          {
-            list: async (signal) => [...(await (finding ??= begin(signal))).keys()].map((id) => ({ id, parents: [] })),
-            readShard: (reading) =>
-              turns.take(async () => {
-                const objects = (await finding!).get(reading.shard.id)!;
-                const reads = { store: await opening!, prefix, maxLines, untilMs: until.getTime() };
-                return (await readObjects(reading, objects, reads)) ? [] : undefined;
-              }),
-          },
-        ).pipe(
-          finalize(
-            () =>
-              void opening?.then(
-                (open) => open.close(),
-                () => {},
-              ),
-          ),
-        );
+        },
+        atOnce: SHARDS_AT_ONCE,
+        read: (reading, open, objects) =>
+          readObjects(reading, objects, { store: open, prefix, maxLines, untilMs: until.getTime() }),
       }),
     ),
   };
-}
-
-/** Closes what is open of a shard, without writing down that it has an end: more of it may be archived yet. */
-function settled({ ledger }: SourceContext, shard: string): Promise<void> {
-  ledger.endShard(shard);
-  return ledger.whenSettled(shard);
 }
 
 function countOf(found: ReadonlyMap<string, readonly FoundObject[]>): number {

@@ -1,6 +1,7 @@
 import type { Database } from './database.ts';
 import { duckdb } from './duckdb.ts';
 import { postgres } from './postgres.ts';
+import type { RejectSource } from './reject-source.ts';
 
 export interface DatabaseFromOptions {
   /** Where the tables `positions` and `rejects` live. @default 'millrace' */
@@ -12,7 +13,7 @@ export interface DatabaseFromOptions {
  *
  * @throws {TypeError} when the URL names none of them
  */
-export function databaseFrom(url: string, options: DatabaseFromOptions = {}): Database {
+export function databaseFrom(url: string, options: DatabaseFromOptions = {}): Database & RejectSource {
   if (/^postgres(ql)?:/.test(url)) return postgres(url, options);
   if (url.startsWith('duckdb:')) return duckdb(url.slice('duckdb:'.length), options);
   // Only its beginning: what follows may hold a password.

@@ -1,9 +1,11 @@
 import type { Resume } from '../position.ts';
 import type { Owner } from '../owner.ts';
 import type { Database, Load, OpenDatabase, RejectRow, Table } from './database.ts';
+import { DuckdbRejects } from './duckdb/reject-source.ts';
 import { LineSender, USUAL_LINE_BYTES } from './duckdb/lines.ts';
 import type { RemoteLoad } from './duckdb/store.ts';
 import { type CallHost, DuckdbThread } from './duckdb/thread.ts';
+import type { RejectSource } from './reject-source.ts';
 
 export interface DuckdbOptions {
   /** Where the tables `positions` and `rejects` live. @default 'millrace' */
@@ -28,14 +30,23 @@ export interface DuckdbOptions {
 export function duckdb(
   path: string,
   { schema = 'millrace', memoryLimitBytes = 192 * 1024 * 1024, threads = 1 }: DuckdbOptions = {},
-): Database {
+): Database & RejectSource {
   // In memory, positions and rows would not outlive the run.
   if (path === '' || path === ':memory:') throw new TypeError(`duckdb: expected the path of a file, got ${JSON.stringify(path)}`);
   const describe = `duckdb:${path}`;
   const options = { schema, limits: { memoryLimitBytes, threads } };
+  const opened = async <T>(opening: (thread: DuckdbThread, store: number) => T): Promise<T> => {
+    const thread = DuckdbThread.acquire();
+    try {
+      return opening(thread, (await thread.call({ method: 'open', args: [path, options] })) as number);
+    } catch (error) {
+      await thread.release();
+      throw error;
+    }
+  };
   return {
     describe,
-    async check(table) {
+    async check(table?: Table) {
       const thread = DuckdbThread.acquire();
       try {
         return (await thread.call({ method: 'check', args: [path, options, table] })) as string;
@@ -43,16 +54,8 @@ export function duckdb(
         await thread.release();
       }
     },
-    async open() {
-      const thread = DuckdbThread.acquire();
-      try {
-        const store = await thread.call({ method: 'open', args: [path, options] });
-        return new OpenDuckdb(describe, thread, store as number);
-      } catch (error) {
-        await thread.release();
-        throw error;
-      }
-    },
+    open: () => opened((thread, store) => new OpenDuckdb(describe, thread, store)),
+    openRejects: () => opened((thread, store) => new DuckdbRejects(thread, store)),
   };
 }
 

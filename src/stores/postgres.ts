@@ -11,9 +11,11 @@ import { checkPostgres, explainDenied } from './postgres-check.ts';
 import { PostgresConnection, type Row } from './postgres-connection.ts';
 import { Copy, copyData, textLines } from './postgres-copy.ts';
 import { type BinaryFormat, type Part, loadLines } from './postgres-load.ts';
+import { PostgresRejects } from './postgres-reject-source.ts';
 import { rejectLines } from './postgres-rejects.ts';
 import * as sql from './postgres-sql.ts';
 import { type CatalogColumn, columnWord } from './postgres-types.ts';
+import type { RejectSource } from './reject-source.ts';
 
 /** How often somebody else may come in between when a shard is taken over. */
 const MAX_TAKE_OVERS = 30;
@@ -34,7 +36,10 @@ export interface PostgresOptions {
  *
  * @throws {TypeError} when the URL is none of Postgres; the message does not show it
  */
-export function postgres(url: string, { schema = 'millrace', timeoutMs = 120_000 }: PostgresOptions = {}): Database {
+export function postgres(
+  url: string,
+  { schema = 'millrace', timeoutMs = 120_000 }: PostgresOptions = {},
+): Database & RejectSource {
   const describe = describeUrl(url);
   const check = async (table?: Table): Promise<string> => {
     const connection = new PostgresConnection(url, timeoutMs);
@@ -57,6 +62,7 @@ export function postgres(url: string, { schema = 'millrace', timeoutMs = 120_000
       }
       return database;
     },
+    openRejects: async () => new PostgresRejects(new PostgresConnection(url, timeoutMs), schema),
   };
 }
 

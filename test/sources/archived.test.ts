@@ -168,7 +168,7 @@ describe('archived reads', () => {
     const again = read({}, { acquire: async () => stands });
     await again.completed;
     expect(again.events).toEqual([]);
-    expect(again.diagnostics).toContainEqual({ type: 'read-before', shard: idOf('s'), objects: 1 });
+    expect(again.diagnostics).toContainEqual({ type: 'read-before', shard: idOf('s'), count: 1, what: 'object' });
     await storeWindows(store, [window(2, 2, 'b')]);
     const more = read({}, { acquire: async () => stands });
     await more.completed;

@@ -2,6 +2,7 @@ import { afterAll, beforeAll } from 'vitest';
 import { emptyPostgres } from '../support/databases.ts';
 import { type Postgres, startPostgres } from '../support/postgres.ts';
 import { databaseConformance } from './database.conformance.ts';
+import { rejectSourceConformance } from './reject-source.conformance.ts';
 
 let server: Postgres;
 
@@ -12,3 +13,4 @@ beforeAll(async () => {
 afterAll(() => server.stop());
 
 databaseConformance('postgres', () => emptyPostgres(server));
+rejectSourceConformance('postgres', () => emptyPostgres(server));

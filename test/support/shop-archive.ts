@@ -2,6 +2,7 @@ import { warehouse } from '../../pipelines/warehouse.ts';
 import { shop } from '../../src/demo/shop.ts';
 import { run } from '../../src/run/run.ts';
 import { scripted } from '../../src/sources/scripted.ts';
+import type { Source } from '../../src/sources/source.ts';
 
 /** Ten records a minute: a repeat comes within the hour in which it is known for one. */
 const EVERY_MS = 6_000;
@@ -18,11 +19,8 @@ export interface WarehousePlaces {
   readonly STATE_FILE: string;
 }
 
-/**
- * Runs the warehouse pipeline on two shards of a shop's traffic from 08:30 on, ten records a minute, with all mishaps in it. Only its stream
- * is a script.
- */
-export async function runWarehouse(places: WarehousePlaces, count: number, seed = 1): Promise<void> {
+/** Two shards of a shop's traffic from 08:30 on, ten records a minute, with all mishaps in it. */
+export function shopTraffic(count: number, seed = 1): Source<Uint8Array> {
   const records = shop({ seed, timeOf: (number) => START_MS + number * EVERY_MS, shares: { repeat: 0.05 } })
     .take(count)
     .toArray();
@@ -35,7 +33,11 @@ export async function runWarehouse(places: WarehousePlaces, count: number, seed 
         .map(({ data, number }) => ({ data, arrivedAtMs: START_MS + number * EVERY_MS })),
     );
   };
+  return scripted({ 'shardId-000000000000': scenes(0), 'shardId-000000000001': scenes(1) });
+}
+
+/** Runs the warehouse pipeline on a shop's traffic. Only its stream is a script. */
+export async function runWarehouse(places: WarehousePlaces, count: number, seed = 1): Promise<void> {
   const settings = { KINESIS_STREAM: 'shop', KINESIS_MODE: 'polling', TABLE: 'snowplow_events', WINDOW: { minutes: 1 } } as const;
-  const declared = warehouse.pipeline({ ...settings, ...places });
-  await run({ ...declared, source: scripted({ 'shardId-000000000000': scenes(0), 'shardId-000000000001': scenes(1) }) });
+  await run({ ...warehouse.pipeline({ ...settings, ...places }), source: shopTraffic(count, seed) });
 }

@@ -2,7 +2,7 @@ import { type Position, comparePositions } from '../../position.ts';
 import { hourPrefix, parseObjectKey } from '../../sinks/object-key.ts';
 import type { Compression } from '../../sinks/pack-lines.ts';
 import type { OpenObjectStore } from '../../stores/object-store.ts';
-import type { TimeRange } from './time-range.ts';
+import type { TimeRange } from '../time-range.ts';
 
 const HOUR_MS = 3_600_000;
 /** How many hours are listed at a time. */

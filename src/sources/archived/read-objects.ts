@@ -7,7 +7,7 @@ import { reserveRoom } from '../reserve-room.ts';
 import { ArchivedLines } from './archived-lines.ts';
 import { type FetchedObject, fetchObject } from './fetch-object.ts';
 import { type FoundObject, compareSequences } from './find-objects.ts';
-import { patiently } from './patiently.ts';
+import { patiently } from '../patiently.ts';
 import { unpackLines } from './unpack-lines.ts';
 
 export interface ObjectsReading {
@@ -65,7 +65,7 @@ export async function readObjects(
 
   makeSureItWasMet();
   if (bare.objects > 0) report({ type: 'no-metadata', shard, ...bare });
-  if (emitted === 0 && stand) report({ type: 'read-before', shard, objects: objects.length });
+  if (emitted === 0 && stand) report({ type: 'read-before', shard, count: objects.length, what: 'object' });
   return true;
 
   /** Of an object that is gone, or empty now, nobody knows which of its lines were stored. */

@@ -1,6 +1,7 @@
-import { type Resume, formatResume } from '../../position.ts';
+import { type Position, type Resume, formatResume } from '../../position.ts';
 import type { Owner } from '../../owner.ts';
 import type { Column, ColumnType, Table } from '../database.ts';
+import { MAX_PAGE_BYTES, type RejectsOf } from '../reject-source.ts';
 import { FED_REJECT_COLUMNS } from './feed.ts';
 import type { TableKey } from './missing.ts';
 
@@ -158,6 +159,38 @@ export function insertRejects(schema: string, { pipeline, sink }: Owner): string
 SELECT ${literal(pipeline)}, ${literal(sink)}, ${column('shard')}, CAST(${column('sequence')} AS BIGNUM), CAST(${column('sub_sequence')} AS BIGINT),
   epoch_ms(CAST(${column('arrived_at_ms')} AS BIGINT)), ${column('step')}, ${column('code')}, ${column('reason')}, ${column('path')}, ${column('raw')}
 FROM millrace_fed_rejects() ON CONFLICT DO NOTHING`;
+}
+
+/** Of which shards there are rejects, and of how many records. */
+export function selectRejectedShards(schema: string, of: RejectsOf): string {
+  return `SELECT shard, CAST(count(DISTINCT (sequence, sub_sequence)) AS INTEGER) AS records FROM ${quote(schema)}.rejects
+WHERE ${isAskedFor(of)} GROUP BY shard ORDER BY shard`;
+}
+
+/** A page of the records of which there are rejects in a shard, behind a position. */
+export function selectRejectedRecords(
+  schema: string,
+  of: RejectsOf,
+  shard: string,
+  after: Position | undefined,
+  limit: number,
+): string {
+  const behind = after && ` AND (sequence, sub_sequence) > (CAST(${literal(after.sequence)} AS BIGNUM), ${after.subSequence})`;
+  return `SELECT CAST(sequence AS VARCHAR) AS sequence, CAST(sub_sequence AS DOUBLE) AS sub_sequence, CAST(epoch_ms(arrived_at) AS DOUBLE) AS arrived_at_ms, raw
+FROM (SELECT *, row_number() OVER place AS nth, sum(octet_length(raw)) OVER place AS bytes FROM (
+  SELECT DISTINCT ON (sequence, sub_sequence) sequence, sub_sequence, arrived_at, raw FROM ${quote(schema)}.rejects
+  WHERE ${isAskedFor(of)} AND shard = ${literal(shard)}${behind ?? ''}
+  ORDER BY sequence, sub_sequence, octet_length(raw) DESC LIMIT ${limit})
+  WINDOW place AS (ORDER BY sequence, sub_sequence))
+WHERE nth = 1 OR bytes <= ${MAX_PAGE_BYTES} ORDER BY nth`;
+}
+
+function isAskedFor({ pipeline, since, until, step, code }: RejectsOf): string {
+  return [
+    `pipeline = ${literal(pipeline)} AND arrived_at >= epoch_ms(${since.getTime()}) AND arrived_at < epoch_ms(${until.getTime()})`,
+    ...(step === undefined ? [] : [`step = ${literal(step)}`]),
+    ...(code === undefined ? [] : [`code = ${literal(code)}`]),
+  ].join(' AND ');
 }
 
 /** Where an owner stands in shards, and the epoch of each. */

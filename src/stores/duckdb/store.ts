@@ -1,10 +1,12 @@
-import { type Resume, compareResumes, formatResume, parseResume } from '../../position.ts';
+import { type Position, type Resume, compareResumes, formatResume, parseResume } from '../../position.ts';
 import type { Owner } from '../../owner.ts';
+import type { SourceRecord } from '../../records.ts';
 import { type FoundColumn, checkColumns } from '../database-columns.ts';
 import { Epochs } from '../database-epochs.ts';
 import { PositionBehindError } from '../database-position.ts';
 import { type Complaint, loadAround } from '../database-refusals.ts';
 import type { RejectRow, RowFault, Table } from '../database.ts';
+import type { RejectsOf } from '../reject-source.ts';
 import type { DuckdbConnection, DuckdbLimits, DuckdbRow } from './connection.ts';
 import { complaintOf } from './faults.ts';
 import type { FedReject } from './feed.ts';
@@ -117,6 +119,26 @@ export class DuckdbStore {
     if (complaint && refusable && load) complaint = await attempt(await this.#findRefused(load, complaint));
     if (complaint) throw new Error(`${this.#describe}: ${complaint.fault.reason}`);
     return leftOut;
+  }
+
+  async rejectedShards(of: RejectsOf): Promise<ReadonlyMap<string, number>> {
+    const found = await this.#file.session((connection) => connection.run(sql.selectRejectedShards(this.#schema, of)));
+    return new Map(found.map((row) => [row['shard'] as string, row['records'] as number]));
+  }
+
+  async rejectedRecords(
+    of: RejectsOf,
+    shard: string,
+    after: Position | undefined,
+    limit: number,
+  ): Promise<readonly SourceRecord[]> {
+    const select = sql.selectRejectedRecords(this.#schema, of, shard, after, limit);
+    const found = await this.#file.session((connection) => connection.run(select));
+    return found.map((row) => ({
+      position: { shard, sequence: row['sequence'] as string, subSequence: row['sub_sequence'] as number },
+      arrivedAtMs: row['arrived_at_ms'] as number,
+      data: new Uint8Array(row['raw'] as Uint8Array),
+    }));
   }
 
   async close(): Promise<void> {

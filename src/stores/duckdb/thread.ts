@@ -18,6 +18,8 @@ export type Call =
   | { readonly method: 'createTable'; readonly store: number; readonly args: Parameters<DuckdbStore['createTable']> }
   | { readonly method: 'acquire'; readonly store: number; readonly args: Parameters<DuckdbStore['acquire']> }
   | { readonly method: 'positions'; readonly store: number; readonly args: Parameters<DuckdbStore['positions']> }
+  | { readonly method: 'rejectedShards'; readonly store: number; readonly args: Parameters<DuckdbStore['rejectedShards']> }
+  | { readonly method: 'rejectedRecords'; readonly store: number; readonly args: Parameters<DuckdbStore['rejectedRecords']> }
   | { readonly method: 'close'; readonly store: number; readonly args: [] };
 
 /** What it asks on its part, while it works on a call. */

@@ -60,6 +60,10 @@ async function answer(id: number, call: Call): Promise<unknown> {
       return stores.get(call.store)!.acquire(...call.args);
     case 'positions':
       return stores.get(call.store)!.positions(...call.args);
+    case 'rejectedShards':
+      return stores.get(call.store)!.rejectedShards(...call.args);
+    case 'rejectedRecords':
+      return stores.get(call.store)!.rejectedRecords(...call.args);
     case 'close':
       return close(call.store);
   }

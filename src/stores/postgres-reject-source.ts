@@ -1,0 +1,62 @@
+import type { Position } from '../position.ts';
+import type { SourceRecord } from '../records.ts';
+import type { PostgresConnection } from './postgres-connection.ts';
+import { ownTable } from './postgres-sql.ts';
+import { MAX_PAGE_BYTES, type OpenRejects, type RejectsOf } from './reject-source.ts';
+
+const IS_ASKED_FOR = `pipeline = $1 AND arrived_at >= $2 AND arrived_at < $3
+  AND ($4::text IS NULL OR step = $4) AND ($5::text IS NULL OR code = $5)`;
+
+interface RejectedRow {
+  readonly sequence: string;
+  readonly sub_sequence: string;
+  readonly arrived_at: Date;
+  readonly raw: Buffer;
+}
+
+/** Reads the table of rejects. */
+export class PostgresRejects implements OpenRejects {
+  readonly #connection: PostgresConnection;
+  readonly #table: string;
+
+  constructor(connection: PostgresConnection, schema: string) {
+    this.#connection = connection;
+    this.#table = ownTable(schema, 'rejects');
+  }
+
+  async shards(of: RejectsOf): Promise<ReadonlyMap<string, number>> {
+    const rows = await this.#connection.query(
+      `SELECT shard, count(DISTINCT (sequence, sub_sequence))::int AS records FROM ${this.#table}
+WHERE ${IS_ASKED_FOR} GROUP BY shard ORDER BY shard`,
+      valuesOf(of),
+    );
+    return new Map(rows.map((row) => [row['shard'] as string, row['records'] as number]));
+  }
+
+  async records(of: RejectsOf, shard: string, after: Position | undefined, limit: number): Promise<readonly SourceRecord[]> {
+    // A page is made of keys and sizes first: what is not on it is never read.
+    const rows = await this.#connection.query(
+      `SELECT sequence, sub_sequence, arrived_at, raw FROM (
+  SELECT *, row_number() OVER place AS nth, sum(octet_length(raw)) OVER place AS bytes FROM (
+    SELECT DISTINCT ON (sequence, sub_sequence) sequence, sub_sequence, arrived_at, raw FROM ${this.#table}
+    WHERE ${IS_ASKED_FOR} AND shard = $6 AND ($7::numeric IS NULL OR (sequence, sub_sequence) > ($7::numeric, $8::bigint))
+    ORDER BY sequence, sub_sequence, octet_length(raw) DESC LIMIT $9::int) page
+  WINDOW place AS (ORDER BY sequence, sub_sequence)) summed
+WHERE nth = 1 OR bytes <= ${MAX_PAGE_BYTES} ORDER BY nth`,
+      [...valuesOf(of), shard, after?.sequence ?? null, after?.subSequence ?? null, limit],
+    );
+    return (rows as unknown as RejectedRow[]).map(({ sequence, sub_sequence, arrived_at, raw }) => ({
+      position: { shard, sequence, subSequence: Number(sub_sequence) },
+      arrivedAtMs: arrived_at.getTime(),
+      data: raw,
+    }));
+  }
+
+  close(): Promise<void> {
+    return this.#connection.close();
+  }
+}
+
+function valuesOf({ pipeline, since, until, step, code }: RejectsOf): readonly (string | null)[] {
+  return [pipeline, since.toISOString(), until.toISOString(), step ?? null, code ?? null];
+}

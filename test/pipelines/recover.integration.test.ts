@@ -1,0 +1,203 @@
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { shopLabels } from '../../pipelines/labels.ts';
+import { recover } from '../../pipelines/recover.ts';
+import { restore } from '../../pipelines/restore.ts';
+import { Random } from '../../src/demo/random.ts';
+import {
+  archive,
+  copyInto,
+  databaseFrom,
+  decode,
+  dedupe,
+  enriched,
+  eventId,
+  label,
+  minuteWindow,
+  objectStoreFrom,
+  pipeline,
+  rejectsIntoDatabase,
+  run,
+  stripCheckpoints,
+  validate,
+} from '../../src/index.ts';
+import { logLine } from '../../src/observe/log.ts';
+import { readSettings } from '../../src/run/settings.ts';
+import { startVictim } from '../crash/victim.ts';
+import { type TestDatabase, emptyPostgres } from '../support/databases.ts';
+import { queryDuckdb } from '../support/duckdb.ts';
+import { type Postgres, startPostgres } from '../support/postgres.ts';
+import { runWarehouse, shopTraffic } from '../support/shop-archive.ts';
+
+const RECORDS = 1_500;
+const SEED = Number(process.env['CRASH_SEED'] ?? 1);
+const KILLS = 4;
+const RANGE = '2026-11-22';
+
+/** In these there is a mistake: the shop sells things that cost less. */
+const tooStrict = { ...shopLabels, 'product/view': shopLabels['product/view'].extend({ price: z.number().min(60) }) };
+
+interface Setting {
+  readonly places: { readonly DATABASE_URL: string; readonly ARCHIVE_URL: string; readonly STATE_FILE: string };
+  readonly query: TestDatabase['query'];
+}
+
+/** Runs the warehouse with labels that are too strict. */
+async function runMistaken({ DATABASE_URL, ARCHIVE_URL }: Setting['places']): Promise<void> {
+  const database = databaseFrom(DATABASE_URL);
+  const declared = pipeline('warehouse')
+    .from(shopTraffic(RECORDS))
+    .pipe(
+      stripCheckpoints(),
+      decode(enriched),
+      validate(label(tooStrict)),
+      dedupe({ by: eventId, within: { hours: 1 } }),
+      minuteWindow(),
+    )
+    .to(archive(objectStoreFrom(ARCHIVE_URL), { prefix: 'snowplow' }), copyInto(database, { table: 'snowplow_events' }))
+    .rejects(rejectsIntoDatabase(database));
+  await run(declared);
+}
+
+/** Runs a pipeline file in this process, with settings as it reads them; gives what it said. */
+async function running(file: typeof recover | typeof restore, environment: Readonly<Record<string, string>>): Promise<string> {
+  const said: string[] = [];
+  // One of both, and its own settings.
+  const { settings, pipeline: declare } = file as typeof recover;
+  await run(declare(readSettings(settings, [], environment).settings), {
+    report: (diagnostic) => void said.push(logLine(diagnostic) ?? ''),
+  });
+  return said.filter(Boolean).join('\n');
+}
+
+/** @param recovered recovers all that the warehouse rejected, and gives what that said */
+function behaves(
+  setUp: () => { readonly mistaken: Setting; readonly right: Setting },
+  recovered: (mistaken: Setting) => Promise<string>,
+): void {
+  /** The rows of a table, by what tells them apart. */
+  const rows = async ({ query }: Setting, table = 'snowplow_events'): Promise<unknown> =>
+    (await query(`SELECT event_id FROM ${table} ORDER BY event_id`)).map((row) => row['event_id']);
+  const rejects = async ({ query }: Setting, by: string): Promise<unknown[]> =>
+    (await query(`SELECT DISTINCT sequence, step, code FROM millrace.rejects WHERE pipeline = '${by}'`))
+      .map(({ sequence, step, code }) => `${String(sequence)} ${String(step)} ${String(code)}`)
+      .toSorted();
+
+  it('stores what was rejected by mistake, once, and rejects again what is wrong, as if there had been no mistake', async () => {
+    const { mistaken, right } = setUp();
+    const expected = await rows(right);
+    expect(await rows(mistaken)).not.toEqual(expected);
+    const wrong = await rejects(right, 'warehouse');
+    expect((await rejects(mistaken, 'warehouse')).length).toBeGreaterThan(wrong.length + 100);
+    expect(wrong.length).toBeGreaterThan(10);
+
+    const output = await recovered(mistaken);
+    expect(await rows(mistaken), output).toEqual(expected);
+    expect(await rejects(mistaken, 'recover')).toEqual(wrong);
+  });
+
+  it('has nothing to do when it is run again, and under another name leaves out what is there', async () => {
+    const { mistaken, right } = setUp();
+    expect(await running(recover, { ...mistaken.places, RANGE })).toMatch(/nothing to do, \d+ records read before/);
+    const again = {
+      NAME: 'recover-again',
+      STATE_FILE: `${mistaken.places.STATE_FILE}-again`,
+      ARCHIVE_URL: `${mistaken.places.ARCHIVE_URL}-again`,
+    };
+    const output = await running(recover, { ...mistaken.places, ...again, RANGE });
+    expect(output).toMatch(/ 0 rows stored that were missing, [\d,]+ rows left out/);
+    expect(await rows(mistaken)).toEqual(await rows(right));
+  });
+
+  it('has put it into the archive, too, from which a day is restored with it', async () => {
+    const { mistaken, right } = setUp();
+    await running(restore, { ...mistaken.places, RANGE, TABLE: 'restored' });
+    expect(await rows(mistaken, 'restored')).toEqual(await rows(right));
+  });
+
+  it('takes a step alone, and of another pipeline, when it is told so', async () => {
+    const { mistaken } = setUp();
+    const own = {
+      ...mistaken.places,
+      STATE_FILE: `${mistaken.places.STATE_FILE}-own`,
+      RANGE,
+      TABLE: 'of_a_step',
+      NAME: 'of-a-step',
+    };
+    const output = await running(recover, { ...own, STEP: 'validate', CODE: 'label_price' }).catch(String);
+    expect(output).toMatch(/rejected: expected rejects of warehouse \(step validate, code label_price\) in .*, got none/);
+    expect(await running(recover, { ...own, STEP: 'decode' })).toMatch(
+      /rejects of warehouse \(step decode\) in .*: \d+ records of 2 shards/,
+    );
+    expect(await running(recover, { ...own, REJECTED_BY: 'recover' })).toMatch(
+      /rejects of recover in .*: \d+ records of 2 shards/,
+    );
+    expect(await rows(mistaken, 'of_a_step')).toEqual([]);
+  });
+}
+
+/** Kills the process at random moments, and runs it again until it is done. */
+async function afterKills({ places }: Setting): Promise<string> {
+  const random = new Random(SEED, KILLS);
+  for (let kill = 0; kill < KILLS; kill++) {
+    const victim = startVictim('pipelines/recover.ts', { ...places, RANGE }, ['--max-in-flight', '1']);
+    await victim.reading();
+    await sleep(random.below(500));
+    victim.signal('SIGKILL');
+    await victim.ended();
+  }
+  const { code, output } = await startVictim('pipelines/recover.ts', { ...places, RANGE }).ended();
+  expect(code, output).toBe(0);
+  return output;
+}
+
+const scratch = (): Promise<string> => mkdtemp(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'millrace-recover-'));
+const placesIn = (folder: string, url: string): Setting['places'] => ({
+  DATABASE_URL: url,
+  ARCHIVE_URL: `file:${join(folder, 'archive')}`,
+  STATE_FILE: join(folder, 'state'),
+});
+
+describe('pipelines/recover.ts, of a warehouse in DuckDB,', { timeout: 120_000 }, () => {
+  let folders: string[];
+  let settings: Setting[];
+  beforeAll(async () => {
+    folders = await Promise.all([scratch(), scratch()]);
+    settings = folders.map((folder) => {
+      const file = join(folder, 'warehouse.duckdb');
+      return { places: placesIn(folder, `duckdb:${file}`), query: (statement) => queryDuckdb(file, statement) };
+    });
+    await runMistaken(settings[0]!.places);
+    await runWarehouse(settings[1]!.places, RECORDS);
+  }, 120_000);
+  afterAll(() => Promise.all(folders.map((folder) => rm(folder, { recursive: true }))));
+  behaves(
+    () => ({ mistaken: settings[0]!, right: settings[1]! }),
+    ({ places }) => running(recover, { ...places, RANGE }),
+  );
+});
+
+describe('pipelines/recover.ts, of a warehouse in Postgres,', { timeout: 120_000 }, () => {
+  let server: Postgres;
+  let folders: string[];
+  let databases: Awaited<ReturnType<typeof emptyPostgres>>[];
+  let settings: Setting[];
+  beforeAll(async () => {
+    server = await startPostgres();
+    folders = await Promise.all([scratch(), scratch()]);
+    databases = [await emptyPostgres(server), await emptyPostgres(server)];
+    settings = databases.map(({ url, query }, i) => ({ places: placesIn(folders[i]!, url), query }));
+    await runMistaken(settings[0]!.places);
+    await runWarehouse(settings[1]!.places, RECORDS);
+  }, 120_000);
+  afterAll(async () => {
+    for (const database of databases) await database.close();
+    await Promise.all([server.stop(), ...folders.map((folder) => rm(folder, { recursive: true }))]);
+  });
+  behaves(() => ({ mistaken: settings[0]!, right: settings[1]! }), afterKills);
+});
