@@ -38,20 +38,21 @@ export const recover = command({
     S3_ENDPOINT: endpoint.optional().describe('an S3 API server other than AWS'),
     AWS_REGION: z.string().optional().describe('the region of the bucket; otherwise as the AWS SDK finds it'),
     TABLE: z.string().default('snowplow_events').describe('the table of events, made when absent'),
-    STATE_FILE: z.string().default('./data/recover.state').describe('the event ids of the last hour'),
     NAME: pipelineName.default('recover').describe('under which it keeps what is done: another one reads a range anew'),
+    STATE_FILE: z.string().optional().describe('the event ids of the last hour; otherwise ./data/<name>.state'),
   },
-  pipeline({ RANGE: range, REJECTED_BY: of, STEP: step, CODE: code, TABLE: table, ...settings }) {
+  pipeline({ RANGE: range, REJECTED_BY: of, STEP: step, CODE: code, TABLE: table, NAME: name, ...settings }) {
     const database = databaseFrom(settings.DATABASE_URL);
     const store = objectStoreFrom(settings.ARCHIVE_URL, { region: settings.AWS_REGION, endpoint: settings.S3_ENDPOINT });
+    const state = identityLog(settings.STATE_FILE ?? `./data/${name}.state`);
 
-    return pipeline(settings.NAME)
+    return pipeline(name)
       .from(rejected(database, { of, ...range, step, code }))
       .pipe(
         stripCheckpoints(),
         decode(enriched),
         validate(label(shopLabels)),
-        dedupe({ by: eventId, within: { hours: 1 }, state: identityLog(settings.STATE_FILE) }),
+        dedupe({ by: eventId, within: { hours: 1 }, state }),
         minuteWindow(),
       )
       .to(archive(store, { prefix: 'snowplow' }), copyInto(database, { table, missingBy: 'event_id' }))
