@@ -43,7 +43,7 @@ export const realtime = command({
   },
   pipeline(settings) {
     const { KINESIS_STREAM: stream, KINESIS_MODE: mode, AWS_REGION: region } = settings;
-    const store = redis(settings.REDIS_URL, { rememberScores: 1_000_000 });
+    const store = redis(settings.REDIS_URL, { rememberScores: 1_000_000, keepRejects: { days: 90 } });
 
     return pipeline('realtime')
       .from(kinesis({ stream, mode, region, endpoint: settings.KINESIS_ENDPOINT }))

@@ -6,7 +6,7 @@ import type { Batch, CommandFault, KeptReject, OpenCommandStore, Place } from '.
 import type { Command } from './commands.ts';
 import { slotOf, slotTags } from './hash-slot.ts';
 import { CommandMerger, type Merged } from './merge-commands.ts';
-import { OpenRedis, faultOf } from './open-redis.ts';
+import { OpenRedis, type OpenRedisOptions, faultOf } from './open-redis.ts';
 import type { RedisClient, Sendable } from './redis-client.ts';
 import { clusterKeys } from './redis-keys.ts';
 import { SLOT_BATCH } from './redis-script.ts';
@@ -23,9 +23,9 @@ export class OpenCluster implements OpenCommandStore {
   readonly #own: OpenRedis;
   readonly #script: BatchScript;
 
-  constructor(client: RedisClient) {
+  constructor(client: RedisClient, { keepRejectsMs }: Pick<OpenRedisOptions, 'keepRejectsMs'>) {
     this.#client = client;
-    this.#own = new OpenRedis(client, clusterKeys);
+    this.#own = new OpenRedis(client, clusterKeys, { keepRejectsMs });
     this.#script = new BatchScript(client, SLOT_BATCH);
   }
 

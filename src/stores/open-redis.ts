@@ -11,6 +11,12 @@ import type { RedisKeys } from './redis-keys.ts';
 import { ACQUIRE, BATCH } from './redis-script.ts';
 import { ScoreMemory } from './score-memory.ts';
 
+export interface OpenRedisOptions {
+  readonly rememberScores?: number;
+  /** Nothing for good. */
+  readonly keepRejectsMs?: number | undefined;
+}
+
 /** A store at work on one server, or, with the keys of a cluster, on the slot of its positions and rejects. */
 export class OpenRedis implements OpenCommandStore {
   /** The server goes on with one while another is made ready and an answer is read. Each takes place right behind the one before it, or not at all. */
@@ -33,8 +39,11 @@ export class OpenRedis implements OpenCommandStore {
   /** Why no call may go on. */
   #broken: Error | undefined;
 
+  readonly #keepRejectsMs: number | undefined;
+
   /** @param rememberScores about how many; they are only good while nobody else changes their sets */
-  constructor(client: RedisClient, keys: RedisKeys, { rememberScores = 0 } = {}) {
+  constructor(client: RedisClient, keys: RedisKeys, { rememberScores = 0, keepRejectsMs }: OpenRedisOptions = {}) {
+    this.#keepRejectsMs = keepRejectsMs;
     this.#client = client;
     this.#memory = rememberScores > 0 ? new ScoreMemory(rememberScores) : undefined;
     this.#keys = keys;
@@ -104,8 +113,8 @@ export class OpenRedis implements OpenCommandStore {
     const thisCall = `${this.#run} ${++this.#calls}`;
     const memory = this.#plainCalls > 0 ? undefined : this.#memory;
     if (this.#plainCalls > 0) this.#plainCalls--;
-    const keepings = rejects.flatMap((reject) => keeping(this.#keys, owner, reject));
-    args.push(goesOn || memory ? this.#lastCall : '', thisCall, keepings.length);
+    const keepings = rejects.flatMap((reject) => this.#keeping(owner, reject));
+    args.push(goesOn || memory ? this.#lastCall : '', thisCall, keepings.length, this.#keepRejectsMs ?? '');
     const call = memory?.begin(Date.now());
     const running = this.#script.run(keys, args, (writer) => {
       for (const [name, key, ...rest] of keepings) writer.addCommand(name, key, rest);
@@ -146,11 +155,24 @@ export class OpenRedis implements OpenCommandStore {
   }
 
   async keep(owner: Owner, rejects: readonly KeptReject[]): Promise<void> {
-    await this.#client.callAll(rejects.flatMap((reject) => keeping(this.#keys, owner, reject)));
+    await this.#client.callAll(rejects.flatMap((reject) => this.#keeping(owner, reject)));
   }
 
   async close(): Promise<void> {
     this.#client.close();
+  }
+
+  /** The commands that keep a reject, and change nothing when it is kept. */
+  #keeping(owner: Owner, reject: KeptReject): [name: string, key: string, ...args: Sendable[]][] {
+    const { arrivedAtMs, why, raw } = reject;
+    const { step, code, reason, path = '' } = why;
+    const key = this.#keys.reject(owner, reject, step);
+    const fields = { step, code, reason, path, raw: Buffer.from(raw), arrived_at: new Date(arrivedAtMs).toISOString() };
+    return [
+      ['HSET', key, ...Object.entries(fields).flat()],
+      ['ZADD', this.#keys.rejects(owner), arrivedAtMs, key],
+      ...(this.#keepRejectsMs === undefined ? [] : [['PEXPIRE', key, this.#keepRejectsMs] as [string, string, number]]),
+    ];
   }
 
   /** What a call had refused, and what it told of keys: each time the place of a command, and a text. */
@@ -234,18 +256,6 @@ function isLost(stored: Resume | undefined, own: Resume | undefined): boolean {
 /** A refused command in the store's words: `WRONGTYPE Operation against a key…`. */
 export function faultOf({ command, events }: Merged, reason: string): CommandFault {
   return { events, code: /^[A-Z]+/.exec(reason)?.[0] ?? 'ERR', reason, path: command.key };
-}
-
-/** The commands that keep a reject, and change nothing when it is kept. */
-function keeping(keys: RedisKeys, owner: Owner, reject: KeptReject): [name: string, key: string, ...args: Sendable[]][] {
-  const { arrivedAtMs, why, raw } = reject;
-  const { step, code, reason, path = '' } = why;
-  const key = keys.reject(owner, reject, step);
-  const fields = { step, code, reason, path, raw: Buffer.from(raw), arrived_at: new Date(arrivedAtMs).toISOString() };
-  return [
-    ['HSET', key, ...Object.entries(fields).flat()],
-    ['ZADD', keys.rejects(owner), arrivedAtMs, key],
-  ];
 }
 
 function keyOf({ pipeline, sink }: Owner, shard: string): string {

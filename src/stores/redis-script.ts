@@ -53,8 +53,8 @@ return { refused, told }
  * One batch, all of it or nothing. KEYS: positions, list of rejects, the call that came last. ARGV: what the key of a reject begins with; a line for each event (its
  * arrival, its place in its shard, its shard), an empty line, and a line for each command, the events it stands for; how many shards, and
  * for each its name, its field as this run left it and as it is to be; the call before, nothing when it need not be known, and this one; how many of
- * the commands keep rejects, which come first; 1 when the others rest on what is remembered; the commands, packed, and in that case behind them the
- * sets they rest on: ZCARD, the place of the key, size, or SCARD, key, size.
+ * the commands keep rejects, which come first; for how many milliseconds a reject is kept, nothing for good; 1 when the others rest on what is remembered; the
+ * commands, packed, and in that case behind them the sets they rest on: ZCARD, the place of the key, size, or SCARD, key, size.
  *
  * A reject that cannot be kept refuses the batch as a whole; those before it come again, and change nothing then. Before all other commands this
  * call and the positions are written: what refuses all writes (no memory, a replica) refuses the batch, too.
@@ -73,7 +73,7 @@ end
 if ARGV[at] ~= '' and call('GET', KEYS[3]) ~= ARGV[at] then
   return redis.error_reply('FORGET another call has come between this one and the one before it')
 end
-if ARGV[at + 3] == '1' then
+if ARGV[at + 4] == '1' then
   local sizes = table.remove(A)
   for i = 1, #sizes, 3 do
     local key = sizes[i] == 'ZCARD' and A[tonumber(sizes[i + 1])] or sizes[i + 1]
@@ -82,8 +82,8 @@ if ARGV[at + 3] == '1' then
     end
   end
 end
-local first = 1
-for _ = 1, tonumber(ARGV[at + 2]) do
+local first, keepings, keepMs = 1, tonumber(ARGV[at + 2]), ARGV[at + 3]
+for _ = 1, keepings do
   local from, to = first + 2, first + 1 + A[first + 1]
   local result = redis.pcall(A[first], unpack(A, from, to))
   if type(result) == 'table' and result.err then
@@ -91,6 +91,14 @@ for _ = 1, tonumber(ARGV[at + 2]) do
   end
   first = to + 1
 end
+-- Of rejects that have vanished the list is rid as others come, the oldest first.
+local function sweep(count)
+  for _, kept in ipairs(redis.pcall('ZRANGE', KEYS[2], '0', count)) do
+    if redis.pcall('EXISTS', kept) ~= 0 then return end
+    redis.pcall('ZREM', KEYS[2], kept)
+  end
+end
+if keepMs ~= '' and keepings > 0 then sweep(keepings) end
 call('SET', KEYS[3], ARGV[at + 1])
 at = 4
 for _ = 1, tonumber(ARGV[3]) do
@@ -116,6 +124,10 @@ local function reject(index, why, key, name, from, to)
     redis.pcall('HSET', kept, 'step', 'apply', 'code', string.match(why, '^%u+') or 'ERR', 'reason', why, 'path', key,
       'command', isText and text or name)
     redis.pcall('ZADD', KEYS[2], arrival, kept)
+    if keepMs ~= '' then
+      redis.pcall('PEXPIRE', kept, keepMs)
+      sweep(1)
+    end
   end
 end
 `;

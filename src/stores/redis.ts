@@ -1,3 +1,5 @@
+import type { Duration } from 'date-fns';
+import { durationMs } from '../duration.ts';
 import type { LookupSource } from '../operators/lookup-source.ts';
 import type { CommandStore } from './command-store.ts';
 import { OpenCluster } from './open-cluster.ts';
@@ -20,7 +22,11 @@ export interface RedisOptions {
    * @default 0
    */
   readonly rememberScores?: number;
+  /** How long a reject is kept, an hour at least; then its hash vanishes, and leaves the list of rejects as others come. @default for good */
+  readonly keepRejects?: Duration;
 }
+
+const HOUR_MS = 3_600_000;
 
 /**
  * A Redis server, 7 or later: each batch is one call of a script that checks the epoch, moves the positions and runs the commands, so that
@@ -32,6 +38,7 @@ export interface RedisOptions {
  * - `millrace:rejects:<pipeline>`, a sorted set of the keys of rejects, by arrival in milliseconds;
  * - `millrace:reject:<pipeline>:<sink>:<shard>:<position>:<step>`, a hash: `step`, `code`, `reason`, `path`, `arrived_at`, `raw` (the record's bytes) and, of
  *   a command that was refused, `command` (JSON). One whose run was killed in that very moment has a `command` and no `raw`.
+ *   It stays for good, or for `keepRejects`.
  *
  * Of a Redis Cluster, `redis-cluster://host:port,host:port` (some of its nodes), all keys of one command have to lie in one slot, or it is
  * refused: give them one tag, `viewed:{user}`. Each slot that a batch touches gets a call of its own, all at once, which skips what the slot has; then the shards'
@@ -42,8 +49,15 @@ export interface RedisOptions {
  *
  * @param url `redis://user:password@host:port/database`, `redis-cluster://user:password@host:port,host:port`, or `rediss…` for TLS
  * @throws {TypeError} when it is a URL of another kind; the message does not show it
+ * @throws {RangeError} when rejects are to be kept for less than an hour: what a run that was killed had refused, the next one asks for
  */
-export function redis(url: string, { timeoutMs = 10_000, rememberScores = 0 }: RedisOptions = {}): CommandStore & LookupSource {
+export function redis(
+  url: string,
+  { timeoutMs = 10_000, rememberScores = 0, keepRejects }: RedisOptions = {},
+): CommandStore & LookupSource {
+  const keepRejectsMs = keepRejects && durationMs(keepRejects, { who: 'redis', name: 'keepRejects' });
+  if (keepRejectsMs !== undefined && keepRejectsMs < HOUR_MS)
+    throw new RangeError(`redis: expected to keep rejects for an hour or longer, got ${keepRejectsMs / 60_000} minutes`);
   const { scheme, hosts, path } = parseRedisUrl(url);
   const connect = async (): Promise<RedisClient> => {
     const client = new RedisClient(url, { timeoutMs });
@@ -70,7 +84,9 @@ export function redis(url: string, { timeoutMs = 10_000, rememberScores = 0 }: R
     },
     async open() {
       const client = await connect();
-      return client.isCluster ? new OpenCluster(client) : new OpenRedis(client, redisKeys, { rememberScores });
+      return client.isCluster
+        ? new OpenCluster(client, { keepRejectsMs })
+        : new OpenRedis(client, redisKeys, { rememberScores, keepRejectsMs });
     },
     openReads: () => new RedisReads(new RedisClient(url, { timeoutMs })),
   };

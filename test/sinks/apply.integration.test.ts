@@ -15,7 +15,7 @@ import {
   set,
   zincrby,
 } from '../../src/stores/commands.ts';
-import { redis } from '../../src/stores/redis.ts';
+import { type RedisOptions, redis } from '../../src/stores/redis.ts';
 import { deliver } from '../../src/testing/deliver.ts';
 import { startFaultProxy } from '../support/fault-proxy.ts';
 import { type RedisServer, startRedis } from '../support/redis.ts';
@@ -52,8 +52,8 @@ sinkConformance('apply', async () => {
 const bounds = { keep: 3, expire: { days: 1 } };
 const at = (sequence: number) => ({ shard: 'shard-1', sequence: String(sequence), subSequence: 0 });
 
-async function opened(commands: CommandsOf<Uint8Array>): Promise<OpenSink<Event<Uint8Array>>> {
-  const sink = await apply(redis(server.url), commands).open({ pipeline: 'p', report: () => {} });
+async function opened(commands: CommandsOf<Uint8Array>, options: RedisOptions = {}): Promise<OpenSink<Event<Uint8Array>>> {
+  const sink = await apply(redis(server.url, options), commands).open({ pipeline: 'p', report: () => {} });
   await sink.acquire('shard-1');
   return sink;
 }
@@ -154,6 +154,20 @@ describe('an event that apply rejects', () => {
         command: '["ZINCRBY","text","1","m"]',
       },
     ]);
+  });
+
+  it('vanishes after the time for which it is kept, and leaves the list as others come', async () => {
+    await server.client.set('text', 'x');
+    const sink = await opened(() => [incrby('text', 1)], { keepRejects: { days: 30 } });
+    const keyOf = (sequence: number): string => `millrace:reject:p:apply:shard-1:${sequence}:0:apply`;
+    for (const sequence of [1, 2, 3]) {
+      const { events } = deliver([{ shard: 'shard-1', sequence, raw: 'x' }]);
+      await sink.commit({ items: events, positions: new Map([['shard-1', at(sequence)]]) }, []);
+      expect(await server.client.pttl(keyOf(sequence))).toBeGreaterThan(30 * 86_400_000 - 60_000);
+      if (sequence === 1) await server.client.del(keyOf(1));
+    }
+    await sink.close();
+    expect(await server.client.zrange('millrace:rejects:p', '0', '-1')).toEqual([2, 3].map(keyOf));
   });
 
   it('shares a refused command with all events for which that stood', async () => {

@@ -128,3 +128,55 @@ describe('a batch of many rejects', () => {
     expect(await keys()).toHaveLength(1200);
   });
 });
+
+describe('rejects that are kept for a time', () => {
+  const storing = async (...batches: readonly (readonly number[])[]): Promise<void> => {
+    const store = redis(server.url, { keepRejects: { days: 30 } });
+    const sink = await rejectsIntoRedis(store).open({ pipeline: 'realtime', report: () => {} });
+    await sink.acquire('a');
+    for (const sequences of batches) {
+      const records = sequences.map((sequence) => ({ shard: 'a', sequence, arrivedAtMs: sequence, raw: 'x' }));
+      const items = deliver(records).events.map((event) => new Reject(event, why));
+      await sink.commit({ items, positions: lastByShard(items) }, []);
+    }
+    await sink.close();
+  };
+  const keyOf = (sequence: number): string => `millrace:reject:realtime:rejects:a:${sequence}:0:decode`;
+
+  test('vanish after it', async () => {
+    await server.client.flushall();
+    await storing([1]);
+    expect(await server.client.pttl(keyOf(1))).toBeGreaterThan(30 * 86_400_000 - 60_000);
+    expect(await server.client.pttl('millrace:rejects:realtime')).toBe(-1);
+  });
+
+  test('leave the list as others come, the oldest first, and as many as come', async () => {
+    await server.client.flushall();
+    await storing([1, 2, 3, 4, 5, 6]);
+    await server.client.del(...[1, 2, 3, 4, 6].map(keyOf));
+    await storing([7]);
+    expect(await keys()).toEqual([5, 6, 7].map(keyOf));
+    await server.client.del(keyOf(5));
+    await storing([8]);
+    expect(await keys()).toEqual([7, 8].map(keyOf));
+  });
+
+  test('are for an hour at least: what a run that was killed had refused, the next one asks for', () => {
+    expect(() => redis(server.url, { keepRejects: { minutes: 59 } })).toThrow(
+      'redis: expected to keep rejects for an hour or longer, got 59 minutes',
+    );
+  });
+
+  test('are for good otherwise', async () => {
+    await server.client.flushall();
+    const sink = await rejectsIntoRedis(redis(server.url)).open({ pipeline: 'realtime', report: () => {} });
+    await sink.acquire('a');
+    for (const sequence of [1, 2]) {
+      const items = deliver([{ shard: 'a', sequence, raw: 'x' }]).events.map((event) => new Reject(event, why));
+      await sink.commit({ items, positions: lastByShard(items) }, []);
+    }
+    await sink.close();
+    expect(await server.client.pttl(keyOf(1))).toBe(-1);
+    expect(await keys()).toEqual([1, 2].map(keyOf));
+  });
+});

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Diagnostic } from '../../src/diagnostic.ts';
-import type { Event } from '../../src/event.ts';
+import { type Event, Reject, lastByShard } from '../../src/event.ts';
 import { pipeline } from '../../src/pipeline.ts';
 import { run } from '../../src/run/run.ts';
 import { apply } from '../../src/sinks/apply.ts';
@@ -114,6 +114,26 @@ describe('on a cluster', () => {
     expect(await home.client.hget('millrace:reject:{p}:apply:shard-1:2:0:apply', 'raw')).toBe('event 2');
     expect(await cluster.read('HKEYS', slotKey)).toEqual(['shard-1']);
     expect((await counted()).map(Number).reduce((sum, n) => sum + n, 0)).toBe(9);
+  });
+
+  it('rejects are kept for a time where they are to be, and leave the list as others come', async () => {
+    const sink = await rejectsIntoRedis(redis(cluster.url, { keepRejects: { hours: 2 } })).open({
+      pipeline: 'kept',
+      report: () => {},
+    });
+    await sink.acquire('shard-1');
+    const home = await cluster.nodeOf(slotOf('{kept}'));
+    const keyOf = (sequence: number): string => `millrace:reject:{kept}:rejects:shard-1:${sequence}:0:decode`;
+    for (const sequence of [1, 2]) {
+      const items = deliver([{ shard: 'shard-1', sequence, raw: 'x' }]).events.map(
+        (event) => new Reject(event, { step: 'decode', code: 'c', reason: 'r' }),
+      );
+      await sink.commit({ items, positions: lastByShard(items) }, []);
+      expect(await home.client.pttl(keyOf(sequence))).toBeGreaterThan(7_000_000);
+      if (sequence === 1) await home.client.del(keyOf(1));
+    }
+    await sink.close();
+    expect(await home.client.zrange('millrace:rejects:{kept}', '0', '-1')).toEqual([keyOf(2)]);
   });
 
   it('a slot may move to another node while events come', async () => {
