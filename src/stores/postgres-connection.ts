@@ -31,6 +31,16 @@ export class PostgresConnection {
     return [results].flat().flatMap(({ rows }) => rows as Row[]);
   }
 
+  /** Runs statements, of which the first begins a transaction and the last ends it, in one message. Resolves with the rows of all of them. */
+  async transaction(statements: readonly string[]): Promise<Row[]> {
+    try {
+      return await this.query(statements.join(';\n'));
+    } catch (error) {
+      await this.rollback();
+      throw error;
+    }
+  }
+
   /** Sends one message that may hold several `COPY … FROM STDIN`, each fed by the next of `copies`. */
   async send(text: string, copies: readonly Copy[]): Promise<void> {
     const client = await this.#connect();

@@ -1,24 +1,20 @@
 import { DatabaseError } from 'pg';
 import type { Report } from '../diagnostic.ts';
-import { type Resume, formatResume, parseResume } from '../position.ts';
+import type { Resume } from '../position.ts';
 import type { Owner } from '../owner.ts';
-import { PositionBehindError } from './database-position.ts';
 import { type FoundColumn, checkColumns } from './database-columns.ts';
-import { Epochs } from './database-epochs.ts';
 import type { Database, Load, OpenDatabase, RejectRow, Table } from './database.ts';
 import { BinaryLines } from './postgres-binary.ts';
 import { checkPostgres, explainDenied } from './postgres-check.ts';
 import { PostgresConnection, type Row } from './postgres-connection.ts';
 import { Copy, copyData, textLines } from './postgres-copy.ts';
 import { type BinaryFormat, type Part, loadLines } from './postgres-load.ts';
+import { PostgresPositions } from './postgres-positions.ts';
 import { PostgresRejects } from './postgres-reject-source.ts';
 import { rejectLines } from './postgres-rejects.ts';
 import * as sql from './postgres-sql.ts';
 import { type CatalogColumn, columnWord } from './postgres-types.ts';
 import type { RejectSource } from './reject-source.ts';
-
-/** How often somebody else may come in between when a shard is taken over. */
-const MAX_TAKE_OVERS = 30;
 
 export interface PostgresOptions {
   /** Where the tables `positions` and `rejects` live. @default 'millrace' */
@@ -79,7 +75,7 @@ class OpenPostgres implements OpenDatabase {
   readonly #schema: string;
   readonly #connection: PostgresConnection;
   readonly #check: (table: Table) => Promise<string>;
-  readonly #epochs: Epochs;
+  readonly #positions: PostgresPositions;
   readonly #report: Report;
   /** Tables whose lines can be written in binary. */
   readonly #formats = new Map<Table, BinaryFormat | undefined>();
@@ -96,7 +92,7 @@ class OpenPostgres implements OpenDatabase {
     this.#schema = schema;
     this.#connection = connection;
     this.#check = check;
-    this.#epochs = new Epochs(describe);
+    this.#positions = new PostgresPositions(describe, schema, connection);
   }
 
   async setUp(): Promise<void> {
@@ -122,31 +118,12 @@ class OpenPostgres implements OpenDatabase {
     }
   }
 
-  async acquire(owner: Owner, shard: string): Promise<Resume | undefined> {
-    const where = [owner.pipeline, owner.sink, [shard]];
-    for (let tries = 1; tries <= MAX_TAKE_OVERS; tries++) {
-      const [seen] = await this.#connection.query(sql.selectPositions(this.#schema), where);
-      const [row] = await this.#transaction([sql.acquire(this.#schema, owner, shard, seen && Number(seen['epoch']))]);
-      if (!row) continue;
-      this.#epochs.set(owner, shard, Number(row['epoch']));
-      return row['position'] === null ? undefined : parseResume(shard, row['position'] as string);
-    }
-    const error = new Error(`${this.#describe}: others took ${shard} over at the same time, ${MAX_TAKE_OVERS} times`);
-    throw Object.assign(error, { isTransient: true });
+  acquire(owner: Owner, shard: string): Promise<Resume | undefined> {
+    return this.#positions.acquire(owner, shard);
   }
 
-  async positions(owner: Owner, shards: Iterable<string>): Promise<ReadonlyMap<string, Resume>> {
-    const asked = [...shards];
-    const rows = await this.#connection.query(sql.selectPositions(this.#schema), [owner.pipeline, owner.sink, asked]);
-    const found = new Map(rows.map((row) => [row['shard'], row]));
-    const positions = new Map<string, Resume>();
-    for (const shard of asked) {
-      const row = found.get(shard);
-      this.#epochs.check(owner, shard, Number(row?.['epoch'] ?? 0));
-      const position = row?.['position'];
-      if (typeof position === 'string') positions.set(shard, parseResume(shard, position));
-    }
-    return positions;
+  positions(owner: Owner, shards: Iterable<string>): Promise<ReadonlyMap<string, Resume>> {
+    return this.#positions.read(owner, shards);
   }
 
   async commit(owner: Owner, { rows, refuse, leftOut, rejects = [], positions }: Load): Promise<void> {
@@ -156,14 +133,14 @@ class OpenPostgres implements OpenDatabase {
         throw new RangeError(`${this.#describe}: expected positions with what is stored, got none`);
       return;
     }
-    const moves = [...positions].map(([shard, to]) => ({ shard, to, epoch: this.#epochs.of(owner, shard) }));
+    const guard = this.#positions.guard(owner, positions, lines.length > 0);
     const storing = (all: readonly RejectRow[]): Part => {
       const copy = new Copy(copyData(rejectLines(owner, all, this.#takesAnyText)));
       return { text: sql.storeRejects(this.#schema), copy };
     };
     const finish = (all: readonly RejectRow[]): Part[] => [
       ...(all.length === 0 ? [] : [storing(all)]),
-      { text: sql.guard(this.#schema, owner, moves, lines.length > 0) },
+      { text: guard },
       { text: 'COMMIT' },
     ];
     let count = 0;
@@ -180,7 +157,7 @@ class OpenPostgres implements OpenDatabase {
       } else count = await this.#load(rows, refuse, (refused) => finish([...rejects, ...refused]));
     } catch (error) {
       await this.#connection.rollback();
-      throw this.#explain(error, owner, positions);
+      throw this.#positions.explain(error, owner, positions);
     }
     leftOut?.(count);
   }
@@ -247,31 +224,7 @@ class OpenPostgres implements OpenDatabase {
   }
 
   #create(statements: string): Promise<Row[]> {
-    return this.#transaction([sql.LOCK_CATALOG, statements]);
-  }
-
-  async #transaction(statements: readonly string[]): Promise<Row[]> {
-    try {
-      return await this.#connection.query([sql.BEGIN, ...statements, 'COMMIT'].join(';\n'));
-    } catch (error) {
-      await this.#connection.rollback();
-      throw error;
-    }
-  }
-
-  /** Says in our words what `guard` raised. */
-  #explain(error: unknown, owner: Owner, positions: ReadonlyMap<string, Resume>): unknown {
-    if (!(error instanceof DatabaseError)) return error;
-    const { code, detail: shard = '', hint: has = '' } = error;
-    if (code === sql.POSITION_BEHIND)
-      return new PositionBehindError(this.#describe, shard, has, formatResume(positions.get(shard)!));
-    if (code !== sql.FENCED) return error;
-    try {
-      this.#epochs.check(owner, shard, Number(has));
-    } catch (fenced) {
-      return fenced;
-    }
-    return error;
+    return this.#connection.transaction([sql.BEGIN, sql.LOCK_CATALOG, statements, 'COMMIT']);
   }
 }
 
