@@ -5,21 +5,18 @@ import { type FoundColumn, checkColumns } from '../database-columns.ts';
 import { Epochs } from '../database-epochs.ts';
 import { PositionBehindError } from '../database-position.ts';
 import { type Complaint, loadAround } from '../database-refusals.ts';
-import type { RejectRow, RowFault, Table } from '../database.ts';
+import type { RejectRow, Table } from '../database.ts';
 import type { RejectsOf } from '../reject-source.ts';
 import type { DuckdbConnection, DuckdbLimits, DuckdbRow } from './connection.ts';
 import { complaintOf } from './faults.ts';
 import type { FedReject } from './feed.ts';
 import { DuckdbFile } from './file.ts';
 import { LineReader } from './lines.ts';
-import { type TableKey, readField } from './missing.ts';
+import { type Fault, type Inserted, NOTHING_INSERTED, RowLoader, type StoredRows } from './row-loader.ts';
 import * as sql from './sql.ts';
 
 /** How many lines an attempt holds once DuckDB refused one that `findFaults` finds no fault with. */
 const LINES_AFTER_REFUSAL = 4096;
-
-/** With a greater share of rows that are not read as DuckDB does, all of a table's are left to DuckDB. */
-const ODD_SHARE = 0.01;
 
 export interface StoreOptions {
   readonly schema: string;
@@ -35,8 +32,6 @@ export interface RemoteLoad {
   readonly positions: ReadonlyMap<string, Resume>;
 }
 
-export type Fault = readonly [line: number, fault: RowFault];
-
 /** What the thread that has the lines is asked. */
 export interface LoadHost {
   /** Sends lines once more: those with these numbers. */
@@ -50,12 +45,7 @@ export class DuckdbStore {
   readonly #schema: string;
   readonly #file: DuckdbFile;
   readonly #epochs: Epochs;
-  /** By table, the columns that are NOT NULL in the file. */
-  readonly #required = new Map<string, ReadonlySet<string>>();
-  /** By table, the types of its columns in the file. */
-  readonly #types = new Map<string, ReadonlyMap<string, string>>();
-  /** Tables that hold values which we do not read as DuckDB does. */
-  readonly #odd = new Set<string>();
+  readonly #loader: RowLoader;
   #isOpen = true;
 
   private constructor(describe: string, schema: string, file: DuckdbFile) {
@@ -63,6 +53,7 @@ export class DuckdbStore {
     this.#schema = schema;
     this.#file = file;
     this.#epochs = new Epochs(describe);
+    this.#loader = new RowLoader(describe);
   }
 
   static async open(path: string, { schema, limits }: StoreOptions): Promise<DuckdbStore> {
@@ -79,8 +70,7 @@ export class DuckdbStore {
   async createTable(table: Table): Promise<void> {
     await this.#file.transaction([...sql.createTable(table), sql.selectColumns(table.name)], async (_, found) => {
       checkColumns(this.#describe, table, found as unknown as FoundColumn[]);
-      this.#required.set(table.name, new Set(found.filter((row) => row['required']).map((row) => row['name'] as string)));
-      this.#types.set(table.name, new Map(found.map((row) => [row['name'] as string, row['type'] as string])));
+      this.#loader.know(table.name, found);
       return ['COMMIT'];
     });
   }
@@ -103,7 +93,7 @@ export class DuckdbStore {
 
   /** @returns how many lines were left out because their rows are there */
   async commit(owner: Owner, { rows, refusable, rejects, positions }: RemoteLoad, { send, refuse }: LoadHost): Promise<number> {
-    const load = rows && this.#storedRows(rows.table, rows.count, new LineReader(rows.memory, send));
+    const load = rows && this.#loader.rowsOf(rows.table, rows.count, new LineReader(rows.memory, send));
     let leftOut = 0;
     const attempt = (refused: readonly Fault[]): Promise<Complaint | undefined> =>
       this.#attempt([sql.selectPositions(this.#schema, owner, [...positions.keys()])], async (connection, stored, insert) => {
@@ -197,20 +187,6 @@ export class DuckdbStore {
     return refused;
   }
 
-  #storedRows(table: Table, count: number, lines: LineReader): StoredRows {
-    const { name, columns, missingBy } = table;
-    const place = columns.findIndex((column) => column.name === missingBy);
-    const column = columns[place];
-    const key = column && { table: name, column, type: this.#types.get(name)!.get(column.name)! };
-    return { table: this.#asFound(table), count, lines, key, keys: key ? readField(lines, count, place) : [] };
-  }
-
-  /** The table with what is NOT NULL in the file. */
-  #asFound({ name, columns }: Table): Table {
-    const required = this.#required.get(name);
-    return { name, columns: columns.map((column) => ({ ...column, required: required?.has(column.name) ?? column.required })) };
-  }
-
   /** Runs statements and work in a transaction. Resolves with a complaint when it was undone because a line met one. */
   async #attempt(
     statements: readonly string[],
@@ -220,7 +196,7 @@ export class DuckdbStore {
     try {
       await this.#file.transaction(statements, (connection, found) =>
         work(connection, found, (rows, refused) =>
-          this.#insert(connection, rows, refused).catch((error: unknown) => {
+          this.#loader.insert(connection, rows, refused).catch((error: unknown) => {
             complaint = complaintOf(error);
             throw error;
           }),
@@ -231,67 +207,7 @@ export class DuckdbStore {
     }
     return complaint;
   }
-
-  async #insert(connection: DuckdbConnection, rows: StoredRows, refused: readonly Fault[]): Promise<Inserted> {
-    const out = new Set(refused.map(([line]) => line));
-    let rest = Int32Array.from({ length: rows.count }, (_, line) => line).filter((line) => !out.has(line));
-    if (!rows.key) return { faults: await this.#insertLines(connection, rows, rest), leftOut: 0 };
-    const faults: Fault[] = [];
-    let leftOut = 0;
-    // What came a second time is looked at again: the first one may have been refused.
-    while (rest.length > 0) {
-      const { there, repeats } = await connection.findKnown(
-        rows.key,
-        Array.from(rest, (line) => rows.keys[line]!),
-      );
-      leftOut += there.size;
-      const missing = rest.filter((_, place) => !there.has(place) && !repeats.has(place));
-      if (missing.length > 0) faults.push(...(await this.#insertLines(connection, rows, missing)));
-      rest = rest.filter((_, place) => repeats.has(place));
-    }
-    return { faults, leftOut };
-  }
-
-  async #insertLines(
-    connection: DuckdbConnection,
-    { table, count, lines }: StoredRows,
-    all: Int32Array,
-  ): Promise<readonly Fault[]> {
-    const { name, columns } = table;
-    const insert = (numbers: Int32Array, asText: boolean): ReturnType<typeof connection.insertRows> => {
-      lines.begin(numbers);
-      return connection.insertRows(sql.insertRows(table, asText), { columns, asText, lines, count: numbers.length });
-    };
-    const suspects = await insert(all, this.#odd.has(name));
-    if (suspects.size === 0) return [];
-    const found = await connection.findFaults(table, [...suspects.values()]);
-    const faults = [...suspects.keys()].map((line, i) => [line, found[i]] as const);
-    const sound = faults.flatMap(([line, fault]) => (fault ? [] : line)).sort((a, b) => a - b);
-    if (sound.length > 0) {
-      const left = await insert(Int32Array.from(sound), true);
-      if (left.size > 0) throw new Error(`${this.#describe}: ${name} does not take a row, and nothing is wrong with it`);
-      if (sound.length > count * ODD_SHARE) this.#odd.add(name);
-    }
-    return faults.filter((one): one is Fault => one[1] !== undefined);
-  }
 }
-
-interface StoredRows {
-  readonly table: Table;
-  readonly count: number;
-  readonly lines: LineReader;
-  /** By what the rows are known that are to be left out when the table has them, and what each line has for it. */
-  readonly key: TableKey | undefined;
-  readonly keys: readonly Uint8Array[];
-}
-
-/** What is wrong with lines that the table's columns do not take, and how many were left out because their rows are there. */
-interface Inserted {
-  readonly faults: readonly Fault[];
-  readonly leftOut: number;
-}
-
-const NOTHING_INSERTED: Inserted = { faults: [], leftOut: 0 };
 
 /** Inserts lines but those that are refused. */
 type Insert = (rows: StoredRows, refused: readonly Fault[]) => Promise<Inserted>;

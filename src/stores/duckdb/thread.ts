@@ -3,7 +3,8 @@ import { Worker } from 'node:worker_threads';
 import type { RejectRow } from '../database.ts';
 import type { checkDuckdb } from './check.ts';
 import { type PackedError, packError, unpackError } from './errors.ts';
-import type { DuckdbStore, Fault, LoadHost, RemoteLoad, StoreOptions } from './store.ts';
+import type { Fault } from './row-loader.ts';
+import type { DuckdbStore, LoadHost, RemoteLoad, StoreOptions } from './store.ts';
 
 /** What the thread is asked to do. */
 export type Call =

@@ -1,0 +1,107 @@
+import type { RowFault, Table } from '../database.ts';
+import type { DuckdbConnection, DuckdbRow } from './connection.ts';
+import type { LineReader } from './lines.ts';
+import { type TableKey, readField } from './missing.ts';
+import * as sql from './sql.ts';
+
+/** With a greater share of rows that are not read as DuckDB does, all of a table's are left to DuckDB. */
+const ODD_SHARE = 0.01;
+
+export type Fault = readonly [line: number, fault: RowFault];
+
+export interface StoredRows {
+  readonly table: Table;
+  readonly count: number;
+  readonly lines: LineReader;
+  /** By what the rows are known that are to be left out when the table has them, and what each line has for it. */
+  readonly key: TableKey | undefined;
+  readonly keys: readonly Uint8Array[];
+}
+
+/** What is wrong with lines that the table's columns do not take, and how many were left out because their rows are there. */
+export interface Inserted {
+  readonly faults: readonly Fault[];
+  readonly leftOut: number;
+}
+
+export const NOTHING_INSERTED: Inserted = { faults: [], leftOut: 0 };
+
+/** Loads lines into tables, but those whose values they do not take, or whose rows they have. */
+export class RowLoader {
+  readonly #describe: string;
+  /** By table, the columns that are NOT NULL in the file. */
+  readonly #required = new Map<string, ReadonlySet<string>>();
+  /** By table, the types of its columns in the file. */
+  readonly #types = new Map<string, ReadonlyMap<string, string>>();
+  /** Tables that hold values which we do not read as DuckDB does. */
+  readonly #odd = new Set<string>();
+
+  constructor(describe: string) {
+    this.#describe = describe;
+  }
+
+  /** Takes note of the columns of a table, as `selectColumns` finds them. */
+  know(table: string, columns: readonly DuckdbRow[]): void {
+    this.#required.set(table, new Set(columns.filter((row) => row['required']).map((row) => row['name'] as string)));
+    this.#types.set(table, new Map(columns.map((row) => [row['name'] as string, row['type'] as string])));
+  }
+
+  /** What is to be loaded into a table, with what each line has for the column by which rows are known. */
+  rowsOf(table: Table, count: number, lines: LineReader): StoredRows {
+    const { name, columns, missingBy } = table;
+    const place = columns.findIndex((column) => column.name === missingBy);
+    const column = columns[place];
+    const key = column && { table: name, column, type: this.#types.get(name)!.get(column.name)! };
+    return { table: this.#asFound(table), count, lines, key, keys: key ? readField(lines, count, place) : [] };
+  }
+
+  /** The table with what is NOT NULL in the file. */
+  #asFound({ name, columns }: Table): Table {
+    const required = this.#required.get(name);
+    return { name, columns: columns.map((column) => ({ ...column, required: required?.has(column.name) ?? column.required })) };
+  }
+
+  /** Inserts lines but those that are refused. */
+  async insert(connection: DuckdbConnection, rows: StoredRows, refused: readonly Fault[]): Promise<Inserted> {
+    const out = new Set(refused.map(([line]) => line));
+    let rest = Int32Array.from({ length: rows.count }, (_, line) => line).filter((line) => !out.has(line));
+    if (!rows.key) return { faults: await this.#insertLines(connection, rows, rest), leftOut: 0 };
+    const faults: Fault[] = [];
+    let leftOut = 0;
+    // What came a second time is looked at again: the first one may have been refused.
+    while (rest.length > 0) {
+      const { there, repeats } = await connection.findKnown(
+        rows.key,
+        Array.from(rest, (line) => rows.keys[line]!),
+      );
+      leftOut += there.size;
+      const missing = rest.filter((_, place) => !there.has(place) && !repeats.has(place));
+      if (missing.length > 0) faults.push(...(await this.#insertLines(connection, rows, missing)));
+      rest = rest.filter((_, place) => repeats.has(place));
+    }
+    return { faults, leftOut };
+  }
+
+  async #insertLines(
+    connection: DuckdbConnection,
+    { table, count, lines }: StoredRows,
+    all: Int32Array,
+  ): Promise<readonly Fault[]> {
+    const { name, columns } = table;
+    const insert = (numbers: Int32Array, asText: boolean): ReturnType<typeof connection.insertRows> => {
+      lines.begin(numbers);
+      return connection.insertRows(sql.insertRows(table, asText), { columns, asText, lines, count: numbers.length });
+    };
+    const suspects = await insert(all, this.#odd.has(name));
+    if (suspects.size === 0) return [];
+    const found = await connection.findFaults(table, [...suspects.values()]);
+    const faults = [...suspects.keys()].map((line, i) => [line, found[i]] as const);
+    const sound = faults.flatMap(([line, fault]) => (fault ? [] : line)).sort((a, b) => a - b);
+    if (sound.length > 0) {
+      const left = await insert(Int32Array.from(sound), true);
+      if (left.size > 0) throw new Error(`${this.#describe}: ${name} does not take a row, and nothing is wrong with it`);
+      if (sound.length > count * ODD_SHARE) this.#odd.add(name);
+    }
+    return faults.filter((one): one is Fault => one[1] !== undefined);
+  }
+}
