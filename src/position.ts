@@ -15,6 +15,15 @@ export type Beginning = Position | Date | 'TRIM_HORIZON';
 /** Where a sink stands in a shard, and reading of it is resumed: at SHARD_END it has all of a shard that was split or merged. */
 export type Resume = Beginning | 'SHARD_END';
 
+/** Where a sink stands in a shard by its store's word. */
+export interface Standing {
+  readonly shard: string;
+  /** That of the run which took it over last. */
+  readonly epoch: number;
+  /** Nothing when nothing was ever stored. */
+  readonly resume: Resume | undefined;
+}
+
 /** Says which of two positions of one shard comes first: negative, zero or positive, as `Array.prototype.sort` wants it. */
 export function comparePositions(a: Position, b: Position): number {
   const [x, y] = [a.sequence, b.sequence];

@@ -79,7 +79,7 @@ export async function demo<W extends SettingsShape, R extends SettingsShape>(
     }
   };
   // It starts what a check would ask, and is two pipelines: each file of theirs draws and checks itself.
-  await withSettings(summary, settings, work, ['check', 'graph']);
+  await withSettings(summary, settings, work, ['check', 'positions', 'graph']);
 }
 
 /** A pipeline with these settings, as its file would read them; what is parsed already is taken as it is. */

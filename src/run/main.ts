@@ -4,6 +4,7 @@ import type { Pipeline } from '../pipeline.ts';
 import { type AttendOptions, attend } from './attend.ts';
 import { checkAll } from './check.ts';
 import { graphOf } from './graph.ts';
+import { printPositions } from './positions.ts';
 import { type CommonSettings, type Question, SettingsError, type SettingsShape, helpOf, readSettings } from './settings.ts';
 
 /** A pipeline with its settings: what a pipeline file declares. */
@@ -21,14 +22,15 @@ export function command<const S extends SettingsShape>(declaration: Command<S>):
 }
 
 /**
- * The command line of a pipeline file: reads and checks the settings, then runs the pipeline, or does what `--check`, `--graph` or
+ * The command line of a pipeline file: reads and checks the settings, then runs the pipeline, or does what `--check`, `--positions`, `--graph` or
  * `--help` ask for. Ends the process with 0, with 1 when the run failed, with 2 when the settings are wrong.
  */
 export async function main<S extends SettingsShape>({ summary, settings: shape, pipeline }: Command<S>): Promise<void> {
-  await withSettings(summary, shape, async (settings, options, { graph, check }) => {
+  await withSettings(summary, shape, async (settings, options, { graph, check, positions }) => {
     const declared = pipeline(settings);
     if (graph) process.stdout.write(graphOf(declared));
     else if (check) process.exit((await checkAll(declared, fileOfProcess())) ? 0 : 1);
+    else if (positions) process.exit((await printPositions(declared)) ? 0 : 1);
     // A store that hangs must not keep a run alive that has failed.
     else if (!(await attend(declared, options))) process.exit(1);
   });

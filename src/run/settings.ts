@@ -24,12 +24,13 @@ const COMMON = {
   log: { argument: '<form>', help: 'text for people, or json: an object a line on stderr (text)' },
   'max-in-flight': { argument: '<MiB>', help: 'the most that may be in memory at a time (256)' },
   check: { help: 'check settings, types, the stream and every store, without changing anything; then end' },
+  positions: { help: 'print where each sink stands in each shard, by the word of its store; then end' },
   graph: { help: 'print the pipeline as a Mermaid chart; then end' },
   help: { help: 'print this; then end' },
 } as const;
 
 /** The flags that ask about a pipeline instead of running it. */
-export type Question = 'check' | 'graph';
+export type Question = 'check' | 'positions' | 'graph';
 
 /** Text to where a run begins. */
 export const start = z.string().transform((text, context): Start => {
@@ -66,6 +67,7 @@ const common = z.object({
   log: z.enum(['text', 'json'], 'expected text or json').optional(),
   'max-in-flight': z.coerce.number('expected a number of MiB above 0').positive('expected a number of MiB above 0').optional(),
   check: z.boolean().default(false),
+  positions: z.boolean().default(false),
   graph: z.boolean().default(false),
   help: z.boolean().default(false),
 });
@@ -117,7 +119,8 @@ export function readSettings<S extends SettingsShape>(
   );
   for (const issue of settings.error?.issues ?? []) problems.push(`${nameOf(String(issue.path[0]))}: ${messageOf(issue, own)}`);
   for (const issue of shared.error?.issues ?? []) problems.push(`--${String(issue.path[0])}: ${messageOf(issue, flags)}`);
-  if (flags['help'] === true) return { settings: settings.data as never, common: { help: true, check: false, graph: false } };
+  if (flags['help'] === true)
+    return { settings: settings.data as never, common: { help: true, check: false, positions: false, graph: false } };
   if (problems.length > 0) throw new SettingsError(`${problems.join('\n')}\n(--help lists all settings)`);
   return { settings: settings.data as z.infer<z.ZodObject<S>>, common: shared.data! };
 }

@@ -7,7 +7,7 @@ import type { CommandFault, CommandStore, KeptReject, OpenCommandStore } from '.
 import type { Command } from '../stores/commands.ts';
 import { CommandMerger, type Merged } from '../stores/merge-commands.ts';
 import { MAX_CALL_BYTES, MAX_CALL_EVENTS, isSameRecord } from './call-limits.ts';
-import { checkStore } from './check-store.ts';
+import { checkStore, standsIn } from './check-store.ts';
 import { rejectRow } from './reject-row.ts';
 import type { Batch, OpenSink, Refusal, Sink } from './sink.ts';
 
@@ -43,6 +43,7 @@ export function apply<T>(
     name,
     describe: `commands to ${store.describe}`,
     check: () => checkStore(store),
+    stands: (pipeline) => standsIn(store, { pipeline, sink: name }),
     async open({ pipeline, report }) {
       return new OpenApply(await store.open({ report }), { pipeline, sink: name }, commands, maxEvents);
     },

@@ -5,6 +5,7 @@ import { firstItem } from './first-item.ts';
 import { checkPrefix, objectKey } from './object-key.ts';
 import { ObjectLog, stampOf } from './object-log.ts';
 import { type Compression, packLines } from './pack-lines.ts';
+import { standingsIn } from './position-document.ts';
 import type { Sink } from './sink.ts';
 
 const LINE = 'data that are bytes, or have them as bytes, as decode(enriched) gives it';
@@ -54,6 +55,7 @@ export function archive<T extends Line>(
     name,
     describe: `${compression} objects of lines in ${store.describe}/${prefix}`,
     check: () => checkStore(store),
+    stands: (pipeline) => standingsIn(store, { pipeline, sink: name }),
     async open({ pipeline, report }) {
       const check = firstItem(name, LINE, isLine);
       const log = new ObjectLog(await store.open({ report }), { pipeline, sink: name });

@@ -2,7 +2,7 @@ import type { Event } from '../event.ts';
 import type { Window } from '../operators/window.ts';
 import { enrichedColumns } from '../snowplow/columns.ts';
 import type { Column, Database } from '../stores/database.ts';
-import { checkStore } from './check-store.ts';
+import { checkStore, standsIn } from './check-store.ts';
 import { firstItem } from './first-item.ts';
 import { rejectRow } from './reject-row.ts';
 import type { Sink } from './sink.ts';
@@ -54,6 +54,7 @@ export function copyInto(
     name,
     describe: `${missingBy === undefined ? '' : 'what is missing of '}${tableName} in ${database.describe}`,
     check: () => checkStore(database, table),
+    stands: (pipeline) => standsIn(database, { pipeline, sink: name }),
     async open({ pipeline, report }) {
       const owner = { pipeline, sink: name };
       const store = await database.open({ report });

@@ -1,7 +1,7 @@
 import { FencedError } from '../errors.ts';
-import { type Resume, parseResume } from '../position.ts';
+import { type Resume, type Standing, parseResume } from '../position.ts';
 import type { Owner } from '../owner.ts';
-import { type OpenObjectStore, PreconditionFailedError } from '../stores/object-store.ts';
+import { type ObjectStore, type OpenObjectStore, PreconditionFailedError } from '../stores/object-store.ts';
 
 /** How often another writer may come in between before an attempt is given up; each costs a round trip. */
 const MAX_TRIES = 30;
@@ -17,9 +17,31 @@ interface Content {
 }
 
 /** What a document says beside whose it is. */
-export interface Standing {
+interface Place {
   readonly position?: string | undefined;
   readonly pending?: string | undefined;
+}
+
+/** Where a sink stands in all shards of which it has documents. Changes nothing. */
+export async function standingsIn(store: ObjectStore, { pipeline, sink }: Owner): Promise<readonly Standing[]> {
+  const open = await store.open({ report: () => {}, readOnly: true });
+  try {
+    const folder = `${folderOf({ pipeline, sink })}/`;
+    const found: Standing[] = [];
+    for await (const key of open.list(folder)) {
+      const shard = decodeURIComponent(key.slice(folder.length).replace(/\.json$/, ''));
+      const document = new PositionDocument(open, { pipeline, sink }, shard, '');
+      await document.look();
+      found.push({ shard, epoch: document.epoch, resume: document.resume });
+    }
+    return found;
+  } finally {
+    await open.close();
+  }
+}
+
+function folderOf({ pipeline, sink }: Owner): string {
+  return `_millrace/${[pipeline, sink].map(encodeURIComponent).join('/')}`;
 }
 
 /**
@@ -37,7 +59,7 @@ export class PositionDocument {
   #isCertain = true;
 
   constructor(store: OpenObjectStore, { pipeline, sink }: Owner, shard: string, run: string) {
-    this.key = `_millrace/${[pipeline, sink, shard].map(encodeURIComponent).join('/')}.json`;
+    this.key = `${folderOf({ pipeline, sink })}/${encodeURIComponent(shard)}.json`;
     this.shard = shard;
     this.#where = sink;
     this.#store = store;
@@ -63,6 +85,12 @@ export class PositionDocument {
 
   get resume(): Resume | undefined {
     return this.position === undefined ? undefined : parseResume(this.shard, this.position);
+  }
+
+  /** Reads what it says, whoever owns it. */
+  async look(): Promise<void> {
+    const found = await this.#find();
+    if (found) this.#content = found.content;
   }
 
   /** Takes the shard over: raises the epoch, keeps the rest. */
@@ -101,7 +129,7 @@ export class PositionDocument {
    * @param epoch to raise it beyond one that only objects know
    * @throws {FencedError} when a newer run owns it
    */
-  async write({ position, pending }: Standing, epoch = this.epoch): Promise<void> {
+  async write({ position, pending }: Place, epoch = this.epoch): Promise<void> {
     const content: Content = {
       run: this.#content.run,
       epoch,

@@ -5,6 +5,7 @@ import { checkStore } from './check-store.ts';
 import { checkPrefix, objectKey } from './object-key.ts';
 import { type LogObject, ObjectLog, stampOf } from './object-log.ts';
 import { packLines } from './pack-lines.ts';
+import { standingsIn } from './position-document.ts';
 import type { Sink } from './sink.ts';
 
 export interface RejectsIntoArchiveOptions {
@@ -47,6 +48,7 @@ export function rejectsIntoArchive(
     name,
     describe: `gzip objects of JSON lines in ${store.describe}/${prefix}`,
     check: () => checkStore(store),
+    stands: (pipeline) => standingsIn(store, { pipeline, sink: name }),
     async open({ pipeline, report }) {
       const log = new ObjectLog(await store.open({ report }), { pipeline, sink: name });
       return {

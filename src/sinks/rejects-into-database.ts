@@ -1,6 +1,6 @@
 import type { Reject } from '../event.ts';
 import type { Database } from '../stores/database.ts';
-import { checkStore } from './check-store.ts';
+import { checkStore, standsIn } from './check-store.ts';
 import { rejectRow } from './reject-row.ts';
 import type { Sink } from './sink.ts';
 
@@ -15,6 +15,7 @@ export function rejectsIntoDatabase(database: Database, { name = 'rejects' }: Re
     name,
     describe: `rejects in ${database.describe}`,
     check: () => checkStore(database),
+    stands: (pipeline) => standsIn(database, { pipeline, sink: name }),
     async open({ pipeline, report }) {
       const owner = { pipeline, sink: name };
       const store = await database.open({ report });

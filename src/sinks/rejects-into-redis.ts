@@ -1,7 +1,7 @@
 import { type Reject, lastByShard } from '../event.ts';
 import type { CommandStore } from '../stores/command-store.ts';
 import { MAX_CALL_BYTES, MAX_CALL_EVENTS, isSameRecord } from './call-limits.ts';
-import { checkStore } from './check-store.ts';
+import { checkStore, standsIn } from './check-store.ts';
 import { rejectRow } from './reject-row.ts';
 import type { Batch, Sink } from './sink.ts';
 
@@ -16,6 +16,7 @@ export function rejectsIntoRedis(store: CommandStore, { name = 'rejects' }: Reje
     name,
     describe: `rejects in ${store.describe}`,
     check: () => checkStore(store),
+    stands: (pipeline) => standsIn(store, { pipeline, sink: name }),
     async open({ pipeline, report }) {
       const owner = { pipeline, sink: name };
       const open = await store.open({ report });

@@ -1,6 +1,6 @@
 import type { Report } from '../diagnostic.ts';
 import type { Event, Item, RejectReason } from '../event.ts';
-import type { Resume } from '../position.ts';
+import type { Resume, Standing } from '../position.ts';
 
 export interface SinkContext {
   readonly pipeline: string;
@@ -35,6 +35,8 @@ export interface Sink<in T extends Item> {
    * rejects when a run would fail, with what to do. A sink without it is reported as not checked.
    */
   check?(pipeline: string): Promise<string>;
+  /** For `--positions`: where it stands in all shards that its store knows it to have, by its store's word. Changes nothing. */
+  stands?(pipeline: string): Promise<readonly Standing[]>;
   /** Connects, and makes what is missing (tables, folders). Rejects when the store does not answer. */
   open(context: SinkContext): Promise<OpenSink<T>>;
 }

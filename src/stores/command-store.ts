@@ -1,6 +1,6 @@
 import type { Report } from '../diagnostic.ts';
 import type { RejectReason } from '../event.ts';
-import type { Position, Resume } from '../position.ts';
+import type { Position, Resume, Standing } from '../position.ts';
 import type { Owner } from '../owner.ts';
 import type { Command } from './commands.ts';
 import type { Merged } from './merge-commands.ts';
@@ -52,6 +52,8 @@ export interface CommandStore {
    * @throws {Error} when a run would fail, with what to do
    */
   check?(): Promise<string>;
+  /** Says where a sink stands in all shards that it has taken over. Changes nothing. */
+  stands?(owner: Owner): Promise<readonly Standing[]>;
   open(context: { readonly report: Report }): Promise<OpenCommandStore>;
 }
 

@@ -1,3 +1,11 @@
+import { type Standing, parseResume } from '../position.ts';
+
+/** What a row of the table of positions says. */
+export function standingOf(row: Readonly<Record<string, unknown>>): Standing {
+  const [shard, position] = [row['shard'] as string, row['position']];
+  return { shard, epoch: Number(row['epoch']), resume: typeof position === 'string' ? parseResume(shard, position) : undefined };
+}
+
 /** A shard's position was to move backwards, or rows were to be stored without moving it: the store has what is to be stored. */
 export class PositionBehindError extends Error {
   override readonly name = 'PositionBehindError';

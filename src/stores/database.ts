@@ -1,6 +1,6 @@
 import type { Report } from '../diagnostic.ts';
 import type { RejectReason } from '../event.ts';
-import type { Position, Resume } from '../position.ts';
+import type { Position, Resume, Standing } from '../position.ts';
 import type { Owner } from '../owner.ts';
 
 /** A column's type, as every database of ours can store it. */
@@ -63,6 +63,8 @@ export interface Database {
    * @throws {Error} when a run would fail, with what to do
    */
   check?(table?: Table): Promise<string>;
+  /** Says where a sink stands in all shards that it has taken over. Changes nothing. */
+  stands?(owner: Owner): Promise<readonly Standing[]>;
   /** Connects and makes its own tables (positions, rejects) when they are absent. */
   open(context: { readonly report: Report }): Promise<OpenDatabase>;
 }

@@ -1,10 +1,10 @@
-import type { Resume } from '../position.ts';
+import type { Resume, Standing } from '../position.ts';
 import type { Owner } from '../owner.ts';
 import type { Database, Load, OpenDatabase, RejectRow, Table } from './database.ts';
 import { DuckdbRejects } from './duckdb/reject-source.ts';
 import { LineSender, USUAL_LINE_BYTES } from './duckdb/lines.ts';
 import type { RemoteLoad } from './duckdb/store.ts';
-import { type CallHost, DuckdbThread } from './duckdb/thread.ts';
+import { type Call, type CallHost, DuckdbThread } from './duckdb/thread.ts';
 import type { RejectSource } from './reject-source.ts';
 
 export interface DuckdbOptions {
@@ -35,6 +35,14 @@ export function duckdb(
   if (path === '' || path === ':memory:') throw new TypeError(`duckdb: expected the path of a file, got ${JSON.stringify(path)}`);
   const describe = `duckdb:${path}`;
   const options = { schema, limits: { memoryLimitBytes, threads } };
+  const asked = async (call: Call): Promise<unknown> => {
+    const thread = DuckdbThread.acquire();
+    try {
+      return await thread.call(call);
+    } finally {
+      await thread.release();
+    }
+  };
   const opened = async <T>(opening: (thread: DuckdbThread, store: number) => T): Promise<T> => {
     const thread = DuckdbThread.acquire();
     try {
@@ -46,14 +54,8 @@ export function duckdb(
   };
   return {
     describe,
-    async check(table?: Table) {
-      const thread = DuckdbThread.acquire();
-      try {
-        return (await thread.call({ method: 'check', args: [path, options, table] })) as string;
-      } finally {
-        await thread.release();
-      }
-    },
+    check: async (table?: Table) => (await asked({ method: 'check', args: [path, options, table] })) as string,
+    stands: async (owner) => (await asked({ method: 'stands', args: [path, options, owner] })) as readonly Standing[],
     open: () => opened((thread, store) => new OpenDuckdb(describe, thread, store)),
     openRejects: () => opened((thread, store) => new DuckdbRejects(thread, store)),
   };

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { FencedError, WentBackError } from '../errors.ts';
 import type { RejectReason } from '../event.ts';
-import { type Resume, compareResumes, formatResume, parseResume } from '../position.ts';
+import { type Resume, type Standing, compareResumes, formatResume, parseResume } from '../position.ts';
 import type { Owner } from '../owner.ts';
 import { BatchScript } from './batch-script.ts';
 import type { Batch, CommandFault, KeptReject, OpenCommandStore, Place } from './command-store.ts';
@@ -240,6 +240,16 @@ interface Field {
   readonly epoch: number;
   readonly resume: Resume | undefined;
   readonly text: string;
+}
+
+/** What the hash of positions says of all shards: each, then its field. */
+export function standingsOf(hash: readonly string[]): readonly Standing[] {
+  const standings: Standing[] = [];
+  for (let i = 0; i < hash.length; i += 2) {
+    const { epoch, resume } = fieldOf(hash[i]!, hash[i + 1]!);
+    standings.push({ shard: hash[i]!, epoch, resume });
+  }
+  return standings.sort((a, b) => (a.shard < b.shard ? -1 : 1));
 }
 
 function fieldOf(shard: string, text: string): Field {

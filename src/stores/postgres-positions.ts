@@ -1,13 +1,22 @@
 import { DatabaseError } from 'pg';
 import type { Owner } from '../owner.ts';
-import { type Resume, formatResume, parseResume } from '../position.ts';
+import { type Resume, type Standing, formatResume, parseResume } from '../position.ts';
 import { Epochs } from './database-epochs.ts';
-import { PositionBehindError } from './database-position.ts';
+import { PositionBehindError, standingOf } from './database-position.ts';
 import type { PostgresConnection } from './postgres-connection.ts';
 import * as sql from './postgres-sql.ts';
 
 /** How often somebody else may come in between when a shard is taken over. */
 const MAX_TAKE_OVERS = 30;
+
+/** Where an owner stands in all shards; nowhere when nobody has made the table. */
+export async function readStandings(connection: PostgresConnection, schema: string, owner: Owner): Promise<readonly Standing[]> {
+  const table = sql.ownTable(schema, 'positions');
+  const [found] = await connection.query('SELECT to_regclass($1) IS NOT NULL AS "isThere"', [table]);
+  if (!found!['isThere']) return [];
+  const rows = await connection.query(sql.selectStandings(schema), [owner.pipeline, owner.sink]);
+  return rows.map((row) => standingOf(row));
+}
 
 /** Where owners stand in shards, and with which epoch this process took each of them over. */
 export class PostgresPositions {

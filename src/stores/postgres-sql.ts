@@ -169,6 +169,11 @@ ON CONFLICT DO NOTHING RETURNING epoch, position`;
 WHERE pipeline = ${pipelineText} AND sink = ${sinkText} AND shard = ${shardText} AND epoch = ${seen} RETURNING epoch, position`;
 }
 
+/** Where an owner stands in all shards. */
+export function selectStandings(schema: string): string {
+  return `SELECT shard, epoch, position FROM ${ownTable(schema, 'positions')} WHERE pipeline = $1 AND sink = $2 ORDER BY shard`;
+}
+
 export function selectPositions(schema: string): string {
   return `SELECT shard, epoch, position FROM ${ownTable(schema, 'positions')} WHERE pipeline = $1 AND sink = $2 AND shard = ANY ($3)`;
 }

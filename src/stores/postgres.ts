@@ -9,7 +9,7 @@ import { checkPostgres, explainDenied } from './postgres-check.ts';
 import { PostgresConnection, type Row } from './postgres-connection.ts';
 import { Copy, copyData, textLines } from './postgres-copy.ts';
 import { type BinaryFormat, type Part, loadLines } from './postgres-load.ts';
-import { PostgresPositions } from './postgres-positions.ts';
+import { PostgresPositions, readStandings } from './postgres-positions.ts';
 import { PostgresRejects } from './postgres-reject-source.ts';
 import { rejectLines } from './postgres-rejects.ts';
 import * as sql from './postgres-sql.ts';
@@ -37,17 +37,19 @@ export function postgres(
   { schema = 'millrace', timeoutMs = 120_000 }: PostgresOptions = {},
 ): Database & RejectSource {
   const describe = describeUrl(url);
-  const check = async (table?: Table): Promise<string> => {
+  const asking = async <T>(ask: (connection: PostgresConnection) => Promise<T>): Promise<T> => {
     const connection = new PostgresConnection(url, timeoutMs);
     try {
-      return await checkPostgres(connection, describe, schema, table);
+      return await ask(connection);
     } finally {
       await connection.close();
     }
   };
+  const check = (table?: Table): Promise<string> => asking((connection) => checkPostgres(connection, describe, schema, table));
   return {
     describe,
     check,
+    stands: (owner) => asking((connection) => readStandings(connection, schema, owner)),
     async open({ report }) {
       const database = new OpenPostgres(describe, schema, new PostgresConnection(url, timeoutMs), { report, check });
       try {

@@ -3,9 +3,9 @@ import { durationMs } from '../duration.ts';
 import type { LookupSource } from '../operators/lookup-source.ts';
 import type { CommandStore } from './command-store.ts';
 import { OpenCluster } from './open-cluster.ts';
-import { OpenRedis } from './open-redis.ts';
+import { OpenRedis, standingsOf } from './open-redis.ts';
 import { RedisClient, RedisError } from './redis-client.ts';
-import { redisKeys } from './redis-keys.ts';
+import { clusterKeys, redisKeys } from './redis-keys.ts';
 import { RedisReads } from './redis-reads.ts';
 import { parseRedisUrl } from './redis-url.ts';
 
@@ -78,6 +78,16 @@ export function redis(
         // Of all that a run does, this changes nothing, and a user or a server of another kind may refuse it.
         await client.call('EVAL', ['return 1', 0]);
         return `the ${client.isCluster ? 'cluster' : 'server'} answers, and runs scripts`;
+      } finally {
+        client.close();
+      }
+    },
+    async stands(owner) {
+      const client = await connect();
+      try {
+        const key = (client.isCluster ? clusterKeys : redisKeys).positions(owner);
+        const fields = (await client.call('HGETALL', [key])) as readonly string[];
+        return standingsOf(fields);
       } finally {
         client.close();
       }

@@ -162,6 +162,29 @@ export function sinkConformance<T extends Item>(name: string, setUp: () => Promi
       expect(await sink.positions(['a'])).toEqual(new Map([['a', at(3)]]));
     });
 
+    test('says where it stands in all shards, and with which epoch, to whoever is no owner, if it can be asked', async () => {
+      const declared = fixture.declare();
+      if (!declared.stands) return;
+      await (await open()).acquire('a');
+      const sink = await open();
+      for (const shard of ['a', 'b', 'c/d e']) await sink.acquire(shard);
+      await sink.commit(batch(events('a', 1, 3), events('c/d e', 7, 1)), []);
+      const told = await declared.stands('conformance');
+      expect(new Map(told.map(({ shard, resume }) => [shard, resume && formatResume(resume)]))).toEqual(
+        new Map([
+          ['a', '3:0'],
+          ['b', undefined],
+          ['c/d e', '7:0'],
+        ]),
+      );
+      const epochOf = new Map(told.map(({ shard, epoch }) => [shard, epoch]));
+      expect(epochOf.get('a')! - epochOf.get('b')!).toBe(1);
+      expect(await declared.stands('another')).toEqual([]);
+      // Who asks takes nothing over.
+      await sink.commit(batch(events('a', 4, 1)), []);
+      expect(await sink.positions(['a'])).toEqual(new Map([['a', at(4)]]));
+    });
+
     test('refuses an owner that a newer run has replaced, and stores nothing of it', async () => {
       const older = await open();
       await older.acquire('a');

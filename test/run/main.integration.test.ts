@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DuckDBInstance } from '@duckdb/node-api';
@@ -126,6 +126,35 @@ describe('a pipeline file, as a process', { timeout: 60_000 }, () => {
       /: the folder is not there: a run makes it\n.*copy: snowplow_events in duckdb:.*: the file is not there/,
     );
     expect((await readdir(folder)).filter((name) => name.startsWith('checked'))).toEqual([]);
+  });
+
+  it('prints where each sink stands in each shard, and of a store that does not answer why', async () => {
+    const settings = await warehouse('stands');
+    const print = (more = {}) => startVictim('pipelines/warehouse.ts', { ...settings, ...more }, ['--positions']).ended();
+    const before = await print();
+    expect(before.output).toMatch(/SHARD +SINK +EPOCH +POSITION\narchive: directory: expected a folder at .*, got none\n$/);
+    expect(before.code).toBe(1);
+
+    await startVictim('pipelines/warehouse.ts', settings, ['--for', '6s']).ended();
+    const { code, output } = await print();
+    expect(code, output).toBe(0);
+    const rows = output
+      .trimEnd()
+      .split('\n')
+      .map((line) => line.split(/ +/));
+    expect(rows[0]).toEqual(['SHARD', 'SINK', 'EPOCH', 'POSITION']);
+    expect(rows.slice(1).map(([shard, sink, epoch]) => [shard, sink, epoch])).toEqual(
+      ['shardId-000000000000', 'shardId-000000000001'].flatMap((shard) =>
+        ['archive', 'copy', 'rejects'].map((sink) => [shard, sink, '1']),
+      ),
+    );
+    for (const row of rows.slice(1)) expect(row[3]).toMatch(/^(\d+:0|@\d{4}-.*Z|TRIM_HORIZON|none)/);
+    expect(output).toMatch(/ copy +1 +\d{50,}:0/);
+    await writeFile(join(folder, 'no-database'), 'x'.repeat(10_000));
+    const wrong = await print({ DATABASE_URL: `duckdb:${join(folder, 'no-database')}` });
+    expect(wrong.code).toBe(1);
+    expect(wrong.output).toMatch(/\ncopy: .*not a valid DuckDB database file/);
+    expect(wrong.output).toContain('archive');
   });
 
   it('says what is wrong with a stream that is not there', async () => {

@@ -24,7 +24,7 @@ describe('settings', () => {
   it('come from the environment, with defaults', () => {
     const { settings, common } = readSettings(shape, [], { KINESIS_STREAM: 'shop' });
     expect(settings).toEqual({ KINESIS_STREAM: 'shop', TABLE: 'events', WINDOW: { minutes: 1 } });
-    expect(common).toEqual({ check: false, graph: false, help: false });
+    expect(common).toEqual({ check: false, positions: false, graph: false, help: false });
   });
 
   it('come from flags first', () => {

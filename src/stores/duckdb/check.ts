@@ -1,8 +1,11 @@
 import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import type { Owner } from '../../owner.ts';
+import type { Standing } from '../../position.ts';
 import { checkFolder } from '../check-folder.ts';
 import { type FoundColumn, checkColumns } from '../database-columns.ts';
+import { standingOf } from '../database-position.ts';
 import type { Table } from '../database.ts';
 import { DuckdbFile } from './file.ts';
 import * as sql from './sql.ts';
@@ -34,5 +37,15 @@ export async function checkDuckdb(path: string, { schema, limits }: StoreOptions
     const own = await connection.run(sql.selectColumns(`${schema}.positions`));
     found.push(`schema ${schema} ${own.length > 0 ? 'is there' : 'is not there: a run makes it'}`);
     return found.join(', ');
+  });
+}
+
+/** Where an owner stands in all shards; nowhere when there is no file, or nobody has made the table. */
+export async function readStandings(path: string, { schema, limits }: StoreOptions, owner: Owner): Promise<readonly Standing[]> {
+  if (!(await stat(path).catch(() => undefined))) return [];
+  return DuckdbFile.reading(path, limits, async (connection) => {
+    const own = await connection.run(sql.selectColumns(`${schema}.positions`));
+    if (own.length === 0) return [];
+    return (await connection.run(`${sql.selectStandings(schema, owner)} ORDER BY shard`)).map(standingOf);
   });
 }

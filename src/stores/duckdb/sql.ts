@@ -193,10 +193,15 @@ function isAskedFor({ pipeline, since, until, step, code }: RejectsOf): string {
   ].join(' AND ');
 }
 
-/** Where an owner stands in shards, and the epoch of each. */
-export function selectPositions(schema: string, { pipeline, sink }: Owner, shards: readonly string[]): string {
+/** Where an owner stands in all shards, and the epoch of each. */
+export function selectStandings(schema: string, { pipeline, sink }: Owner): string {
   return `SELECT shard, epoch, position FROM ${quote(schema)}.positions
-WHERE pipeline = ${literal(pipeline)} AND sink = ${literal(sink)} AND shard IN (${shards.map(literal).join(', ')})`;
+WHERE pipeline = ${literal(pipeline)} AND sink = ${literal(sink)}`;
+}
+
+/** The same of these shards. */
+export function selectPositions(schema: string, owner: Owner, shards: readonly string[]): string {
+  return `${selectStandings(schema, owner)} AND shard IN (${shards.map(literal).join(', ')})`;
 }
 
 /** Raises the epoch by one, and says where the owner stands. */

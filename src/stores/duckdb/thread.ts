@@ -1,7 +1,7 @@
 import { extname, join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { RejectRow } from '../database.ts';
-import type { checkDuckdb } from './check.ts';
+import type { checkDuckdb, readStandings } from './check.ts';
 import { type PackedError, packError, unpackError } from './errors.ts';
 import type { Fault } from './row-loader.ts';
 import type { DuckdbStore, LoadHost, RemoteLoad, StoreOptions } from './store.ts';
@@ -10,6 +10,7 @@ import type { DuckdbStore, LoadHost, RemoteLoad, StoreOptions } from './store.ts
 export type Call =
   | { readonly method: 'open'; readonly args: [path: string, options: StoreOptions] }
   | { readonly method: 'check'; readonly args: Parameters<typeof checkDuckdb> }
+  | { readonly method: 'stands'; readonly args: Parameters<typeof readStandings> }
   | { readonly method: 'run'; readonly args: [path: string, statements: string] }
   | {
       readonly method: 'commit';

@@ -1,6 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import type { RejectRow } from '../database.ts';
-import { checkDuckdb } from './check.ts';
+import { checkDuckdb, readStandings } from './check.ts';
 import { packError, unpackError } from './errors.ts';
 import { DuckdbFile } from './file.ts';
 import { DuckdbStore } from './store.ts';
@@ -42,6 +42,8 @@ async function answer(id: number, call: Call): Promise<unknown> {
     }
     case 'check':
       return checkDuckdb(...call.args);
+    case 'stands':
+      return readStandings(...call.args);
     case 'run':
       return run(...call.args);
     case 'commit':

@@ -1,0 +1,46 @@
+import type { Pipeline } from '../pipeline.ts';
+import { formatResume } from '../position.ts';
+import type { Sink } from '../sinks/sink.ts';
+
+type Line = readonly [shard: string, sink: string, epoch: string, position: string];
+
+const HEAD: Line = ['SHARD', 'SINK', 'EPOCH', 'POSITION'];
+
+/**
+ * Asks every sink of a pipeline where it stands, and prints a line for each in each shard, those of one shard together. Changes nothing. A
+ * sink that cannot be asked gets a line that says why, and the answer is false.
+ */
+export async function printPositions({ name, sinks, rejectsSink }: Pipeline): Promise<boolean> {
+  const lines: Line[] = [];
+  const unknown: string[] = [];
+  for (const sink of [...sinks, ...(rejectsSink ? [rejectsSink] : [])]) {
+    try {
+      lines.push(...(await linesOf(sink, name)));
+    } catch (error) {
+      unknown.push(`${sink.name}: ${error instanceof Error ? error.message : String(error)}\n`);
+    }
+  }
+  lines.sort(([a], [b]) => (a === b ? 0 : a < b ? -1 : 1));
+  process.stdout.write(tableOf([HEAD, ...lines]));
+  for (const text of unknown) process.stderr.write(text);
+  return unknown.length === 0;
+}
+
+async function linesOf(sink: Pick<Sink<never>, 'name' | 'describe' | 'stands'>, pipeline: string): Promise<readonly Line[]> {
+  if (!sink.stands) throw new Error(`${sink.describe}: does not say where it stands`);
+  const standings = await sink.stands(pipeline);
+  return standings.map(({ shard, epoch, resume }) => [shard, sink.name, String(epoch), resume ? formatResume(resume) : 'none']);
+}
+
+function tableOf(lines: readonly Line[]): string {
+  const widths = HEAD.map((_, column) => Math.max(...lines.map((line) => line[column]!.length)));
+  return lines
+    .map(
+      (line) =>
+        `${line
+          .map((text, column) => text.padEnd(widths[column]! + 2))
+          .join('')
+          .trimEnd()}\n`,
+    )
+    .join('');
+}
