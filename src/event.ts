@@ -82,6 +82,11 @@ export function isItem(value: unknown): value is Item {
   return typeof value === 'object' && value !== null && 'isSettled' in value;
 }
 
+/** Says whether an item goes on with the record of the one before it: those have one position, and must not be parted by a commit. */
+export function isSameRecord(before: Item, item: Item): boolean {
+  return before.shard === item.shard && comparePositions(before.last, item.first) === 0;
+}
+
 /** Where the last of some items ends, by shard. */
 export function lastByShard(items: Iterable<Item>): ReadonlyMap<string, Position> {
   const last = new Map<string, Item>();

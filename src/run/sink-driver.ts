@@ -1,8 +1,8 @@
 import type { SchedulerLike, Subscription } from 'rxjs';
 import type { Report } from '../diagnostic.ts';
 import { WentBackError, ofSink } from '../errors.ts';
-import { type Item, lastByShard } from '../event.ts';
-import { type Resume, comparePositions, compareResumes, formatResume, isPosition } from '../position.ts';
+import { type Item, isSameRecord, lastByShard } from '../event.ts';
+import { type Resume, compareResumes, formatResume, isPosition } from '../position.ts';
 import { Outcome } from '../ledger.ts';
 import type { Batch, OpenSink, Refusal } from '../sinks/sink.ts';
 import { pause } from '../sources/pause.ts';
@@ -186,7 +186,7 @@ export class SinkDriver<T extends Item> {
     let bytes = 0;
     let count = 0;
     for (const { item } of this.#queue) {
-      if (count > 0 && bytes + item.sizeBytes > MAX_BATCH_BYTES && !areTwins(this.#queue[count - 1]!.item, item)) break;
+      if (count > 0 && bytes + item.sizeBytes > MAX_BATCH_BYTES && !isSameRecord(this.#queue[count - 1]!.item, item)) break;
       bytes += item.sizeBytes;
       count++;
     }
@@ -256,11 +256,6 @@ export class SinkDriver<T extends Item> {
     this.#turn = done.catch(() => {});
     return done;
   }
-}
-
-/** Events that a step made of one record have one position, and must not be parted by a commit. */
-function areTwins(a: Item, b: Item): boolean {
-  return a.shard === b.shard && comparePositions(b.first, a.last) === 0;
 }
 
 /** What of a batch a sink that stood at `before` lacks, now that it says it stands at `now`. */

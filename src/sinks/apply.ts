@@ -1,4 +1,4 @@
-import { type Event, lastByShard } from '../event.ts';
+import { type Event, isSameRecord, lastByShard } from '../event.ts';
 import { type Resume, compareResumes } from '../position.ts';
 import { thrown } from '../operators/thrown.ts';
 import type { Owner } from '../owner.ts';
@@ -6,7 +6,7 @@ import { checkedSizeOf } from '../stores/check-command.ts';
 import type { CommandFault, CommandStore, KeptReject, OpenCommandStore } from '../stores/command-store.ts';
 import type { Command } from '../stores/commands.ts';
 import { CommandMerger, type Merged } from '../stores/merge-commands.ts';
-import { MAX_CALL_BYTES, MAX_CALL_EVENTS, isSameRecord } from './call-limits.ts';
+import { MAX_CALL_BYTES, MAX_CALL_EVENTS } from './call-limits.ts';
 import { checkStore, standsIn } from './check-store.ts';
 import { rejectRow } from './reject-row.ts';
 import type { Batch, OpenSink, Refusal, Sink } from './sink.ts';

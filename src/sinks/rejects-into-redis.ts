@@ -1,6 +1,6 @@
-import { type Reject, lastByShard } from '../event.ts';
+import { type Reject, isSameRecord, lastByShard } from '../event.ts';
 import type { CommandStore } from '../stores/command-store.ts';
-import { MAX_CALL_BYTES, MAX_CALL_EVENTS, isSameRecord } from './call-limits.ts';
+import { MAX_CALL_BYTES, MAX_CALL_EVENTS } from './call-limits.ts';
 import { checkStore, standsIn } from './check-store.ts';
 import { rejectRow } from './reject-row.ts';
 import type { Batch, Sink } from './sink.ts';
