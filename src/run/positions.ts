@@ -34,13 +34,6 @@ async function linesOf(sink: Pick<Sink<never>, 'name' | 'describe' | 'stands'>, 
 
 function tableOf(lines: readonly Line[]): string {
   const widths = HEAD.map((_, column) => Math.max(...lines.map((line) => line[column]!.length)));
-  return lines
-    .map(
-      (line) =>
-        `${line
-          .map((text, column) => text.padEnd(widths[column]! + 2))
-          .join('')
-          .trimEnd()}\n`,
-    )
-    .join('');
+  const padded = (line: Line): string => line.map((text, column) => text.padEnd(widths[column]!)).join('  ');
+  return lines.map((line) => `${padded(line).trimEnd()}\n`).join('');
 }
