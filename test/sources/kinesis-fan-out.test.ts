@@ -479,6 +479,19 @@ describe('kinesis by fan-out', () => {
     const big = Array.from({ length: 40 }, (_, i) => Buffer.alloc(1024 * 1024, i));
     const each: Scene[] = big.map((_, i) => ({ records: [i + 1] }));
 
+    for (const protocol of ['lean', 'stock'] as const)
+      it(`and holds nothing for one that says nothing, as the first one of AWS (${protocol})`, async () => {
+        const subscription: FanOutKinesisOptions['subscription'] = () => ['begins', { records: [1, 2, 3, 4, 5, 6] }];
+        const { source } = await fanOut({ shards, subscription }, { protocol });
+        const { completed, events } = readSource(source, {
+          scheduler,
+          ledger: new Ledger({ maxInFlightBytes: 1 }),
+          stopAfter: 6,
+        });
+        await completed;
+        expect(events).toHaveLength(6);
+      });
+
     for (const http of [1, 2] as const)
       it(`and leaves it to flow control, by HTTP/${http}`, async () => {
         const given = await fanOut({

@@ -70,10 +70,13 @@ export async function* subscription(
   let body: Body | undefined;
 
   const admit = async (sizeBytes: number): Promise<boolean> => {
+    // The frame before was no event, as the first one of AWS is: held on to, it would wait for itself to be gone.
+    ledger.room.unreserve(reservedBytes);
+    reservedBytes = 0;
     // The data is in base64, and a byte of it may be a record of its own.
     const bytes = Math.ceil(sizeBytes * 0.75) + Math.ceil(sizeBytes / RECORD_JSON_BYTES) * RECORD_OVERHEAD_BYTES;
     const isReserved = await reserveRoom(ledger, bytes, end.signal, shard.id);
-    if (isReserved) reservedBytes += bytes;
+    if (isReserved) reservedBytes = bytes;
     return isReserved;
   };
   const framesOf = (of: Body): AsyncIterable<Uint8Array> => {
