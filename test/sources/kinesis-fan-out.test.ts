@@ -1,4 +1,5 @@
 import { KinesisClient } from '@aws-sdk/client-kinesis';
+import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { execFile } from 'node:child_process';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { promisify } from 'node:util';
@@ -448,6 +449,30 @@ describe('kinesis by fan-out', () => {
         await ledger.room.reserve(ledger.room.maxInFlightBytes);
         await expect.poll(server.open).toBe(0);
       }
+  });
+
+  it('ends its wait for credentials when it is stopped, and tries again when there were none', async () => {
+    const { endpoint, calls } = await fanOut({ shards });
+    const waits = Promise.withResolvers<void>();
+    let tries = 0;
+    const client = new KinesisClient({
+      endpoint,
+      region: 'us-east-1',
+      maxAttempts: 1,
+      requestHandler: new NodeHttpHandler(),
+      async credentials() {
+        const isSubscribing = calls.at(-1)?.operation === 'ListShards';
+        if (isSubscribing && ++tries === 1) throw Object.assign(new Error('none'), { name: 'CredentialsProviderError' });
+        if (!isSubscribing) return { accessKeyId: 'local', secretAccessKey: 'local', expiration: new Date() };
+        waits.resolve();
+        return new Promise(() => {});
+      },
+    });
+    const { completed, stop, diagnostics } = readSource(kinesis({ stream: 'shop', mode: 'fan-out', client }), { scheduler });
+    await waits.promise;
+    stop.abort();
+    await completed;
+    expect(retries(diagnostics)).toMatchObject([{ shard: 's', error: { name: 'CredentialsProviderError' } }]);
   });
 
   it('says how it reads, and what consumer it found', async () => {

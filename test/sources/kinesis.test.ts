@@ -1,3 +1,5 @@
+import { KinesisClient, type KinesisClientConfig } from '@aws-sdk/client-kinesis';
+import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Diagnostic } from '../../src/diagnostic.ts';
 import { Ledger } from '../../src/ledger.ts';
@@ -33,6 +35,12 @@ function inBothProtocols<A, B>(cases: readonly (readonly [A, B])[]): [A, B, 'lea
     [a, b, 'lean'],
     [a, b, 'stock'],
   ]);
+}
+
+const local = { accessKeyId: 'local', secretAccessKey: 'local' };
+
+function clientWith({ endpoint }: FaultyKinesis, credentials: NonNullable<KinesisClientConfig['credentials']>): KinesisClient {
+  return new KinesisClient({ endpoint, region: 'us-east-1', maxAttempts: 1, credentials, requestHandler: new NodeHttpHandler() });
 }
 
 const six = ['a', 'b', 'c', 'd', 'e', 'f'];
@@ -283,6 +291,40 @@ describe('kinesis', () => {
       expect(retries(diagnostics)).toHaveLength(3);
     });
 
+    it('when new credentials, or the address, cannot be had for a while', async () => {
+      const away = [
+        { name: 'CredentialsProviderError', message: 'Could not load credentials from any providers' },
+        { name: 'Error', code: 'ENOTFOUND', message: 'getaddrinfo ENOTFOUND kinesis.eu-west-1.amazonaws.com' },
+      ];
+      const shards = [{ id: 's', records: six }];
+      const server = await faulty({ shards });
+      let isAway = false;
+      const client = clientWith(server, async () => {
+        if (isAway) throw Object.assign(new Error(), away.shift());
+        return { ...local, expiration: new Date() };
+      });
+      const { completed, events, diagnostics } = readSource(kinesis({ stream: 'shop', client, maxRecords: 3 }), {
+        scheduler,
+        stopAfter: 6,
+        report: ({ type }) => (isAway = away.length > 0 && type !== 'shard-started'),
+      });
+      await completed;
+      expect(textsByShard(events)).toEqual({ s: six });
+      expect(retries(diagnostics)).toHaveLength(2);
+    });
+
+    it('when credentials do not come, within the time of a call', async () => {
+      const server = await faulty({ shards: [] });
+      const client = clientWith(server, () => new Promise(() => {}));
+      const source = kinesis({ stream: 'shop', client, requestTimeout: { seconds: 0.1 } });
+      const { completed, diagnostics } = readSource(source, {
+        scheduler,
+        report: (_, { diagnostics: { length }, stop }) => length === 2 && stop.abort(),
+      });
+      await completed;
+      expect(retries(diagnostics)).toMatchObject([{ error: { name: 'TimeoutError' } }, { error: { name: 'TimeoutError' } }]);
+    });
+
     it('keeps no reservation while it waits', async () => {
       const { source } = await faulty({
         shards: [{ id: 's', records: six }],
@@ -383,6 +425,15 @@ describe('kinesis', () => {
       await expect(completed).rejects.toThrow(/^kinesis shop s: keeps 7, but not the later 10.*made again under the same name/);
       expect(events).toEqual([]);
       await ledger.room.reserve(ledger.room.maxInFlightBytes);
+    });
+
+    it('when there are no credentials from the beginning', async () => {
+      const server = await faulty({ shards: [] });
+      const client = clientWith(server, async () => {
+        throw Object.assign(new Error('Could not load credentials'), { name: 'CredentialsProviderError' });
+      });
+      const { completed } = readSource(kinesis({ stream: 'shop', client }), { scheduler });
+      await expect(completed).rejects.toThrow(/Set AWS_PROFILE/);
     });
 
     it('in a check too', async () => {

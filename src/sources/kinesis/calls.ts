@@ -15,7 +15,8 @@ import {
 } from '@aws-sdk/client-kinesis';
 import { type Beginning, isPosition } from '../../position.ts';
 import type { Shard } from '../shard-set.ts';
-import { isNotFound } from './failure.ts';
+import { isNotFound, isOutOfReach } from './failure.ts';
+import { orAborted } from './or-aborted.ts';
 
 /** An answer of GetRecords. */
 export interface Answer {
@@ -32,6 +33,7 @@ export class Calls {
   readonly #client: KinesisClient;
   readonly #stream: { readonly StreamName: string } | { readonly StreamARN: string };
   readonly #timeoutMs: number;
+  #wasAnswered = false;
 
   /** @param stream its name or its ARN */
   constructor(client: KinesisClient, stream: string, timeoutMs: number) {
@@ -128,8 +130,11 @@ export class Calls {
     signal.addEventListener('abort', abort, { once: true });
     try {
       if (signal.aborted) abort();
-      return await send(limit.signal);
+      const answer = await orAborted(send(limit.signal), limit.signal);
+      this.#wasAnswered = true;
+      return answer;
     } catch (error) {
+      if (this.#wasAnswered && isOutOfReach(error)) throw Object.assign(error, { isTransient: true });
       if (!limit.signal.aborted || signal.aborted) throw error;
       throw Object.assign(new Error(`${call} took longer than ${this.#timeoutMs} ms`, { cause: error }), {
         name: 'TimeoutError',

@@ -45,6 +45,14 @@ export function isPassing(error: unknown): boolean {
   return (error as AwsError).$metadata?.clockSkewCorrected === true;
 }
 
+/**
+ * Tells whether a call was not even sent, for want of credentials or of the address. Once others were answered that passes: what
+ * hands out new credentials, or knows names, is away.
+ */
+export function isOutOfReach(error: unknown): error is Error {
+  return error instanceof Error && (error.name === 'CredentialsProviderError' || (error as AwsError).code === 'ENOTFOUND');
+}
+
 /** Tells whether AWS refused a time because it has not come yet by its own clock: LATEST, on a machine that is a little fast. */
 export function isNotYet(error: unknown, from: unknown, nowMs: number): boolean {
   return isInvalidArgument(error) && from instanceof Date && from.getTime() > nowMs - CLOCKS_DIFFER_MS;

@@ -9,7 +9,7 @@ import { KinesisBackOff } from './back-off.ts';
 import type { Calls } from './calls.ts';
 import type { Consumer } from './consumer.ts';
 import { deliver } from './deliver.ts';
-import { foreignAnswer, isBrokenSubscription, isInvalidArgument, isNotFound, isNotYet } from './failure.ts';
+import { foreignAnswer, isBrokenSubscription, isInvalidArgument, isNotFound, isNotYet, isOutOfReach } from './failure.ts';
 import { beginningBehind } from './retention.ts';
 import { SubscribePace } from './subscribe-pace.ts';
 import type { Unpacking } from './unpack.ts';
@@ -85,6 +85,7 @@ export async function subscribeShard(reading: ShardReading, fanOut: ShardFanOut)
             isRefused ||
             (isNotFound(error) && ++notFound < MAX_NOT_FOUND) ||
             (isOpen && isBrokenSubscription(error)) ||
+            isOutOfReach(error) ||
             isNotYet(error, from, scheduler.now());
           await backOff.after(error, passes || undefined);
           break;

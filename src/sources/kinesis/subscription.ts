@@ -13,6 +13,7 @@ import type { Shard } from '../shard-set.ts';
 import { childrenOf, iteratorAt } from './calls.ts';
 import { eventFrames } from './event-frames.ts';
 import { readEvent } from './event-message.ts';
+import { orAborted } from './or-aborted.ts';
 import { Silence } from './silence.ts';
 
 /**
@@ -122,7 +123,7 @@ export async function* subscription(
   try {
     if (signal.aborted) return;
     silence.begin();
-    const { EventStream } = await client.send(command, { abortSignal: end.signal });
+    const { EventStream } = await orAborted(client.send(command, { abortSignal: end.signal }), end.signal);
     for await (const event of isLean ? leanEvents(frames) : stockEvents(EventStream!)) {
       const forIt = reservedBytes;
       reservedBytes = 0;
