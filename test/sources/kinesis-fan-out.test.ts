@@ -517,6 +517,29 @@ describe('kinesis by fan-out', () => {
         expect(events).toHaveLength(6);
       });
 
+    it('and does not take what an event said then for what is so now', async () => {
+      const nothingMore = { content: { Records: [], ContinuationSequenceNumber: '6', MillisBehindLatest: 0 } };
+      const { source } = await fanOut({
+        shards,
+        subscription: () => [{ records: [6] }, nothingMore, nothingMore, 'falls silent'],
+      });
+      const ledger = new Ledger({ maxInFlightBytes: 1 });
+      let heldAtMs = 0;
+      const { completed, stop } = readSource(source, {
+        scheduler,
+        ledger,
+        onEvent(event) {
+          heldAtMs = scheduler.now();
+          event.hold();
+          scheduler.schedule(() => event.release(), 4 * 60_000);
+        },
+        report: (diagnostic) => diagnostic.type === 'shard-lag' && diagnostic.behindMs === 0 && stop.abort(),
+      });
+      await completed;
+      expect(scheduler.now() - heldAtMs).toBeGreaterThanOrEqual(4 * 60_000);
+      expect(ledger.caughtUpAtMs('s')! - heldAtMs).toBeLessThan(60_000);
+    });
+
     for (const http of [1, 2] as const)
       it(`and leaves it to flow control, by HTTP/${http}`, async () => {
         const given = await fanOut({

@@ -29,6 +29,8 @@ const RECORD_JSON_BYTES = 128;
 export interface ShardEvent {
   readonly records: readonly _Record[];
   readonly reservedBytes: number;
+  /** How long it waited for room. */
+  readonly waitedMs: number;
   /** From where a next subscription goes on, without a look at what has no records. */
   readonly continuation: string | undefined;
   readonly behindMs: number;
@@ -68,6 +70,7 @@ export async function* subscription(
     end.abort();
   });
   let reservedBytes = 0;
+  let waitedMs = 0;
   let body: Body | undefined;
 
   const admit = async (sizeBytes: number): Promise<boolean> => {
@@ -76,7 +79,9 @@ export async function* subscription(
     reservedBytes = 0;
     // The data is in base64, and a byte of it may be a record of its own.
     const bytes = Math.ceil(sizeBytes * 0.75) + Math.ceil(sizeBytes / RECORD_JSON_BYTES) * RECORD_OVERHEAD_BYTES;
+    const sinceMs = scheduler.now();
     const isReserved = await reserveRoom(ledger, bytes, end.signal, shard.id);
+    waitedMs += scheduler.now() - sinceMs;
     if (isReserved) reservedBytes = bytes;
     return isReserved;
   };
@@ -125,11 +130,11 @@ export async function* subscription(
     silence.begin();
     const { EventStream } = await orAborted(client.send(command, { abortSignal: end.signal }), end.signal);
     for await (const event of isLean ? leanEvents(frames) : stockEvents(EventStream!)) {
-      const forIt = reservedBytes;
-      reservedBytes = 0;
+      const forIt = { reservedBytes, waitedMs };
+      [reservedBytes, waitedMs] = [0, 0];
       yield {
         records: event.Records ?? [],
-        reservedBytes: forIt,
+        ...forIt,
         continuation: event.ContinuationSequenceNumber,
         behindMs: event.MillisBehindLatest ?? 0,
         children: childrenOf(event.ChildShards),
