@@ -132,6 +132,32 @@ describe('kinesis', () => {
       expect(beganAtMs.at(-1)! - beganAtMs[0]!).toBeGreaterThan(4_500);
     });
 
+    it('no sooner than the stream allows to read on, once it was refused', async () => {
+      const record = Buffer.alloc(1024 * 1024);
+      const clock = hurried(20);
+      let [opensAtMs, refused] = [0, 0];
+      const { source } = await faulty(
+        {
+          shards: [{ id: 's', records: Array.from({ length: 40 }, () => record) }],
+          fault({ operation }) {
+            if (operation !== 'GetRecords') return undefined;
+            if (clock.now() < opensAtMs) {
+              refused++;
+              return { status: 400, type: 'ProvisionedThroughputExceededException' };
+            }
+            // It gives 2 MB a second. https://docs.aws.amazon.com/kinesis/latest/APIReference/API_GetRecords.html
+            opensAtMs = clock.now() + 2_000;
+            return undefined;
+          },
+        },
+        { maxRecords: 4 },
+      );
+      const { completed, events } = readSource(source, { scheduler: clock, stopAfter: 40 });
+      await completed;
+      expect(events).toHaveLength(40);
+      expect(refused).toBeLessThan(8);
+    });
+
     it('again at once after an empty answer while it is behind, 5 times a second', async () => {
       const gaps = Array.from({ length: 28 }, (): typeof GAP => GAP);
       const { source } = await faulty({ shards: [{ id: 's', records: ['a', ...gaps, 'b'] }] }, { pollEveryMs: 600_000 });

@@ -24,6 +24,11 @@ export function isLimitExceeded(error: unknown): boolean {
   return error instanceof Error && error.name === 'LimitExceededException';
 }
 
+/** Tells whether more was asked for than a shard gives in a second: to this reader, or to all together. */
+export function isThroughputExceeded(error: unknown): boolean {
+  return error instanceof Error && error.name === 'ProvisionedThroughputExceededException';
+}
+
 export function isInvalidArgument(error: unknown): boolean {
   return error instanceof Error && error.name === 'InvalidArgumentException';
 }
