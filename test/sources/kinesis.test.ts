@@ -158,6 +158,17 @@ describe('kinesis', () => {
       expect(refused).toBeLessThan(8);
     });
 
+    it('once in a time that is longer than a timer can wait', async () => {
+      const never = { pollEveryMs: Number.POSITIVE_INFINITY, listEvery: { weeks: 52 }, requestTimeout: { weeks: 52 } };
+      const { source, calls } = await faulty({ shards: [{ id: 's', records: six }] }, never);
+      const { completed, diagnostics, stop } = readSource(source, {
+        report: ({ type }) => type === 'shard-lag' && setTimeout(() => stop.abort(), 50),
+      });
+      await completed;
+      expect(calls.map(({ operation }) => operation)).toEqual(['ListShards', 'GetShardIterator', 'GetRecords']);
+      expect(retries(diagnostics)).toEqual([]);
+    });
+
     it('again at once after an empty answer while it is behind, 5 times a second', async () => {
       const gaps = Array.from({ length: 28 }, (): typeof GAP => GAP);
       const { source } = await faulty({ shards: [{ id: 's', records: ['a', ...gaps, 'b'] }] }, { pollEveryMs: 600_000 });

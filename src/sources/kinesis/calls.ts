@@ -13,6 +13,7 @@ import {
   RegisterStreamConsumerCommand,
   type StreamDescriptionSummary,
 } from '@aws-sdk/client-kinesis';
+import { MAX_TIMER_MS } from '../../duration.ts';
 import { type Beginning, isPosition } from '../../position.ts';
 import type { Shard } from '../shard-set.ts';
 import { isNotFound, isOutOfReach } from './failure.ts';
@@ -126,7 +127,7 @@ export class Calls {
   async #limited<T>(signal: AbortSignal, call: string, send: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const limit = new AbortController();
     const abort = (): void => limit.abort();
-    const timer = setTimeout(abort, this.#timeoutMs);
+    const timer = setTimeout(abort, Math.min(this.#timeoutMs, MAX_TIMER_MS));
     signal.addEventListener('abort', abort, { once: true });
     try {
       if (signal.aborted) abort();
