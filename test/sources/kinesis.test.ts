@@ -350,6 +350,21 @@ describe('kinesis', () => {
       expect(retries(diagnostics)).toHaveLength(2);
     });
 
+    it('when something else than HTTP comes, but not before the first answer', async () => {
+      const reading = async (failing: string) => {
+        const { source } = await faulty({
+          shards: [{ id: 's', records: six }],
+          fault: ({ operation, nth }) => (operation === failing && nth === 0 ? { bytes: 'this is prose\n\n' } : undefined),
+        });
+        return readSource(source, { scheduler, stopAfter: 6 });
+      };
+      const { completed, events, diagnostics } = await reading('GetRecords');
+      await completed;
+      expect(textsByShard(events)).toEqual({ s: six });
+      expect(retries(diagnostics)).toHaveLength(1);
+      await expect((await reading('ListShards')).completed).rejects.toThrow(/Parse Error/);
+    });
+
     it('when credentials do not come, within the time of a call', async () => {
       const server = await faulty({ shards: [] });
       const client = clientWith(server, () => new Promise(() => {}));

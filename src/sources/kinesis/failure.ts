@@ -51,11 +51,12 @@ export function isPassing(error: unknown): boolean {
 }
 
 /**
- * Tells whether a call was not even sent, for want of credentials or of the address. Once others were answered that passes: what
- * hands out new credentials, or knows names, is away.
+ * Tells whether a call did not even reach the stream: for want of credentials or of the address, or on a connection that carries
+ * neither HTTP nor TLS. Once others were answered that passes: who hands out credentials or knows names is away, or bytes were damaged on their way.
  */
 export function isOutOfReach(error: unknown): error is Error {
-  return error instanceof Error && (error.name === 'CredentialsProviderError' || (error as AwsError).code === 'ENOTFOUND');
+  if (!(error instanceof Error)) return false;
+  return error.name === 'CredentialsProviderError' || /^(ENOTFOUND$|EPROTO$|ERR_SSL_|HPE_)/.test((error as AwsError).code ?? '');
 }
 
 /** Tells whether AWS refused a time because it has not come yet by its own clock: LATEST, on a machine that is a little fast. */
