@@ -22,23 +22,39 @@ export interface Shard {
  */
 export class ShardSet {
   readonly #shards = new Map<string, Entry>();
+  /** By parent: a stream that reshards each day and keeps a year has tens of thousands of shards, too many to look through for each. */
+  readonly #children = new Map<string, Entry[]>();
+  /** Those whose turn may have come since it was asked for last. */
+  readonly #candidates = new Set<Entry>();
+  #unread = 0;
   /** By shard that is no longer listed, where its reading stood. */
   readonly #gone = new Map<string, Resume>();
 
   /** Takes in what the stream listed; shards it knows already stay as they are. */
   add(shards: Iterable<Shard>): void {
-    for (const shard of shards)
-      if (!this.#shards.has(shard.id)) this.#shards.set(shard.id, { shard, state: 'waiting', resume: undefined });
+    for (const shard of shards) {
+      if (this.#shards.has(shard.id)) continue;
+      const entry: Entry = { shard, state: 'waiting', resume: undefined };
+      this.#shards.set(shard.id, entry);
+      this.#candidates.add(entry);
+      this.#unread++;
+      for (const parent of shard.parents) {
+        const children = this.#children.get(parent);
+        if (children) children.push(entry);
+        else this.#children.set(parent, [entry]);
+      }
+    }
   }
 
   /** The shards whose turn has come, each handed out once. */
   takeReady(): Shard[] {
     const ready: Shard[] = [];
-    for (const entry of this.#shards.values()) {
+    for (const entry of this.#candidates) {
       if (entry.state !== 'waiting' || this.#parents(entry).some(({ state }) => state !== 'settled')) continue;
       entry.state = 'reading';
       ready.push(entry.shard);
     }
+    this.#candidates.clear();
     return ready;
   }
 
@@ -72,11 +88,15 @@ export class ShardSet {
   /** Notes that a shard was read to its end. */
   end(id: string): void {
     this.#shards.get(id)!.state = 'ended';
+    this.#unread--;
   }
 
   /** Notes that all of a shard that was read to its end is settled: its children's turn may have come. */
   settle(id: string): void {
-    this.#shards.get(id)!.state = 'settled';
+    const entry = this.#shards.get(id)!;
+    if (entry.state === 'reading') this.#unread--;
+    entry.state = 'settled';
+    for (const child of this.#children.get(id) ?? []) this.#candidates.add(child);
   }
 
   has(id: string): boolean {
@@ -84,12 +104,12 @@ export class ShardSet {
   }
 
   hasChildren(id: string): boolean {
-    return [...this.#shards.values()].some(({ shard }) => shard.parents.includes(id));
+    return this.#children.has(id);
   }
 
   /** True when every shard was read to its end. */
   get isOver(): boolean {
-    return [...this.#shards.values()].every(({ state }) => state === 'ended' || state === 'settled');
+    return this.#unread === 0;
   }
 
   #parents({ shard }: Entry): Entry[] {

@@ -1,4 +1,5 @@
 import { KinesisClient } from '@aws-sdk/client-kinesis';
+import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { execFile } from 'node:child_process';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { promisify } from 'node:util';
@@ -450,6 +451,30 @@ describe('kinesis by fan-out', () => {
       }
   });
 
+  it('ends its wait for credentials when it is stopped, and tries again when there were none', async () => {
+    const { endpoint, calls } = await fanOut({ shards });
+    const waits = Promise.withResolvers<void>();
+    let tries = 0;
+    const client = new KinesisClient({
+      endpoint,
+      region: 'us-east-1',
+      maxAttempts: 1,
+      requestHandler: new NodeHttpHandler(),
+      async credentials() {
+        const isSubscribing = calls.at(-1)?.operation === 'ListShards';
+        if (isSubscribing && ++tries === 1) throw Object.assign(new Error('none'), { name: 'CredentialsProviderError' });
+        if (!isSubscribing) return { accessKeyId: 'local', secretAccessKey: 'local', expiration: new Date() };
+        waits.resolve();
+        return new Promise(() => {});
+      },
+    });
+    const { completed, stop, diagnostics } = readSource(kinesis({ stream: 'shop', mode: 'fan-out', client }), { scheduler });
+    await waits.promise;
+    stop.abort();
+    await completed;
+    expect(retries(diagnostics)).toMatchObject([{ shard: 's', error: { name: 'CredentialsProviderError' } }]);
+  });
+
   it('says how it reads, and what consumer it found', async () => {
     const { source, calls } = await fanOut({ shards, consumer: ['none', 'ACTIVE'] });
     expect(source.describe).toMatch(/^stream shop at .*, by fan-out$/);
@@ -478,6 +503,42 @@ describe('kinesis by fan-out', () => {
   describe('reads no event before there is room for it', () => {
     const big = Array.from({ length: 40 }, (_, i) => Buffer.alloc(1024 * 1024, i));
     const each: Scene[] = big.map((_, i) => ({ records: [i + 1] }));
+
+    for (const protocol of ['lean', 'stock'] as const)
+      it(`and holds nothing for one that says nothing, as the first one of AWS (${protocol})`, async () => {
+        const subscription: FanOutKinesisOptions['subscription'] = () => ['begins', { records: [1, 2, 3, 4, 5, 6] }];
+        const { source } = await fanOut({ shards, subscription }, { protocol });
+        const { completed, events } = readSource(source, {
+          scheduler,
+          ledger: new Ledger({ maxInFlightBytes: 1 }),
+          stopAfter: 6,
+        });
+        await completed;
+        expect(events).toHaveLength(6);
+      });
+
+    it('and does not take what an event said then for what is so now', async () => {
+      const nothingMore = { content: { Records: [], ContinuationSequenceNumber: '6', MillisBehindLatest: 0 } };
+      const { source } = await fanOut({
+        shards,
+        subscription: () => [{ records: [6] }, nothingMore, nothingMore, 'falls silent'],
+      });
+      const ledger = new Ledger({ maxInFlightBytes: 1 });
+      let heldAtMs = 0;
+      const { completed, stop } = readSource(source, {
+        scheduler,
+        ledger,
+        onEvent(event) {
+          heldAtMs = scheduler.now();
+          event.hold();
+          scheduler.schedule(() => event.release(), 4 * 60_000);
+        },
+        report: (diagnostic) => diagnostic.type === 'shard-lag' && diagnostic.behindMs === 0 && stop.abort(),
+      });
+      await completed;
+      expect(scheduler.now() - heldAtMs).toBeGreaterThanOrEqual(4 * 60_000);
+      expect(ledger.caughtUpAtMs('s')! - heldAtMs).toBeLessThan(60_000);
+    });
 
     for (const http of [1, 2] as const)
       it(`and leaves it to flow control, by HTTP/${http}`, async () => {

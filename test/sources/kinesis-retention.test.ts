@@ -139,6 +139,29 @@ describe('a position whose record is kept', () => {
     expect(diagnostics.some(({ type }) => type === 'gap')).toBe(false);
   });
 
+  for (const [where, isSlow] of [
+    ['there', ({ at }: { at: number }, limit: unknown) => at === 1 && limit === 1],
+    ['anywhere', (_: unknown, limit: unknown) => limit === 1],
+  ] as const)
+    it(`is read on from, though the stream is slow to say what it keeps ${where}`, async () => {
+      const startMs = nowMs - 72 * HOUR_MS;
+      const sequenceOf = (place: number): string => sequenceAt(startMs + 1000 * place, place);
+      const server = await startFaultyKinesis({
+        shards: [{ id: 's', startMs, sequenceOf, records: ['a', 'b', 'c', 'd'], isClosed: true }],
+        fault({ operation, input: { ShardIterator, Limit } }) {
+          if (operation !== 'GetRecords' || !isSlow(JSON.parse(String(ShardIterator)), Limit)) return undefined;
+          return { body: JSON.stringify({ Records: [], NextShardIterator: ShardIterator, MillisBehindLatest: 1000 }) };
+        },
+      });
+      servers.push(server);
+      const { completed, events } = readSource(kinesis({ stream: 'shop', endpoint: server.endpoint }), {
+        scheduler,
+        acquire: async () => ({ shard: 's', sequence: sequenceOf(2), subSequence: 0, quietUntilMs: nowMs - 12 * HOUR_MS }),
+      });
+      await completed;
+      expect(textsByShard(events)).toEqual({ s: ['c', 'd'] });
+    });
+
   it('costs no call when it is younger than a day', async () => {
     const startMs = nowMs - 23 * HOUR_MS;
     const sequenceOf = (place: number): string => sequenceAt(startMs, place);

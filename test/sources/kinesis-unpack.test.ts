@@ -13,10 +13,12 @@ import { dedupe } from '../../src/operators/dedupe.ts';
 import { pipeline } from '../../src/pipeline.ts';
 import { run } from '../../src/run/run.ts';
 import { type KinesisOptions, kinesis } from '../../src/sources/kinesis.ts';
+import { deliver } from '../../src/sources/kinesis/deliver.ts';
+import type { ShardReading } from '../../src/sources/read-shards.ts';
 import type { Source } from '../../src/sources/source.ts';
 import { identityLog } from '../../src/stores/identity-log.ts';
 import { memorySink } from '../../src/testing/memory-sink.ts';
-import { aggregate, compressedBatch } from '../support/aggregates.ts';
+import { aggregate, compressed, compressedBatch } from '../support/aggregates.ts';
 import { type FanOutKinesisOptions, startFanOutKinesis } from '../support/fan-out-kinesis.ts';
 import { type FaultyKinesisOptions, startFaultyKinesis } from '../support/faulty-kinesis.ts';
 import { hurried } from '../support/hurried.ts';
@@ -225,6 +227,53 @@ describe('kinesis with packed records', () => {
     await completed;
     // One in the room that there was, then three at a time.
     expect(new Set(events.map(({ delivery }) => delivery)).size).toBe(8);
+  });
+
+  it('leaves the event loop its turns while it takes much apart, and can be stopped in each', async () => {
+    const bomb = compressed(Buffer.alloc(30 * 1024 * 1024), 'gzip');
+    const stop = new AbortController();
+    const ledger = new Ledger();
+    const emitted: number[] = [];
+    const reading: ShardReading = {
+      pipeline: 'test',
+      shard: { id: 's', parents: [] },
+      start: 'TRIM_HORIZON',
+      resume: 'TRIM_HORIZON',
+      scheduler,
+      ledger,
+      stop: stop.signal,
+      signal: stop.signal,
+      report() {},
+      acquire: async (_, from) => from,
+      stands: async () => undefined,
+      end: async () => {},
+      emit(records, reservedBytes) {
+        emitted.push('count' in records ? records.count : records.length);
+        ledger.room.unreserve(reservedBytes);
+      },
+    };
+    const bombs = Array.from({ length: 6 }, (_, i) => ({
+      SequenceNumber: String(i + 1),
+      ApproximateArrivalTimestamp: new Date(0),
+      PartitionKey: 'any',
+      Data: bomb,
+    }));
+    const takeApart = async () => {
+      await ledger.room.reserve(1_000_000);
+      return deliver(reading, 'TRIM_HORIZON', { records: bombs, reservedBytes: 1_000_000 }, { maxUnpackedBytes: 2 ** 25 });
+    };
+
+    let turns = 0;
+    const ticking = setInterval(() => turns++);
+    await takeApart();
+    clearInterval(ticking);
+    expect(emitted).toEqual([6]);
+    expect(turns).toBeGreaterThan(0);
+
+    setImmediate(() => stop.abort());
+    expect(await takeApart()).toBeUndefined();
+    expect(emitted).toEqual([6]);
+    await ledger.room.reserve(ledger.room.maxInFlightBytes);
   });
 
   it('ends with what to do when it stands inside a record that is now too large', async () => {

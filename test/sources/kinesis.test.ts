@@ -1,3 +1,5 @@
+import { KinesisClient, type KinesisClientConfig } from '@aws-sdk/client-kinesis';
+import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Diagnostic } from '../../src/diagnostic.ts';
 import { Ledger } from '../../src/ledger.ts';
@@ -33,6 +35,12 @@ function inBothProtocols<A, B>(cases: readonly (readonly [A, B])[]): [A, B, 'lea
     [a, b, 'lean'],
     [a, b, 'stock'],
   ]);
+}
+
+const local = { accessKeyId: 'local', secretAccessKey: 'local' };
+
+function clientWith({ endpoint }: FaultyKinesis, credentials: NonNullable<KinesisClientConfig['credentials']>): KinesisClient {
+  return new KinesisClient({ endpoint, region: 'us-east-1', maxAttempts: 1, credentials, requestHandler: new NodeHttpHandler() });
 }
 
 const six = ['a', 'b', 'c', 'd', 'e', 'f'];
@@ -122,6 +130,43 @@ describe('kinesis', () => {
       await completed;
       // 30 reads: 5 at once, then 5 a second.
       expect(beganAtMs.at(-1)! - beganAtMs[0]!).toBeGreaterThan(4_500);
+    });
+
+    it('no sooner than the stream allows to read on, once it was refused', async () => {
+      const record = Buffer.alloc(1024 * 1024);
+      const clock = hurried(20);
+      let [opensAtMs, refused] = [0, 0];
+      const { source } = await faulty(
+        {
+          shards: [{ id: 's', records: Array.from({ length: 40 }, () => record) }],
+          fault({ operation }) {
+            if (operation !== 'GetRecords') return undefined;
+            if (clock.now() < opensAtMs) {
+              refused++;
+              return { status: 400, type: 'ProvisionedThroughputExceededException' };
+            }
+            // It gives 2 MB a second. https://docs.aws.amazon.com/kinesis/latest/APIReference/API_GetRecords.html
+            opensAtMs = clock.now() + 2_000;
+            return undefined;
+          },
+        },
+        { maxRecords: 4 },
+      );
+      const { completed, events } = readSource(source, { scheduler: clock, stopAfter: 40 });
+      await completed;
+      expect(events).toHaveLength(40);
+      expect(refused).toBeLessThan(8);
+    });
+
+    it('once in a time that is longer than a timer can wait', async () => {
+      const never = { pollEveryMs: Number.POSITIVE_INFINITY, listEvery: { weeks: 52 }, requestTimeout: { weeks: 52 } };
+      const { source, calls } = await faulty({ shards: [{ id: 's', records: six }] }, never);
+      const { completed, diagnostics, stop } = readSource(source, {
+        report: ({ type }) => type === 'shard-lag' && setTimeout(() => stop.abort(), 50),
+      });
+      await completed;
+      expect(calls.map(({ operation }) => operation)).toEqual(['ListShards', 'GetShardIterator', 'GetRecords']);
+      expect(retries(diagnostics)).toEqual([]);
     });
 
     it('again at once after an empty answer while it is behind, 5 times a second', async () => {
@@ -283,6 +328,55 @@ describe('kinesis', () => {
       expect(retries(diagnostics)).toHaveLength(3);
     });
 
+    it('when new credentials, or the address, cannot be had for a while', async () => {
+      const away = [
+        { name: 'CredentialsProviderError', message: 'Could not load credentials from any providers' },
+        { name: 'Error', code: 'ENOTFOUND', message: 'getaddrinfo ENOTFOUND kinesis.eu-west-1.amazonaws.com' },
+      ];
+      const shards = [{ id: 's', records: six }];
+      const server = await faulty({ shards });
+      let isAway = false;
+      const client = clientWith(server, async () => {
+        if (isAway) throw Object.assign(new Error(), away.shift());
+        return { ...local, expiration: new Date() };
+      });
+      const { completed, events, diagnostics } = readSource(kinesis({ stream: 'shop', client, maxRecords: 3 }), {
+        scheduler,
+        stopAfter: 6,
+        report: ({ type }) => (isAway = away.length > 0 && type !== 'shard-started'),
+      });
+      await completed;
+      expect(textsByShard(events)).toEqual({ s: six });
+      expect(retries(diagnostics)).toHaveLength(2);
+    });
+
+    it('when something else than HTTP comes, but not before the first answer', async () => {
+      const reading = async (failing: string) => {
+        const { source } = await faulty({
+          shards: [{ id: 's', records: six }],
+          fault: ({ operation, nth }) => (operation === failing && nth === 0 ? { bytes: 'this is prose\n\n' } : undefined),
+        });
+        return readSource(source, { scheduler, stopAfter: 6 });
+      };
+      const { completed, events, diagnostics } = await reading('GetRecords');
+      await completed;
+      expect(textsByShard(events)).toEqual({ s: six });
+      expect(retries(diagnostics)).toHaveLength(1);
+      await expect((await reading('ListShards')).completed).rejects.toThrow(/Parse Error/);
+    });
+
+    it('when credentials do not come, within the time of a call', async () => {
+      const server = await faulty({ shards: [] });
+      const client = clientWith(server, () => new Promise(() => {}));
+      const source = kinesis({ stream: 'shop', client, requestTimeout: { seconds: 0.1 } });
+      const { completed, diagnostics } = readSource(source, {
+        scheduler,
+        report: (_, { diagnostics: { length }, stop }) => length === 2 && stop.abort(),
+      });
+      await completed;
+      expect(retries(diagnostics)).toMatchObject([{ error: { name: 'TimeoutError' } }, { error: { name: 'TimeoutError' } }]);
+    });
+
     it('keeps no reservation while it waits', async () => {
       const { source } = await faulty({
         shards: [{ id: 's', records: six }],
@@ -383,6 +477,15 @@ describe('kinesis', () => {
       await expect(completed).rejects.toThrow(/^kinesis shop s: keeps 7, but not the later 10.*made again under the same name/);
       expect(events).toEqual([]);
       await ledger.room.reserve(ledger.room.maxInFlightBytes);
+    });
+
+    it('when there are no credentials from the beginning', async () => {
+      const server = await faulty({ shards: [] });
+      const client = clientWith(server, async () => {
+        throw Object.assign(new Error('Could not load credentials'), { name: 'CredentialsProviderError' });
+      });
+      const { completed } = readSource(kinesis({ stream: 'shop', client }), { scheduler });
+      await expect(completed).rejects.toThrow(/Set AWS_PROFILE/);
     });
 
     it('in a check too', async () => {

@@ -78,6 +78,23 @@ describe('ShardSet', () => {
     expect(set.beginningOf('c', late)).toBe('TRIM_HORIZON');
   });
 
+  it('does not look through all shards for each one that has ended', () => {
+    let looks = 0;
+    const shards = Array.from({ length: 1000 }, (_, i): Shard => {
+      const parents = i < 10 ? [] : [`s${i - 10}`];
+      return {
+        id: `s${i}`,
+        get parents() {
+          return (looks++, parents);
+        },
+      };
+    });
+    const set = new ShardSet();
+    set.add(shards);
+    for (let ready = set.takeReady(); !set.isOver; ready = [...ready, ...set.takeReady()]) set.settle(ready.shift()!.id);
+    expect(looks).toBeLessThan(5 * shards.length);
+  });
+
   it('hands out every shard once, never before its parents, whatever the order in which they are listed and end', () => {
     const family = fc.array(fc.array(fc.nat(), { maxLength: 2 }), { minLength: 1, maxLength: 20 }).chain((parents) => {
       const shards = parents.map((picks, i) => ({ id: `s${i}`, parents: i === 0 ? [] : picks.map((pick) => `s${pick % i}`) }));

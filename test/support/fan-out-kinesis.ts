@@ -15,6 +15,8 @@ export type Scene =
   /** An event that is an error. */
   | { readonly exception: string }
   | { readonly sleepMs: number }
+  /** The event that AWS sends before all others, which says nothing. */
+  | 'begins'
   /** The end: as it should be; a reset; a reset within an event; bytes that are no event; none at all. */
   | 'ends'
   | 'resets'
@@ -167,6 +169,10 @@ export async function startFanOutKinesis(options: FanOutKinesisOptions): Promise
     response.flushHeaders();
     for (const scene of subscription?.(call) ?? rest(shard, call.input['StartingPosition'] as StartingPosition)) {
       if (scene === 'falls silent') return;
+      if (scene === 'begins') {
+        response.write(eventFrame('event', 'initial-response', {}));
+        continue;
+      }
       if (scene === 'ends') return void response.end();
       if (scene === 'resets') return cut(request);
       if (scene === 'raves') return void response.end('this is no event stream, this is prose');

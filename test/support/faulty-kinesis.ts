@@ -12,6 +12,8 @@ export type CallFault =
   | { readonly hang: 'at once' | 'in the body' }
   /** A body that is none. */
   | { readonly body: string }
+  /** Bytes that are no HTTP. */
+  | { readonly bytes: string }
   /** The first half of an answer, as if it were all. */
   | { readonly half: true };
 
@@ -124,6 +126,7 @@ export async function startFaultyKinesis({
       response.statusCode = wrong.status;
       return void response.end(write({ __type: wrong.type, message: wrong.message ?? 'as the test wants it' }));
     }
+    if ('bytes' in wrong) return void request.socket.end(wrong.bytes);
     if ('body' in wrong) return void response.end(wrong.body);
     const body = write(answer(operation, input));
     const half = body.subarray(0, body.length / 2);

@@ -13,9 +13,11 @@ import {
   RegisterStreamConsumerCommand,
   type StreamDescriptionSummary,
 } from '@aws-sdk/client-kinesis';
+import { MAX_TIMER_MS } from '../../duration.ts';
 import { type Beginning, isPosition } from '../../position.ts';
 import type { Shard } from '../shard-set.ts';
-import { isNotFound } from './failure.ts';
+import { isNotFound, isOutOfReach } from './failure.ts';
+import { orAborted } from './or-aborted.ts';
 
 /** An answer of GetRecords. */
 export interface Answer {
@@ -32,6 +34,7 @@ export class Calls {
   readonly #client: KinesisClient;
   readonly #stream: { readonly StreamName: string } | { readonly StreamARN: string };
   readonly #timeoutMs: number;
+  #wasAnswered = false;
 
   /** @param stream its name or its ARN */
   constructor(client: KinesisClient, stream: string, timeoutMs: number) {
@@ -124,12 +127,15 @@ export class Calls {
   async #limited<T>(signal: AbortSignal, call: string, send: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const limit = new AbortController();
     const abort = (): void => limit.abort();
-    const timer = setTimeout(abort, this.#timeoutMs);
+    const timer = setTimeout(abort, Math.min(this.#timeoutMs, MAX_TIMER_MS));
     signal.addEventListener('abort', abort, { once: true });
     try {
       if (signal.aborted) abort();
-      return await send(limit.signal);
+      const answer = await orAborted(send(limit.signal), limit.signal);
+      this.#wasAnswered = true;
+      return answer;
     } catch (error) {
+      if (this.#wasAnswered && isOutOfReach(error)) throw Object.assign(error, { isTransient: true });
       if (!limit.signal.aborted || signal.aborted) throw error;
       throw Object.assign(new Error(`${call} took longer than ${this.#timeoutMs} ms`, { cause: error }), {
         name: 'TimeoutError',

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { _Record } from '@aws-sdk/client-kinesis';
 import { type Position, type Beginning, comparePositions, isPosition } from '../../position.ts';
 import { RECORD_OVERHEAD_BYTES } from '../../ledger.ts';
@@ -8,6 +9,9 @@ import { type Part, Unpacker, type Unpacking, isPacked } from './unpack.ts';
 
 /** What is reserved at least for each further delivery of an answer that is taken apart. */
 const FURTHER_BYTES = 4 * 1024 * 1024;
+
+/** How long it may keep the event loop from all else: an answer may become hundreds of times what it was. */
+const LONGEST_TURN_MS = 50;
 
 /** What a shard answered, by whichever call. */
 export interface Answered {
@@ -44,6 +48,7 @@ export async function deliver(
   let parcel: SourceRecord[] = [];
   let sizeBytes = 0;
   let roomBytes = reservedBytes;
+  let turnAtMs = performance.now();
   for (const record of unpackedBehind(from, shard.id, records, new Unpacker(shard, unpacking!))) {
     const bytes = record.data.length + RECORD_OVERHEAD_BYTES;
     if (sizeBytes + bytes > roomBytes && parcel.length > 0) {
@@ -53,6 +58,12 @@ export async function deliver(
     }
     parcel.push(record);
     sizeBytes += bytes;
+    if (performance.now() - turnAtMs < LONGEST_TURN_MS) continue;
+    await nextTurn();
+    turnAtMs = performance.now();
+    if (!signal.aborted) continue;
+    ledger.room.unreserve(roomBytes);
+    return undefined;
   }
   emit(parcel, roomBytes);
   return behindAll(from, shard.id, records);

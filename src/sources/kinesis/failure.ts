@@ -24,6 +24,11 @@ export function isLimitExceeded(error: unknown): boolean {
   return error instanceof Error && error.name === 'LimitExceededException';
 }
 
+/** Tells whether more was asked for than a shard gives in a second: to this reader, or to all together. */
+export function isThroughputExceeded(error: unknown): boolean {
+  return error instanceof Error && error.name === 'ProvisionedThroughputExceededException';
+}
+
 export function isInvalidArgument(error: unknown): boolean {
   return error instanceof Error && error.name === 'InvalidArgumentException';
 }
@@ -43,6 +48,15 @@ export function isPassing(error: unknown): boolean {
   // A connection that broke before its answer, as Node's HTTP/2 and the SDK word it.
   if ((error as AwsError).code?.startsWith('ERR_HTTP2_') || /http\/?2 (request|stream)/i.test(error.message)) return true;
   return (error as AwsError).$metadata?.clockSkewCorrected === true;
+}
+
+/**
+ * Tells whether a call did not even reach the stream: for want of credentials or of the address, or on a connection that carries
+ * neither HTTP nor TLS. Once others were answered that passes: who hands out credentials or knows names is away, or bytes were damaged on their way.
+ */
+export function isOutOfReach(error: unknown): error is Error {
+  if (!(error instanceof Error)) return false;
+  return error.name === 'CredentialsProviderError' || /^(ENOTFOUND$|EPROTO$|ERR_SSL_|HPE_)/.test((error as AwsError).code ?? '');
 }
 
 /** Tells whether AWS refused a time because it has not come yet by its own clock: LATEST, on a machine that is a little fast. */

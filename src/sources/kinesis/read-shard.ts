@@ -6,7 +6,7 @@ import type { Shard } from '../shard-set.ts';
 import { KinesisBackOff } from './back-off.ts';
 import type { Answer, Calls } from './calls.ts';
 import { deliver } from './deliver.ts';
-import { foreignAnswer, isExpiredIterator, isNotYet } from './failure.ts';
+import { foreignAnswer, isExpiredIterator, isNotYet, isThroughputExceeded } from './failure.ts';
 import { Pace } from './pace.ts';
 import { beginningBehind } from './retention.ts';
 import type { Unpacking } from './unpack.ts';
@@ -63,11 +63,14 @@ export async function readShard(reading: ShardReading, polling: ShardPolling): P
     } catch (error) {
       if (isReserved) ledger.room.unreserve(reservedBytes);
       if (isExpiredIterator(error)) iterator = undefined;
+      if (isThroughputExceeded(error)) pace.refused();
       await backOff.after(error, isNotYet(error, from, scheduler.now()) || undefined);
       continue;
     }
     backOff.succeeded();
     const answeredAtMs = scheduler.now();
+    const answeredBytes = answer.records.reduce((sum, { Data }) => sum + Data!.length, 0);
+    pace.answered(answeredAtMs, answeredBytes);
     if (signal.aborted) {
       ledger.room.unreserve(reservedBytes);
       return undefined;

@@ -1,3 +1,4 @@
+import type { _Record } from '@aws-sdk/client-kinesis';
 import { type Beginning, type Position, type Resume, isPosition } from '../../position.ts';
 import { type Gap, passGap } from '../gap.ts';
 import { pause } from '../pause.ts';
@@ -43,10 +44,12 @@ export async function beginningBehind(
   const nowMs = scheduler.now();
   if (putAtMs !== undefined && putAtMs > nowMs - LEAST_RETENTION_MS + CLOCKS_DIFFER_MS) return from;
   const at = await firstRecord(reading, { ...from, subSequence: 1 }, calls);
-  if (signal.aborted || at?.SequenceNumber === from.sequence) return from;
+  if (signal.aborted || at.record?.SequenceNumber === from.sequence) return from;
 
-  const oldest = await firstRecord(reading, 'TRIM_HORIZON', calls);
-  for (const record of [at, oldest])
+  const { record: oldest } = await firstRecord(reading, 'TRIM_HORIZON', calls);
+  // Nothing is missing where older records are kept, and what comes behind them only takes its time.
+  if (at.mayFollow && oldest && !isBefore(from.sequence, oldest.SequenceNumber!)) return from;
+  for (const record of [at.record, oldest])
     if (record && isBefore(record.SequenceNumber!, from.sequence))
       throw foreignPosition(
         `${name} ${shard.id}`,
@@ -60,7 +63,8 @@ export async function beginningBehind(
     const untilMs = Math.max(oldest?.ApproximateArrivalTimestamp?.getTime() ?? horizonMs, readToMs ?? 0);
     passGap(reading, { shard: shard.id, resume: from, fromMs: readToMs, untilMs });
   }
-  return 'TRIM_HORIZON';
+  // Where nobody knows what is kept, older records may be.
+  return at.mayFollow && !oldest ? from : 'TRIM_HORIZON';
 }
 
 /** Says what may be lost of a shard that the stream no longer keeps at all. */
@@ -75,13 +79,17 @@ function readTo({ sequence, quietUntilMs }: Position): number | undefined {
 }
 
 /** The first record from a place on, if there is one soon. A position inside an aggregate stands for its whole record. */
-async function firstRecord({ shard, scheduler, signal }: ShardReading, from: Beginning, calls: Calls) {
+async function firstRecord(
+  { shard, scheduler, signal }: ShardReading,
+  from: Beginning,
+  calls: Calls,
+): Promise<{ readonly record?: _Record | undefined; readonly mayFollow?: boolean }> {
   let iterator: string | undefined = await calls.iterator(shard.id, from, signal);
   for (let i = 0; i < MAX_CALLS && iterator !== undefined && !signal.aborted; i++) {
     await pause(scheduler, CALL_EVERY_MS, signal);
     const { records, nextIterator, behindMs } = await calls.records(iterator, 1, signal);
-    if (records[0] || behindMs === 0) return records[0];
+    if (records[0] || behindMs === 0) return { record: records[0] };
     iterator = nextIterator;
   }
-  return undefined;
+  return { mayFollow: iterator !== undefined };
 }

@@ -9,7 +9,7 @@ import { KinesisBackOff } from './back-off.ts';
 import type { Calls } from './calls.ts';
 import type { Consumer } from './consumer.ts';
 import { deliver } from './deliver.ts';
-import { foreignAnswer, isBrokenSubscription, isInvalidArgument, isNotFound, isNotYet } from './failure.ts';
+import { foreignAnswer, isBrokenSubscription, isInvalidArgument, isNotFound, isNotYet, isOutOfReach } from './failure.ts';
 import { beginningBehind } from './retention.ts';
 import { SubscribePace } from './subscribe-pace.ts';
 import type { Unpacking } from './unpack.ts';
@@ -61,6 +61,8 @@ export async function subscribeShard(reading: ShardReading, fanOut: ShardFanOut)
     if (signal.aborted || consumerArn === undefined) return undefined;
     const at = whereToGoOn(from, continuation);
     let isOpen = false;
+    // How long it has not read from this subscription: so old an event may be that says there is nothing more.
+    let lateMs = 0;
     pace.begin(scheduler.now());
     const events = subscription(reading, {
       client,
@@ -85,6 +87,7 @@ export async function subscribeShard(reading: ShardReading, fanOut: ShardFanOut)
             isRefused ||
             (isNotFound(error) && ++notFound < MAX_NOT_FOUND) ||
             (isOpen && isBrokenSubscription(error)) ||
+            isOutOfReach(error) ||
             isNotYet(error, from, scheduler.now());
           await backOff.after(error, passes || undefined);
           break;
@@ -97,15 +100,17 @@ export async function subscribeShard(reading: ShardReading, fanOut: ShardFanOut)
         if (signal.aborted) return undefined;
         if (foreign) throw foreign;
         const readAtMs = scheduler.now();
+        lateMs += event.waitedMs;
         backOff.succeeded();
         notFound = 0;
         const reached = await deliverInParts(reading, from, event, fanOut);
         if (!reached) return undefined;
         from = reached;
         continuation = event.continuation;
-        if (event.behindMs === 0) ledger.caughtUp(shard, readAtMs);
+        if (event.behindMs === 0) ledger.caughtUp(shard, readAtMs - lateMs);
         report({ type: 'shard-lag', shard, behindMs: event.behindMs, readAtMs });
         if (event.children.length > 0) return event.children;
+        lateMs += scheduler.now() - readAtMs;
       }
     } finally {
       await events.return();

@@ -13,6 +13,7 @@ import type { Shard } from '../shard-set.ts';
 import { childrenOf, iteratorAt } from './calls.ts';
 import { eventFrames } from './event-frames.ts';
 import { readEvent } from './event-message.ts';
+import { orAborted } from './or-aborted.ts';
 import { Silence } from './silence.ts';
 
 /**
@@ -28,6 +29,8 @@ const RECORD_JSON_BYTES = 128;
 export interface ShardEvent {
   readonly records: readonly _Record[];
   readonly reservedBytes: number;
+  /** How long it waited for room. */
+  readonly waitedMs: number;
   /** From where a next subscription goes on, without a look at what has no records. */
   readonly continuation: string | undefined;
   readonly behindMs: number;
@@ -67,13 +70,19 @@ export async function* subscription(
     end.abort();
   });
   let reservedBytes = 0;
+  let waitedMs = 0;
   let body: Body | undefined;
 
   const admit = async (sizeBytes: number): Promise<boolean> => {
+    // The frame before was no event, as the first one of AWS is: held on to, it would wait for itself to be gone.
+    ledger.room.unreserve(reservedBytes);
+    reservedBytes = 0;
     // The data is in base64, and a byte of it may be a record of its own.
     const bytes = Math.ceil(sizeBytes * 0.75) + Math.ceil(sizeBytes / RECORD_JSON_BYTES) * RECORD_OVERHEAD_BYTES;
+    const sinceMs = scheduler.now();
     const isReserved = await reserveRoom(ledger, bytes, end.signal, shard.id);
-    if (isReserved) reservedBytes += bytes;
+    waitedMs += scheduler.now() - sinceMs;
+    if (isReserved) reservedBytes = bytes;
     return isReserved;
   };
   const framesOf = (of: Body): AsyncIterable<Uint8Array> => {
@@ -119,13 +128,13 @@ export async function* subscription(
   try {
     if (signal.aborted) return;
     silence.begin();
-    const { EventStream } = await client.send(command, { abortSignal: end.signal });
+    const { EventStream } = await orAborted(client.send(command, { abortSignal: end.signal }), end.signal);
     for await (const event of isLean ? leanEvents(frames) : stockEvents(EventStream!)) {
-      const forIt = reservedBytes;
-      reservedBytes = 0;
+      const forIt = { reservedBytes, waitedMs };
+      [reservedBytes, waitedMs] = [0, 0];
       yield {
         records: event.Records ?? [],
-        reservedBytes: forIt,
+        ...forIt,
         continuation: event.ContinuationSequenceNumber,
         behindMs: event.MillisBehindLatest ?? 0,
         children: childrenOf(event.ChildShards),
