@@ -34,12 +34,19 @@ WHERE ${IS_ASKED_FOR} GROUP BY shard ORDER BY shard`,
   }
 
   async records(of: RejectsOf, shard: string, after: Position | undefined, limit: number): Promise<readonly SourceRecord[]> {
-    // A page is made of keys and sizes first: what is not on it is never read.
+    // A page is made of keys and sizes first: what is not on it is never read. Each sink's rejects lie in this order in the index of the primary key, all
+    // of a shard together do not, and would be sorted for each page.
     const rows = await this.#connection.query(
-      `SELECT sequence, sub_sequence, arrived_at, raw FROM (
+      `WITH RECURSIVE sinks AS (
+  SELECT min(sink) AS sink FROM ${this.#table} WHERE pipeline = $1
+  UNION ALL SELECT (SELECT min(sink) FROM ${this.#table} WHERE pipeline = $1 AND sink > sinks.sink) FROM sinks WHERE sink IS NOT NULL)
+SELECT sequence, sub_sequence, arrived_at, raw FROM (
   SELECT *, row_number() OVER place AS nth, sum(octet_length(raw)) OVER place AS bytes FROM (
-    SELECT DISTINCT ON (sequence, sub_sequence) sequence, sub_sequence, arrived_at, raw FROM ${this.#table}
-    WHERE ${IS_ASKED_FOR} AND shard = $6 AND ($7::numeric IS NULL OR (sequence, sub_sequence) > ($7::numeric, $8::bigint))
+    SELECT DISTINCT ON (sequence, sub_sequence) its.* FROM sinks CROSS JOIN LATERAL (
+      SELECT DISTINCT ON (sequence, sub_sequence) sequence, sub_sequence, arrived_at, raw FROM ${this.#table}
+      WHERE ${IS_ASKED_FOR} AND sink = sinks.sink AND shard = $6
+        AND ($7::numeric IS NULL OR (sequence, sub_sequence) > ($7::numeric, $8::bigint))
+      ORDER BY sequence, sub_sequence, octet_length(raw) DESC LIMIT $9::int) its
     ORDER BY sequence, sub_sequence, octet_length(raw) DESC LIMIT $9::int) page
   WINDOW place AS (ORDER BY sequence, sub_sequence)) summed
 WHERE nth = 1 OR bytes <= ${MAX_PAGE_BYTES} ORDER BY nth`,
