@@ -104,11 +104,7 @@ function behaves(
   it('has nothing to do when it is run again, and under another name leaves out what is there', async () => {
     const { mistaken, right } = setUp();
     expect(await running(recover, { ...mistaken.places, RANGE })).toMatch(/nothing to do, \d+ records read before/);
-    const again = {
-      NAME: 'recover-again',
-      STATE_FILE: `${mistaken.places.STATE_FILE}-again`,
-      ARCHIVE_URL: `${mistaken.places.ARCHIVE_URL}-again`,
-    };
+    const again = { NAME: 'recover-again', STATE_FILE: `${mistaken.places.STATE_FILE}-again` };
     const output = await running(recover, { ...mistaken.places, ...again, RANGE });
     expect(output).toMatch(/ 0 rows stored that were missing, [\d,]+ rows left out/);
     expect(await rows(mistaken)).toEqual(await rows(right));
