@@ -1,6 +1,6 @@
 import type { Position } from '../position.ts';
 import type { SourceRecord } from '../records.ts';
-import type { PostgresConnection } from './postgres-connection.ts';
+import type { PostgresConnection, Row } from './postgres-connection.ts';
 import { ownTable } from './postgres-sql.ts';
 import { MAX_PAGE_BYTES, type OpenRejects, type RejectsOf } from './reject-source.ts';
 
@@ -18,6 +18,8 @@ interface RejectedRow {
 export class PostgresRejects implements OpenRejects {
   readonly #connection: PostgresConnection;
   readonly #table: string;
+  #turn: Promise<unknown> = Promise.resolve();
+  #isClosed = false;
 
   constructor(connection: PostgresConnection, schema: string) {
     this.#connection = connection;
@@ -25,7 +27,7 @@ export class PostgresRejects implements OpenRejects {
   }
 
   async shards(of: RejectsOf): Promise<ReadonlyMap<string, number>> {
-    const rows = await this.#connection.query(
+    const rows = await this.#query(
       `SELECT shard, count(DISTINCT (sequence, sub_sequence))::int AS records FROM ${this.#table}
 WHERE ${IS_ASKED_FOR} GROUP BY shard ORDER BY shard`,
       valuesOf(of),
@@ -36,7 +38,7 @@ WHERE ${IS_ASKED_FOR} GROUP BY shard ORDER BY shard`,
   async records(of: RejectsOf, shard: string, after: Position | undefined, limit: number): Promise<readonly SourceRecord[]> {
     // A page is made of keys and sizes first: what is not on it is never read. Each sink's rejects lie in this order in the index of the primary key, all
     // of a shard together do not, and would be sorted for each page.
-    const rows = await this.#connection.query(
+    const rows = await this.#query(
       `WITH RECURSIVE sinks AS (
   SELECT min(sink) AS sink FROM ${this.#table} WHERE pipeline = $1
   UNION ALL SELECT (SELECT min(sink) FROM ${this.#table} WHERE pipeline = $1 AND sink > sinks.sink) FROM sinks WHERE sink IS NOT NULL)
@@ -60,7 +62,19 @@ WHERE nth = 1 OR bytes <= ${MAX_PAGE_BYTES} ORDER BY nth`,
   }
 
   close(): Promise<void> {
+    this.#isClosed = true;
     return this.#connection.close();
+  }
+
+  /** Shards are read side by side, and a connection does one thing at a time. */
+  #query(text: string, values: readonly unknown[]): Promise<Row[]> {
+    const done = this.#turn.then(() => {
+      // It would connect once more.
+      if (this.#isClosed) throw new Error('the rejects were closed before they were asked for');
+      return this.#connection.query(text, values);
+    });
+    this.#turn = done.catch(() => {});
+    return done;
   }
 }
 
