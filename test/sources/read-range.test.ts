@@ -1,8 +1,8 @@
 import { setImmediate as soon } from 'node:timers/promises';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { type RangeReaders, readRange } from '../../src/sources/read-range.ts';
 import { readingDeliveries } from '../../src/sources/source.ts';
-import { type Reading, readSource } from '../support/read-source.ts';
+import { type ReadOptions, type Reading, readSource } from '../support/read-source.ts';
 
 interface Open {
   close(): Promise<void>;
@@ -24,7 +24,7 @@ class Stage {
     return gate;
   }
 
-  read(shards: readonly string[], atOnce = 4): Reading {
+  read(shards: readonly string[], atOnce = 4, how?: ReadOptions): Reading {
     const readers: RangeReaders<Open, string> = {
       open: async () => {
         await this.gates.get('open')?.promise;
@@ -47,7 +47,7 @@ class Stage {
       },
     };
     const source = readingDeliveries((context) => readRange(context, readers));
-    return readSource({ ...source, name: 'range', describe: 'a range', check: async () => '' }, { random: () => 0 });
+    return readSource({ ...source, name: 'range', describe: 'a range', check: async () => '' }, { random: () => 0, ...how });
   }
 }
 
@@ -102,5 +102,13 @@ describe('readRange', () => {
     expect(events).toHaveLength(1);
     expect(diagnostics).toContainEqual(expect.objectContaining({ type: 'source-retry' }));
     expect(stage).toMatchObject({ opened: 1, closed: 1 });
+  });
+
+  it('writes no end of a shard down: more of it may be stored yet', async () => {
+    const end = vi.fn<(shard: string) => Promise<void>>(async () => {});
+    const { events, completed } = new Stage().read(['a'], 1, { end });
+    await completed;
+    expect(events).toHaveLength(1);
+    expect(end).not.toHaveBeenCalled();
   });
 });
