@@ -360,9 +360,10 @@ describe('archived ends with an error, before it gives out a line of the object,
     expect(await errorOf({}, { acquire })).toMatch(
       /expected 2 lines or more in .*0900-s-1.tsv.gz, in the middle of which .* stands, got 1/,
     );
-    expect(await errorOf({ since: new Date(nine + MINUTE_MS) }, { acquire })).toMatch(
-      /expected the object in which .* stands, got none/,
-    );
+    const none = /expected the object in which .* stands, got none/;
+    expect(await errorOf({ since: new Date(nine + MINUTE_MS) }, { acquire })).toMatch(none);
+    const acquireLast = async (): Promise<Position> => events[2]!.position;
+    expect(await errorOf({ until: new Date(nine + MINUTE_MS) }, { acquire: acquireLast })).toMatch(none);
   });
 
   it('when there is none in the range', async () => {
