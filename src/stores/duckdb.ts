@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import type { Resume } from '../position.ts';
 import type { Owner } from '../owner.ts';
 import type { Database, Load, OpenDatabase, RejectRow, Table } from './database.ts';
@@ -55,7 +56,11 @@ export function duckdb(
       }
     },
     open: () => opened((thread, store) => new OpenDuckdb(describe, thread, store)),
-    openRejects: () => opened((thread, store) => new DuckdbRejects(thread, store)),
+    async openRejects() {
+      // Who only reads makes no file.
+      if (!existsSync(path)) throw new Error(`duckdb: expected a file at ${path}, got none`);
+      return opened((thread, store) => new DuckdbRejects(thread, store));
+    },
   };
 }
 

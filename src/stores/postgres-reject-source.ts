@@ -7,6 +7,9 @@ import { MAX_PAGE_BYTES, type OpenRejects, type RejectsOf } from './reject-sourc
 const IS_ASKED_FOR = `pipeline = $1 AND arrived_at >= $2 AND arrived_at < $3
   AND ($4::text IS NULL OR step = $4) AND ($5::text IS NULL OR code = $5)`;
 
+/** https://www.postgresql.org/docs/current/errcodes-appendix.html */
+const UNDEFINED_TABLE = '42P01';
+
 interface RejectedRow {
   readonly sequence: string;
   readonly sub_sequence: string;
@@ -31,7 +34,11 @@ export class PostgresRejects implements OpenRejects {
       `SELECT shard, count(DISTINCT (sequence, sub_sequence))::int AS records FROM ${this.#table}
 WHERE ${IS_ASKED_FOR} GROUP BY shard ORDER BY shard`,
       valuesOf(of),
-    );
+    ).catch((error: unknown) => {
+      // Who has no such table has no rejects.
+      if ((error as { code?: unknown }).code === UNDEFINED_TABLE) return [];
+      throw error;
+    });
     return new Map(rows.map((row) => [row['shard'] as string, row['records'] as number]));
   }
 

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Position } from '../../src/position.ts';
 import { type RejectedOptions, rejected } from '../../src/sources/rejected.ts';
@@ -67,6 +68,14 @@ async function filled(
 
 describe('rejected, from DuckDB', () => {
   sourceConformance(async (shards, maxRecords) => filled(await emptyDuckdb(), shards, maxRecords));
+
+  it('makes no file where there is none', async () => {
+    const fixture = await emptyDuckdb();
+    fixtures.push(fixture);
+    const source = rejected(fixture.declare() as Database & RejectSource, hour);
+    await expect(readSource(source).completed).rejects.toThrow(`duckdb: expected a file at ${fixture.path}, got none`);
+    expect(existsSync(fixture.path)).toBe(false);
+  });
 });
 
 describe('rejected, from Postgres', () => {
@@ -76,6 +85,15 @@ describe('rejected, from Postgres', () => {
   });
   afterAll(() => server.stop());
   sourceConformance(async (shards, maxRecords) => filled(await emptyPostgres(server), shards, maxRecords));
+
+  it('finds none where no pipeline has made a table for them', async () => {
+    const fixture = await emptyPostgres(server);
+    fixtures.push(fixture);
+    const source = rejected(fixture.declare() as Database & RejectSource, hour);
+    await expect(readSource(source).completed).rejects.toThrow(
+      /^rejected: expected rejects of warehouse in postgres:.*, got none$/,
+    );
+  });
 });
 
 describe('rejected', () => {
