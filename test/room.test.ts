@@ -19,6 +19,18 @@ describe('Room', () => {
     expect(order).toEqual(['large', 'small']);
   });
 
+  it('is taken by who has waited for it, too', async () => {
+    const room = new Room({ maxInFlightBytes: 100 });
+    await room.reserve(60);
+    const second = room.reserve(60);
+    room.unreserve(60);
+    await second;
+    void room.reserve(60);
+    expect(room.isFull).toBe(true);
+    room.unreserve(60);
+    expect(room.isFull).toBe(false);
+  });
+
   it('is given for more than the whole limit once nothing else is in flight', async () => {
     const room = new Room({ maxInFlightBytes: 10 });
     await room.reserve(1000);

@@ -53,8 +53,8 @@ export function archived(store: ObjectStore, { prefix, since, until, maxLines = 
   const idOf = (shard: string): string => `${prefix} ${range} ${shard}`;
 
   /** @throws {Error} when there are none */
-  async function find(open: OpenObjectStore): Promise<ReadonlyMap<string, readonly FoundObject[]>> {
-    const found = await findObjects(open, prefix, bounds);
+  async function find(open: OpenObjectStore, signal?: AbortSignal): Promise<ReadonlyMap<string, readonly FoundObject[]>> {
+    const found = await findObjects(open, prefix, bounds, signal);
     if (found.size === 0) throw new Error(`archived: expected objects of ${where} in ${range}, got none`);
     return new Map([...found].map(([shard, objects]) => [idOf(shard), objects]));
   }
@@ -74,8 +74,8 @@ export function archived(store: ObjectStore, { prefix, since, until, maxLines = 
     ...readingDeliveries((context) =>
       readRange(context, {
         open: () => store.open({ report: context.report, readOnly: true }),
-        async find(open) {
-          const found = await find(open);
+        async find(open, signal) {
+          const found = await find(open, signal);
           context.report({ type: 'archive-found', where, range, objects: countOf(found), shards: found.size });
           return found;
         },

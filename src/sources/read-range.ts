@@ -7,8 +7,8 @@ import { Turns } from './turns.ts';
 
 export interface RangeReaders<Open, Found> {
   readonly open: () => Promise<Open>;
-  /** Looks, once a run, for what there is in the range, by shard. */
-  readonly find: (open: Open) => Promise<ReadonlyMap<string, Found>>;
+  /** Looks, once a run, for what there is in the range, by shard; where that takes long, until the signal ends it. */
+  readonly find: (open: Open, signal: AbortSignal) => Promise<ReadonlyMap<string, Found>>;
   /** How many shards are read at a time. */
   readonly atOnce: number;
   /** Reads what was found of one shard. Resolves with false when the signal ended it. */
@@ -33,7 +33,7 @@ export function readRange<Open extends { close(): Promise<void> }, Found>(
       const found = await patiently(context, 'all shards', signal, async () => {
         opening ??= open();
         opening.catch(() => (opening = undefined));
-        return find(await opening);
+        return find(await opening, signal);
       });
       return found ?? new Map();
     };

@@ -40,8 +40,8 @@ export interface RejectedOptions extends TimeRange {
  *
  * A record is as it was when it was read the first time, bytes, arrival and position; it comes once, however often something of it was rejected. Of one that
  * held several events all come again: let the sink leave out those that it has (`missingBy`). Shards are read side by side, four at a time.
- * Their names begin with the pipeline, the range and what else was asked for, so what was read of one range says nothing of another. What is read is
- * not removed. A shard has no end: what is rejected later, behind what was read, is read when the same is asked for once more; so let the pipeline be
+ * Their names begin with the pipeline that reads, the one that rejected, the range and what else was asked for, so what was read of one range says nothing
+ * of another, and no two readers archive under one key. What is read is not removed. A shard has no end: what is rejected later, behind what was read, is read when the same is asked for once more; so let the pipeline be
  * past the range.
  *
  * A range without such rejects is an error. Stores that fail for a passing reason are tried again (`source-retry`).
@@ -60,11 +60,18 @@ export function rejected(
   const only = [...(step === undefined ? [] : [`step ${step}`]), ...(code === undefined ? [] : [`code ${code}`])].join(', ');
   const where = `rejects of ${of}${only && ` (${only})`} in ${store.describe}`;
   const before = `${of} ${range} ${only && `(${only}) `}`;
+  const checkReader = (pipeline: string): void => {
+    if (pipeline === of)
+      throw new Error(
+        `rejected: expected another pipeline than ${of} to read its rejects: what it rejects again, it would read again`,
+      );
+  };
 
   return {
     name: 'rejected',
     describe: `${where}, ${range}`,
-    async check() {
+    async check(pipeline) {
+      checkReader(pipeline);
       const found = (await store.check?.()) ?? 'not checked';
       return `${where}, ${range}: ${found}`;
     },
@@ -72,11 +79,12 @@ export function rejected(
       readRange(context, {
         open: () => store.openRejects(),
         async find(open) {
+          checkReader(context.pipeline);
           const counts = await open.shards(asked);
           if (counts.size === 0) throw new Error(`rejected: expected ${where} in ${range}, got none`);
           const records = [...counts.values()].reduce((sum, count) => sum + count, 0);
           context.report({ type: 'rejects-found', where, range, records, shards: counts.size });
-          return new Map([...counts].map(([shard, count]) => [`${before}${shard}`, { shard, count }]));
+          return new Map([...counts].map(([shard, count]) => [`${context.pipeline} ${before}${shard}`, { shard, count }]));
         },
         atOnce: SHARDS_AT_ONCE,
         read: (reading, open, found) => readRejects(reading, { ...found, open, asked, maxRecords }),

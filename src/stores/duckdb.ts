@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import type { Resume, Standing } from '../position.ts';
 import type { Owner } from '../owner.ts';
 import type { Database, Load, OpenDatabase, RejectRow, Table } from './database.ts';
@@ -57,7 +58,11 @@ export function duckdb(
     check: async (table?: Table) => (await asked({ method: 'check', args: [path, options, table] })) as string,
     stands: async (owner) => (await asked({ method: 'stands', args: [path, options, owner] })) as readonly Standing[],
     open: () => opened((thread, store) => new OpenDuckdb(describe, thread, store)),
-    openRejects: () => opened((thread, store) => new DuckdbRejects(thread, store)),
+    async openRejects() {
+      // Who only reads makes no file.
+      if (!existsSync(path)) throw new Error(`duckdb: expected a file at ${path}, got none`);
+      return opened((thread, store) => new DuckdbRejects(thread, store));
+    },
   };
 }
 

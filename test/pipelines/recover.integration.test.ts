@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -104,11 +104,7 @@ function behaves(
   it('has nothing to do when it is run again, and under another name leaves out what is there', async () => {
     const { mistaken, right } = setUp();
     expect(await running(recover, { ...mistaken.places, RANGE })).toMatch(/nothing to do, \d+ records read before/);
-    const again = {
-      NAME: 'recover-again',
-      STATE_FILE: `${mistaken.places.STATE_FILE}-again`,
-      ARCHIVE_URL: `${mistaken.places.ARCHIVE_URL}-again`,
-    };
+    const again = { NAME: 'recover-again', STATE_FILE: `${mistaken.places.STATE_FILE}-again` };
     const output = await running(recover, { ...mistaken.places, ...again, RANGE });
     expect(output).toMatch(/ 0 rows stored that were missing, [\d,]+ rows left out/);
     expect(await rows(mistaken)).toEqual(await rows(right));
@@ -141,19 +137,33 @@ function behaves(
   });
 }
 
-/** Kills the process at random moments, and runs it again until it is done. */
+/** Kills the process at random moments of its archiving, and runs it again until it is done. */
 async function afterKills({ places }: Setting): Promise<string> {
   const random = new Random(SEED, KILLS);
+  const stored: number[] = [];
   for (let kill = 0; kill < KILLS; kill++) {
+    const goal = (await countRecovered(places)) + 1 + random.below(40);
     const victim = startVictim('pipelines/recover.ts', { ...places, RANGE }, ['--max-in-flight', '1']);
-    await victim.reading();
-    await sleep(random.below(500));
+    while (!victim.hasEnded && (await countRecovered(places)) < goal) await sleep(1);
     victim.signal('SIGKILL');
     await victim.ended();
+    stored.push(await countRecovered(places));
   }
   const { code, output } = await startVictim('pipelines/recover.ts', { ...places, RANGE }).ended();
   expect(code, output).toBe(0);
+  // It was met in the middle, or this proves nothing.
+  const all = await countRecovered(places);
+  expect(
+    stored.some((count) => count > 0 && count < all),
+    `${String(stored)} of ${all}`,
+  ).toBe(true);
   return output;
+}
+
+/** How many objects of what was recovered are in the archive. */
+async function countRecovered({ ARCHIVE_URL }: Setting['places']): Promise<number> {
+  const files = await readdir(join(ARCHIVE_URL.slice('file:'.length), 'snowplow'), { recursive: true });
+  return files.filter((name) => name.includes('-recover%20warehouse%20')).length;
 }
 
 const scratch = (): Promise<string> => mkdtemp(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'millrace-recover-'));

@@ -5,6 +5,7 @@ import { DuckDBInstance } from '@duckdb/node-api';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { shop } from '../../src/demo/shop.ts';
 import { startVictim } from '../crash/victim.ts';
+import { freePort } from '../support/free-port.ts';
 import { startFaultyKinesis } from '../support/faulty-kinesis.ts';
 import { type Kinesis, startKinesis } from '../support/kinesis.ts';
 
@@ -47,15 +48,24 @@ async function idsIn(name: string): Promise<string[]> {
   return rows.getRowsJson().flatMap((row) => row as string[]);
 }
 
+/** Waits until a run that tells its metrics has read all records. */
+async function hasReadAll(port: number): Promise<void> {
+  const metrics = (): Promise<string> =>
+    fetch(`http://127.0.0.1:${port}/metrics`).then(
+      (response) => response.text(),
+      () => 'no answer yet',
+    );
+  await expect.poll(metrics, { timeout: 50_000, interval: 20 }).toMatch(/^millrace_events_read_total\{.*\} 300$/m);
+}
+
 const all = records.map(({ eventId }) => eventId).toSorted();
 
 describe('a pipeline file, as a process', { timeout: 60_000 }, () => {
   it.each(['SIGTERM', 'SIGINT'] as const)('ends with 0 on %s, with everything that it read stored', async (signal) => {
     const settings = await warehouse(signal.toLowerCase());
-    const run = startVictim('pipelines/warehouse.ts', settings);
-    await run.reading();
-    // Long enough to have read all, not long enough for the minute to end by itself and its grace to pass.
-    await new Promise((resolve) => setTimeout(resolve, 2000));
+    const port = await freePort();
+    const run = startVictim('pipelines/warehouse.ts', settings, ['--metrics-port', String(port)]);
+    await hasReadAll(port);
     run.signal(signal);
     const { code, output } = await run.ended();
     expect(output).toContain('read 300 = stored 300 + repeats 0 + rejected 0');

@@ -107,3 +107,18 @@ it('is done with what the sink has already, but not before the call is over that
   await driver.idle();
   expect(done).toHaveBeenCalledOnce();
 });
+
+it('parts no events of one record by a commit, however large it is', async () => {
+  const commits: number[] = [];
+  const driver = driverOf({
+    acquire: async () => undefined,
+    positions: async () => new Map(),
+    commit: async ({ items }) => void commits.push(items.length),
+    close: async () => {},
+  });
+  const { events } = deliver([{ raw: Buffer.alloc(40 * 1024 * 1024) }, { raw: Buffer.alloc(40 * 1024 * 1024) }]);
+  const [first, second] = [events[0]!, events[1]!];
+  for (const event of [first, first.with(first.data), second]) driver.push(event, () => {});
+  await driver.idle();
+  expect(commits).toEqual([2, 1]);
+});

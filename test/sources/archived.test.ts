@@ -1,3 +1,4 @@
+import { setImmediate as soon } from 'node:timers/promises';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
@@ -359,9 +360,10 @@ describe('archived ends with an error, before it gives out a line of the object,
     expect(await errorOf({}, { acquire })).toMatch(
       /expected 2 lines or more in .*0900-s-1.tsv.gz, in the middle of which .* stands, got 1/,
     );
-    expect(await errorOf({ since: new Date(nine + MINUTE_MS) }, { acquire })).toMatch(
-      /expected the object in which .* stands, got none/,
-    );
+    const none = /expected the object in which .* stands, got none/;
+    expect(await errorOf({ since: new Date(nine + MINUTE_MS) }, { acquire })).toMatch(none);
+    const acquireLast = async (): Promise<Position> => events[2]!.position;
+    expect(await errorOf({ until: new Date(nine + MINUTE_MS) }, { acquire: acquireLast })).toMatch(none);
   });
 
   it('when there is none in the range', async () => {
@@ -418,6 +420,42 @@ describe('archived, of a store that fails', () => {
     await completed;
     expect(textsByShard(events)).toEqual({ [idOf('s')]: ['a', 'b'] });
     expect(diagnostics.filter(({ type }) => type === 'source-retry')).toHaveLength(3);
+  });
+
+  it('lists no further once it is stopped, or one of its listings has failed', async () => {
+    const year = { prefix: 'events', since: new Date('2026-01-01'), until: new Date('2027-01-01') };
+    let listed = 0;
+    const listing = (act: () => void): ObjectStore => ({
+      describe: 'slow',
+      open: async () => ({
+        head: async () => undefined,
+        get: async () => undefined,
+        put: async () => expect.unreachable(),
+        close: async () => {},
+        // eslint-disable-next-line require-yield -- it finds nothing
+        async *list() {
+          listed++;
+          await soon();
+          act();
+        },
+      }),
+    });
+    const reading: Reading = readSource(
+      archived(
+        listing(() => reading.stop.abort()),
+        year,
+      ),
+    );
+    await reading.completed;
+    expect(listed).toBeLessThan(20);
+
+    listed = 0;
+    const fail = (): void => {
+      if (listed > 8) throw new Error('not that one');
+    };
+    await expect(readSource(archived(listing(fail), year)).completed).rejects.toThrow('not that one');
+    for (let i = 0; i < 10; i++) await soon();
+    expect(listed).toBeLessThan(40);
   });
 
   it('writes nothing to find out what the store can do, and makes no folder that is absent', async () => {

@@ -224,13 +224,15 @@ export function sourceConformance(fill: FillStream): void {
       expectAll(events, stream);
     });
 
-    it('ends its wait for room when it is stopped, and leaves the room to others', async () => {
+    it('ends its wait for room when it is stopped, emits nothing without room, and leaves the room to others', async () => {
       const stream = await filled();
       const ledger = new Ledger({ maxInFlightBytes: 1 });
       const { events, completed, stop } = readSource(stream.source, { ledger, onEvent: (event) => event.hold() });
       await expect.poll(() => ledger.room.isFull, { timeout: 10_000 }).toBe(true);
+      const { length } = events;
       stop.abort();
       await completed;
+      expect(events).toHaveLength(length);
       for (const event of events) event.release();
       await expectNothingReserved(ledger);
     });

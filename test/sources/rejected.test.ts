@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Position } from '../../src/position.ts';
 import { type RejectedOptions, rejected } from '../../src/sources/rejected.ts';
@@ -60,13 +61,21 @@ async function filled(
   await keep(database, kept);
   return {
     source: rejected(database, { ...hour, maxRecords }),
-    shards: shards.map((_, i) => `warehouse ${range} shardId-${i}`),
+    shards: shards.map((_, i) => `test warehouse ${range} shardId-${i}`),
     times: shards[0]!.map((_, n) => new Date(nine + n * MINUTE_MS)),
   };
 }
 
 describe('rejected, from DuckDB', () => {
   sourceConformance(async (shards, maxRecords) => filled(await emptyDuckdb(), shards, maxRecords));
+
+  it('makes no file where there is none', async () => {
+    const fixture = await emptyDuckdb();
+    fixtures.push(fixture);
+    const source = rejected(fixture.declare() as Database & RejectSource, hour);
+    await expect(readSource(source).completed).rejects.toThrow(`duckdb: expected a file at ${fixture.path}, got none`);
+    expect(existsSync(fixture.path)).toBe(false);
+  });
 });
 
 describe('rejected, from Postgres', () => {
@@ -76,6 +85,15 @@ describe('rejected, from Postgres', () => {
   });
   afterAll(() => server.stop());
   sourceConformance(async (shards, maxRecords) => filled(await emptyPostgres(server), shards, maxRecords));
+
+  it('finds none where no pipeline has made a table for them', async () => {
+    const fixture = await emptyPostgres(server);
+    fixtures.push(fixture);
+    const source = rejected(fixture.declare() as Database & RejectSource, hour);
+    await expect(readSource(source).completed).rejects.toThrow(
+      /^rejected: expected rejects of warehouse in postgres:.*, got none$/,
+    );
+  });
 });
 
 describe('rejected', () => {
@@ -96,7 +114,7 @@ describe('rejected', () => {
   it('gives the records that arrived in the range, as they arrived, and says how many there are', async () => {
     const { completed, events, diagnostics } = read();
     await completed;
-    expect(textsByShard(events)).toEqual({ [`warehouse ${range} s`]: ['a', 'b'] });
+    expect(textsByShard(events)).toEqual({ [`test warehouse ${range} s`]: ['a', 'b'] });
     expect(events.map(({ arrivedAtMs }) => arrivedAtMs)).toEqual([nine, nine + MINUTE_MS]);
     expect(diagnostics).toContainEqual({
       type: 'rejects-found',
@@ -110,11 +128,11 @@ describe('rejected', () => {
   it('names what else was asked for in the name of the shard, as places in it say nothing of others', async () => {
     const { completed, events } = read({ step: 'validate', code: 'c' });
     await completed;
-    expect(textsByShard(events)).toEqual({ [`warehouse ${range} (step validate, code c) s`]: ['b'] });
+    expect(textsByShard(events)).toEqual({ [`test warehouse ${range} (step validate, code c) s`]: ['b'] });
   });
 
   it('says of a range that was read that nothing is to do, and writes no end down, as more may be rejected yet', async () => {
-    const shard = `warehouse ${range} s`;
+    const shard = `test warehouse ${range} s`;
     const again = read({}, { acquire: async () => at(2, shard) });
     await again.completed;
     expect(again.events).toEqual([]);
@@ -159,8 +177,15 @@ describe('rejected', () => {
     };
     const { completed, events, diagnostics } = read({}, {}, flaky);
     await completed;
-    expect(textsByShard(events)).toEqual({ [`warehouse ${range} s`]: ['a', 'b'] });
+    expect(textsByShard(events)).toEqual({ [`test warehouse ${range} s`]: ['a', 'b'] });
     expect(diagnostics.filter(({ type }) => type === 'source-retry')).toHaveLength(3);
+  });
+
+  it('is not read by the pipeline that it is about, which would read what it rejects again', async () => {
+    const message =
+      'rejected: expected another pipeline than warehouse to read its rejects: what it rejects again, it would read again';
+    await expect(read({}, { pipeline: 'warehouse' }).completed).rejects.toThrow(message);
+    await expect(rejected(database, hour).check('warehouse')).rejects.toThrow(message);
   });
 
   it('refuses what is no range, and no number of records', () => {

@@ -12,6 +12,18 @@ describe('reserveRoom', () => {
     await ledger.room.reserve(1);
   });
 
+  it('gives room back that comes when it is aborted, so that others have it', async () => {
+    const ledger = new Ledger({ maxInFlightBytes: 1 });
+    const end = new AbortController();
+    await ledger.room.reserve(1);
+    const waiting = reserveRoom(ledger, 1, end.signal, 's');
+    end.abort();
+    expect(await waiting).toBe(false);
+    ledger.room.unreserve(1);
+    await Promise.resolve();
+    await ledger.room.reserve(1);
+  });
+
   it('lets the ledger tell which shard waits', async () => {
     const ledger = new Ledger({ maxInFlightBytes: 1 });
     await ledger.room.reserve(1);

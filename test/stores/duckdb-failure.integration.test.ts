@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
@@ -119,5 +120,23 @@ test('a load that needs more memory than there is finds more of it when it is tr
   }
   expect(failures).toBeGreaterThan(0);
   expect(await database.query('SELECT CAST(count(*) AS integer) AS n FROM wide')).toEqual([{ n: 20_033 }]);
+  await store.close();
+}, 30_000);
+
+test('rejects that need more memory than there is find more of it, also where DuckDB cannot even undo what they began', async () => {
+  const store = await duckdb(database.path, { memoryLimitBytes: 16 * 1024 * 1024 }).open({ report });
+  await store.acquire(owner, 'a');
+  const raw = randomBytes(1024 * 1024);
+  const failures: string[] = [];
+  for (let i = 1; i <= 25; i++) {
+    const reject = { position: at(i), arrivedAtMs: 0, why: { step: 'decode', code: 'c', reason: 'r' }, raw };
+    await store.commit(owner, { rejects: [reject], positions: new Map([['a', at(i)]]) }).catch((error: Error) => {
+      expect(error).toMatchObject({ isTransient: true });
+      failures.push(error.message);
+      i--;
+    });
+  }
+  expect(failures).toContainEqual(expect.stringMatching(/^FATAL Error: Failed to rollback/));
+  expect(await database.query('SELECT CAST(count(*) AS integer) AS n FROM millrace.rejects')).toEqual([{ n: 25 }]);
   await store.close();
 }, 30_000);

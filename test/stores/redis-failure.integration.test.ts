@@ -132,6 +132,7 @@ describe('a call whose outcome is unknown', () => {
     void proxy.inject({ kind: 'late', on: 'EVALSHA', at: 2, delayMs: 150 });
     await counted();
     await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(proxy.injected).toEqual({ late: 1 });
     await expectExact();
   });
 });

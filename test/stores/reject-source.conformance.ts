@@ -96,6 +96,7 @@ export function rejectSourceConformance(name: string, setUp: () => Promise<TestD
       await keep([reject(at(1), { step: 'validate' }), reject(at(1), { step: 'validate', code: 'other' }), reject(at(2))]);
       await keep([reject(at(1), { step: 'copy', code: '22001' })], { sink: 'copy' });
       expect(await all(hour)).toEqual([['1:0 1.0', '2:0 2.0']]);
+      expect(await all(hour, 'a', 1)).toEqual([['1:0 1.0'], ['2:0 2.0']]);
       expect(await rejects.shards(hour)).toEqual(new Map([['a', 2]]));
     });
 

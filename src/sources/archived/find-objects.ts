@@ -31,18 +31,21 @@ export interface KeyFacts {
 /**
  * Finds the objects of an archive whose windows begin in a range, by shard, in the order of their first positions: that of the stream.
  *
+ * @param signal ends it between two hours, with its reason
  * @throws {Error} when a key that begins like one of that time is none of an archive's, or when there are too many
  */
 export async function findObjects(
   store: OpenObjectStore,
   prefix: string,
   { since, until }: TimeRange,
+  signal?: AbortSignal,
 ): Promise<ReadonlyMap<string, readonly FoundObject[]>> {
   const byShard = new Map<string, FoundObject[]>();
   let count = 0;
   let nextMs = Math.floor(since.getTime() / HOUR_MS) * HOUR_MS;
   const list = async (): Promise<void> => {
     while (nextMs < until.getTime()) {
+      signal?.throwIfAborted();
       const hour = hourPrefix(prefix, nextMs);
       nextMs += HOUR_MS;
       for await (const key of store.list(hour)) {
@@ -57,7 +60,12 @@ export async function findObjects(
       }
     }
   };
-  await Promise.all(Array.from({ length: HOURS_AT_ONCE }, list));
+  try {
+    await Promise.all(Array.from({ length: HOURS_AT_ONCE }, list));
+  } finally {
+    // Where one has failed, the others need not go on.
+    nextMs = until.getTime();
+  }
   for (const objects of byShard.values())
     objects.sort((a, b) => compareSequences(a.sequence, b.sequence) || (a.key < b.key ? -1 : 1));
   return byShard;

@@ -7,7 +7,7 @@ import { BAD_COUNT, FAULTS, selectFaults, sqlType } from './sql.ts';
 
 /** Says whether DuckDB had too little memory. What the feed runs out of comes wrapped, and looks like a fault of a line. */
 export function isOutOfMemory(message: string): boolean {
-  return /^Out of Memory Error|^Invalid Input Error: \{"exception_type":"Out of Memory"|^(TransactionContext|FATAL) Error: .*failed to (pin|allocate)/.test(
+  return /^Out of Memory Error|^Invalid Input Error: \{"exception_type":"Out of Memory"|^(TransactionContext|FATAL) Error: .*failed to (pin|allocate)/s.test(
     message,
   );
 }

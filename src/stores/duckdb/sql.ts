@@ -167,7 +167,7 @@ export function selectRejectedShards(schema: string, of: RejectsOf): string {
 WHERE ${isAskedFor(of)} GROUP BY shard ORDER BY shard`;
 }
 
-/** A page of the records of which there are rejects in a shard, behind a position. */
+/** A page of the records of which there are rejects in a shard, behind a position. By their keys first: the bytes of what is not on it stay in the file. */
 export function selectRejectedRecords(
   schema: string,
   of: RejectsOf,
@@ -175,12 +175,15 @@ export function selectRejectedRecords(
   after: Position | undefined,
   limit: number,
 ): string {
+  const table = `${quote(schema)}.rejects`;
   const behind = after && ` AND (sequence, sub_sequence) > (CAST(${literal(after.sequence)} AS BIGNUM), ${after.subSequence})`;
   return `SELECT CAST(sequence AS VARCHAR) AS sequence, CAST(sub_sequence AS DOUBLE) AS sub_sequence, CAST(epoch_ms(arrived_at) AS DOUBLE) AS arrived_at_ms, raw
 FROM (SELECT *, row_number() OVER place AS nth, sum(octet_length(raw)) OVER place AS bytes FROM (
-  SELECT DISTINCT ON (sequence, sub_sequence) sequence, sub_sequence, arrived_at, raw FROM ${quote(schema)}.rejects
-  WHERE ${isAskedFor(of)} AND shard = ${literal(shard)}${behind ?? ''}
-  ORDER BY sequence, sub_sequence, octet_length(raw) DESC LIMIT ${limit})
+  SELECT DISTINCT ON (sequence, sub_sequence) sequence, sub_sequence, arrived_at, raw FROM ${table}
+  WHERE rowid IN (SELECT unnest(rows) FROM (
+    SELECT list(rowid) AS rows FROM ${table} WHERE ${isAskedFor(of)} AND shard = ${literal(shard)}${behind ?? ''}
+    GROUP BY sequence, sub_sequence ORDER BY sequence, sub_sequence LIMIT ${limit}))
+  ORDER BY sequence, sub_sequence, octet_length(raw) DESC)
   WINDOW place AS (ORDER BY sequence, sub_sequence))
 WHERE nth = 1 OR bytes <= ${MAX_PAGE_BYTES} ORDER BY nth`;
 }
