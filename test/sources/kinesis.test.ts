@@ -479,6 +479,18 @@ describe('kinesis', () => {
       await ledger.room.reserve(ledger.room.maxInFlightBytes);
     });
 
+    it('when a record comes without the time of its arrival', async () => {
+      const record = { SequenceNumber: '7', PartitionKey: 'k', Data: 'YQ==' };
+      const { source } = await faulty({
+        shards: [{ id: 's', records: six }],
+        fault: ({ operation }) =>
+          operation === 'GetRecords' ? { body: JSON.stringify({ Records: [record], NextShardIterator: 'i' }) } : undefined,
+      });
+      const { completed, events } = readSource(source, { scheduler });
+      await expect(completed).rejects.toThrow('kinesis: expected the time at which record 7 arrived, got none');
+      expect(events).toEqual([]);
+    });
+
     it('when there are no credentials from the beginning', async () => {
       const server = await faulty({ shards: [] });
       const client = clientWith(server, async () => {

@@ -85,7 +85,8 @@ function wholeBehind(
   isUnpacking: boolean,
 ): SourceRecord[] | undefined {
   const behind: SourceRecord[] = [];
-  for (const { SequenceNumber, ApproximateArrivalTimestamp, Data } of records) {
+  for (const record of records) {
+    const { SequenceNumber, Data } = record;
     const data = Data!;
     const position: Position = { shard, sequence: SequenceNumber!, subSequence: 0 };
     if (isPacked(data)) {
@@ -96,7 +97,7 @@ function wholeBehind(
         );
     }
     if (behind.length === 0 && isPosition(from) && comparePositions(position, from) <= 0) continue;
-    behind.push({ position, arrivedAtMs: ApproximateArrivalTimestamp!.getTime(), data });
+    behind.push({ position, arrivedAtMs: arrivedAtMsOf(record), data });
   }
   return behind;
 }
@@ -108,14 +109,15 @@ function* unpackedBehind(
   unpacker: Unpacker,
 ): Generator<SourceRecord> {
   let stand = isPosition(from) ? from : undefined;
-  for (const { SequenceNumber, ApproximateArrivalTimestamp, Data } of records) {
+  for (const record of records) {
+    const { SequenceNumber, Data } = record;
     const position: Position = { shard, sequence: SequenceNumber!, subSequence: 0 };
     const data = Data!;
     // Inside a packed record the parts up to there are done; their number is what a position keeps.
     const done = stand?.sequence === position.sequence && isPacked(data) ? stand.subSequence : 0;
     if (done === 0 && stand && comparePositions(position, stand) <= 0) continue;
     stand = undefined;
-    const arrivedAtMs = ApproximateArrivalTimestamp!.getTime();
+    const arrivedAtMs = arrivedAtMsOf(record);
     const unpacked = isPacked(data) ? unpacker.unpack(data) : { data };
     if (!('data' in unpacked)) {
       let subSequence = 0;
@@ -124,6 +126,13 @@ function* unpackedBehind(
     } else if (done === 0) yield { position, arrivedAtMs, ...unpacked };
     else throw new Error(changed(position, done, unpacked));
   }
+}
+
+/** @throws {Error} when none is told: AWS's model allows that, and windows would know nothing of the record */
+function arrivedAtMsOf({ SequenceNumber, ApproximateArrivalTimestamp }: _Record): number {
+  const ms = ApproximateArrivalTimestamp?.getTime() ?? Number.NaN;
+  if (Number.isNaN(ms)) throw new Error(`kinesis: expected the time at which record ${SequenceNumber} arrived, got none`);
+  return ms;
 }
 
 function changed(position: Position, done: number, { fate }: Part): string {

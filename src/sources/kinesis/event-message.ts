@@ -45,7 +45,7 @@ function shardEvent(event: ShardEventJson): SubscribeToShardEvent {
   for (const record of records) {
     record.Data = Buffer.from(record.Data as string, 'base64');
     // In seconds, with a fraction.
-    record.ApproximateArrivalTimestamp = new Date(Math.round((record.ApproximateArrivalTimestamp as number) * 1000));
+    record.ApproximateArrivalTimestamp = new Date(Math.round(Number(record.ApproximateArrivalTimestamp ?? Number.NaN) * 1000));
   }
   return {
     Records: records as unknown as _Record[],
