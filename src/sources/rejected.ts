@@ -41,8 +41,8 @@ export interface RejectedOptions extends TimeRange {
  * A record is as it was when it was read the first time, bytes, arrival and position; it comes once, however often something of it was rejected. Of one that
  * held several events all come again: let the sink leave out those that it has (`missingBy`). Shards are read side by side, four at a time.
  * Their names begin with the pipeline that reads, the one that rejected, the range and what else was asked for, so what was read of one range says nothing
- * of another, and no two readers archive under one key. What is read is not removed. A shard has no end: what is rejected later, behind what was read, is read when the same is asked for once more; so let the pipeline be
- * past the range.
+ * of another, and no two readers archive under one key. What is read is not removed. A shard has no end: what is rejected later, behind what was
+ * read, is read when the same is asked for once more, and what is rejected later, before that, is not: so let the pipeline be past the range.
  *
  * A range without such rejects is an error. Stores that fail for a passing reason are tried again (`source-retry`).
  *
