@@ -87,6 +87,10 @@ export type Diagnostic =
       readonly records: number;
       readonly shards: number;
     }
+  /** What files of lines there are, before any of them is read. */
+  | { readonly type: 'files-found'; readonly where: string; readonly files: number; readonly sizeBytes: number }
+  /** A text of several files ends inside a line, which is left to a run that finds the rest of it. */
+  | { readonly type: 'line-open'; readonly shard: string; readonly sizeBytes: number }
   /** All that there is of a shard in a range lies at or before where the sinks stand; `what` is what was counted, in the singular. */
   | { readonly type: 'read-before'; readonly shard: string; readonly count: number; readonly what: 'object' | 'record' }
   /** A table has no index by which to find the rows that are there already: each load reads all of it. */

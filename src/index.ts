@@ -40,6 +40,8 @@ export { pipelineName, timeRange } from './run/restore-settings.ts';
 // Sources
 export { archived } from './sources/archived.ts';
 export type { ArchivedOptions } from './sources/archived.ts';
+export { lines } from './sources/lines.ts';
+export type { FilesOptions, InputOptions, LinesOptions } from './sources/lines.ts';
 export { rejected } from './sources/rejected.ts';
 export type { RejectedOptions } from './sources/rejected.ts';
 export type { TimeRange } from './sources/time-range.ts';
@@ -85,6 +87,7 @@ export type { WindowBounds } from './operators/window.ts';
 // Snowplow
 export { enrichedColumns, textColumns } from './snowplow/columns.ts';
 export { EnrichedEvent } from './snowplow/enriched-event.ts';
+export { enrichedAt } from './snowplow/enriched-at.ts';
 export { enriched } from './snowplow/enriched.ts';
 export { eventId, eventIdAndFingerprint } from './snowplow/event-id.ts';
 export { label } from './snowplow/label.ts';

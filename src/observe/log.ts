@@ -55,6 +55,7 @@ function levelOf(diagnostic: Diagnostic): Entry['level'] {
     case 'went-back':
     case 'identities-forgotten':
     case 'no-conditional-writes':
+    case 'line-open':
     case 'shard-quiet':
       return 'warn';
     default:
@@ -97,6 +98,12 @@ export function logLine(diagnostic: Diagnostic): string | undefined {
       const { where, range, records, shards } = diagnostic;
       return `${where}: ${counted(records, 'record')} of ${counted(shards, 'shard')} in ${range}`;
     }
+    case 'files-found': {
+      const { where, files, sizeBytes } = diagnostic;
+      return `${where}: ${counted(files, 'file')} of ${counted(sizeBytes, 'byte')}`;
+    }
+    case 'line-open':
+      return `${diagnostic.shard}: ends inside a line, whose ${counted(diagnostic.sizeBytes, 'byte')} are left to a run that finds the rest of it`;
     case 'read-before':
       return `${diagnostic.shard}: nothing to do, ${counted(diagnostic.count, diagnostic.what)} read before; under another name of the pipeline they are read again`;
     case 'no-metadata':

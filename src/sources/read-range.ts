@@ -52,7 +52,7 @@ export function readRange<Open extends { close(): Promise<void> }, Found>(
 }
 
 /** Closes what is open of a shard, without writing down that it has an end. */
-function settled({ ledger }: SourceContext, shard: string): Promise<void> {
+export function settled({ ledger }: SourceContext, shard: string): Promise<void> {
   ledger.endShard(shard);
   return ledger.whenSettled(shard);
 }

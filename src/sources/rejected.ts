@@ -1,12 +1,10 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
-import { RECORD_OVERHEAD_BYTES } from '../ledger.ts';
 import { isPosition } from '../position.ts';
-import type { SourceRecord } from '../records.ts';
+import { RecordList, type SourceRecord } from '../records.ts';
 import type { OpenRejects, RejectSource, RejectsOf } from '../stores/reject-source.ts';
+import { emitInTurn } from './emit-in-turn.ts';
 import { patiently } from './patiently.ts';
 import { readRange } from './read-range.ts';
 import type { ShardReading } from './read-shards.ts';
-import { reserveRoom } from './reserve-room.ts';
 import { type Source, readingDeliveries } from './source.ts';
 import { type TimeRange, checkRange, formatRange } from './time-range.ts';
 
@@ -105,7 +103,7 @@ interface RejectsReading {
 
 /** Reads the rejects of one shard behind where it is resumed. Resolves with false when the signal ended it. */
 async function readRejects(reading: ShardReading, { open, asked, shard, count, maxRecords }: RejectsReading): Promise<boolean> {
-  const { resume, signal, report, scheduler, ledger } = reading;
+  const { resume, signal, report, scheduler } = reading;
   const { id } = reading.shard;
   const stand = isPosition(resume) ? resume : undefined;
   const of = resume instanceof Date && resume > asked.since ? { ...asked, since: resume } : asked;
@@ -123,11 +121,7 @@ async function readRejects(reading: ShardReading, { open, asked, shard, count, m
     });
     after = last.position;
     const records = page.map((record): SourceRecord => ({ ...record, position: { ...record.position, shard: id } }));
-    const bytes = records.reduce((sum, { data }) => sum + data.length + RECORD_OVERHEAD_BYTES, 0);
-    // A turn of the event loop for each, so that sinks get to work in between.
-    await nextTurn();
-    if (!(await reserveRoom(ledger, bytes, signal, id))) return false;
-    reading.emit(records, bytes);
+    if (!(await emitInTurn(reading, new RecordList(records)))) return false;
   }
   if (stand && after === stand) report({ type: 'read-before', shard: id, count, what: 'record' });
   return true;

@@ -1,9 +1,7 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
-import { RECORD_OVERHEAD_BYTES } from '../../ledger.ts';
 import { isPosition } from '../../position.ts';
 import type { OpenObjectStore } from '../../stores/object-store.ts';
+import { emitInTurn } from '../emit-in-turn.ts';
 import type { ShardReading } from '../read-shards.ts';
-import { reserveRoom } from '../reserve-room.ts';
 import { ArchivedLines } from './archived-lines.ts';
 import { type FetchedObject, fetchObject } from './fetch-object.ts';
 import { type FoundObject, compareSequences } from './find-objects.ts';
@@ -81,11 +79,7 @@ export async function readObjects(
     for await (const piece of unpackLines(body, compression)) {
       for (let from = Math.min(piece.length, Math.max(0, done - seen)); from < piece.length; from += maxLines) {
         const lines = new ArchivedLines(origin, piece.slice(from, from + maxLines), seen + from + 1);
-        const bytes = lines.sizeBytes + lines.count * RECORD_OVERHEAD_BYTES;
-        // A turn of the event loop for each, so that sinks get to work in between.
-        await nextTurn();
-        if (!(await reserveRoom(reading.ledger, bytes, signal, shard))) return false;
-        reading.emit(lines, bytes);
+        if (!(await emitInTurn(reading, lines))) return false;
       }
       seen += piece.length;
     }

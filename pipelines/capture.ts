@@ -1,0 +1,61 @@
+import { z } from 'zod';
+import {
+  archive,
+  archiveUrl,
+  command,
+  copyInto,
+  databaseFrom,
+  databaseUrl,
+  decode,
+  dedupe,
+  endpoint,
+  enriched,
+  enrichedAt,
+  eventId,
+  identityLog,
+  label,
+  lines,
+  main,
+  minuteWindow,
+  objectStoreFrom,
+  pipeline,
+  pipelineName,
+  rejectsIntoDatabase,
+  stripCheckpoints,
+  validate,
+} from '../src/index.ts';
+import { shopLabels } from './labels.ts';
+
+export const capture = command({
+  summary: 'Puts what the enricher prints, or printed into files, once into a database and an archive; ends with it.',
+  settings: {
+    FILES: z.string().optional().describe('logs/good.*.log, in the order of their names; otherwise standard input'),
+    ARCHIVE_URL: archiveUrl.default('file:./data/archive').describe('s3://bucket/prefix or file:./folder'),
+    S3_ENDPOINT: endpoint.optional().describe('an S3 API server other than AWS'),
+    AWS_REGION: z.string().optional().describe('the region of the bucket; otherwise as the AWS SDK finds it'),
+    DATABASE_URL: databaseUrl.default('duckdb:./data/warehouse.duckdb').describe('postgres://… or duckdb:./file'),
+    TABLE: z.string().default('snowplow_events').describe('the table of events, made when absent'),
+    NAME: pipelineName.default('capture').describe('under which it keeps what is done: another one reads files anew'),
+    STATE_FILE: z.string().optional().describe('the event ids of the last hour; otherwise ./data/<name>.state'),
+  },
+  pipeline({ FILES: files, TABLE: table, NAME: name, ...settings }) {
+    const database = databaseFrom(settings.DATABASE_URL);
+    const store = objectStoreFrom(settings.ARCHIVE_URL, { region: settings.AWS_REGION, endpoint: settings.S3_ENDPOINT });
+    const state = identityLog(settings.STATE_FILE ?? `./data/${name}.state`);
+    const text = { of: 'text', arrivedAt: enrichedAt } as const;
+
+    return pipeline(name)
+      .from(lines(files === undefined ? { input: process.stdin, ...text } : { files, rotated: true, ...text }))
+      .pipe(
+        stripCheckpoints({ of: 'text' }),
+        decode(enriched),
+        validate(label(shopLabels)),
+        dedupe({ by: eventId, within: { hours: 1 }, state }),
+        minuteWindow(),
+      )
+      .to(archive(store, { prefix: 'snowplow' }), copyInto(database, { table }))
+      .rejects(rejectsIntoDatabase(database));
+  },
+});
+
+if (import.meta.main) await main(capture);

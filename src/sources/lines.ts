@@ -1,0 +1,165 @@
+import type { Readable } from 'node:stream';
+import { type TextFile, findFiles } from './lines/find-files.ts';
+import { type Place, readFile } from './lines/read-file.ts';
+import { readInput } from './lines/read-input.ts';
+import { settled } from './read-range.ts';
+import { readShards } from './read-shards.ts';
+import { type Source, readingDeliveries } from './source.ts';
+import { Turns } from './turns.ts';
+
+/** How many files are read at a time: each has two pieces of 512 KiB in memory, which nothing counts. */
+const FILES_AT_ONCE = 4;
+
+/** What both ways to read lines have in common. */
+interface EveryLinesOptions {
+  /**
+   * What an event is: a `line`, without its newline; or a line of the one `text` of its shard, newline and all, of which `stripCheckpoints` makes
+   * records.
+   *
+   * @default 'line'
+   */
+  readonly of?: 'line' | 'text';
+  /**
+   * Reads from a line when it arrived, always the same; one of which it says nothing arrived with the line before. None arrived later than its file
+   * was last written to, or than it is read.
+   *
+   * @default that time for all lines
+   */
+  readonly arrivedAt?: (line: Uint8Array) => Date | undefined;
+  /**
+   * The most lines of one delivery.
+   *
+   * @default 1_000
+   */
+  readonly maxLines?: number;
+}
+
+/** Lines that lie in files. */
+export interface FilesOptions extends EveryLinesOptions {
+  /** Paths, or patterns such as `logs/good.*.log`; `.gz` and `.zst` are unpacked. */
+  readonly files: string | readonly string[];
+  /**
+   * Whether the files of a folder are one text, in the order of their names, that was cut anywhere: a line goes on in the next file. What has no
+   * newline yet at the end of the last one is left to a later run (`line-open`).
+   *
+   * @default false
+   */
+  readonly rotated?: boolean;
+}
+
+/** Lines that come in on a stream. */
+export interface InputOptions extends EveryLinesOptions {
+  /** `process.stdin`, say. */
+  readonly input: Readable;
+  /** The name of its shard. @default 'stdin' */
+  readonly name?: string;
+}
+
+export type LinesOptions = FilesOptions | InputOptions;
+
+/**
+ * Reads lines from files, or as they come in on a stream, then completes: where there is no Kinesis, or what it had is in files.
+ *
+ *     lines({ files: 'enriched/*.tsv.gz' })
+ *     lines({ files: 'logs/good.*.log', rotated: true, of: 'text' })
+ *     lines({ input: process.stdin })
+ *
+ * **Each file is a shard**, named by its path as the pattern has it, and a line's sequence number is where it ends in it: so each line is read once,
+ * whatever is killed whenever, and a run that comes later reads what files there are then, and what was appended. Files are read side by side, four at a
+ * time. One that is shorter than it was, or cannot be unpacked, is an error, as is a pattern without files. A compressed file has an end that is
+ * written down, unless it is rotated: it is not unpacked again.
+ *
+ * **A stream** is read from where it is, whatever the start, and cannot be read again: what a run had read of it and not stored when it was killed is lost,
+ * whatever the stores can do. A stop destroys it.
+ *
+ * @throws {TypeError} when neither files nor an input are given
+ * @throws {RangeError} when maxLines is below 1
+ */
+export function lines(options: LinesOptions): Source<Uint8Array> {
+  const { of = 'line', arrivedAt, maxLines = 1_000 } = options;
+  if (!(maxLines >= 1 && Number.isInteger(maxLines)))
+    throw new RangeError(`lines: expected maxLines of 1 or more, got ${maxLines}`);
+  const feed = { of, arrivedAt, maxLines };
+  return 'input' in options ? fromInput(options, feed) : fromFiles(options, feed);
+}
+
+type Feed = Required<Omit<EveryLinesOptions, 'arrivedAt'>> & { readonly arrivedAt: EveryLinesOptions['arrivedAt'] };
+
+function fromInput({ input, name = 'stdin' }: InputOptions, feed: Feed): Source<Uint8Array> {
+  return {
+    name: 'lines',
+    describe: name,
+    check: async () => `${name}, as it comes`,
+    ...readingDeliveries((context) =>
+      readShards(
+        { ...context, end: (shard) => settled(context, shard) },
+        {
+          list: async () => [{ id: name, parents: [] }],
+          readShard: async (reading) => ((await readInput(reading, input, feed)) ? [] : undefined),
+        },
+      ),
+    ),
+  };
+}
+
+function fromFiles({ files, rotated = false }: FilesOptions, feed: Feed): Source<Uint8Array> {
+  const patterns = typeof files === 'string' ? [files] : files;
+  const describe = patterns.join(', ');
+  if (patterns.length === 0 || patterns.includes('')) throw new TypeError('lines: expected the paths of files, got none');
+
+  return {
+    name: 'lines',
+    describe,
+    async check() {
+      const { found, sizeBytes } = await find(patterns, rotated);
+      return `${describe}: ${found.size} files of ${sizeBytes} bytes`;
+    },
+    ...readingDeliveries((context) => {
+      let finding: ReturnType<typeof find> | undefined;
+      const turns = new Turns(FILES_AT_ONCE);
+      const begin = async (): ReturnType<typeof find> => {
+        const all = await find(patterns, rotated);
+        context.report({ type: 'files-found', where: describe, files: all.found.size, sizeBytes: all.sizeBytes });
+        return all;
+      };
+      const end = async (shard: string): Promise<void> => {
+        const { file, place } = (await finding)!.found.get(shard)!;
+        const isWhole = file.compression !== undefined && !place;
+        await (isWhole ? context.end(shard) : settled(context, shard));
+      };
+      return readShards(
+        { ...context, end },
+        {
+          async list() {
+            finding ??= begin();
+            const { found } = await finding;
+            return [...found.keys()].map((id) => ({ id, parents: [] }));
+          },
+          readShard: (reading) =>
+            turns.take(async () => {
+              const { found, untilMs } = await finding!;
+              return (await readFile(reading, { ...found.get(reading.shard.id)!, untilMs, ...feed })) ? [] : undefined;
+            }),
+        },
+      );
+    }),
+  };
+}
+
+interface Found {
+  /** By path, in their order. */
+  readonly found: ReadonlyMap<string, { readonly file: TextFile; readonly place: Place | undefined }>;
+  readonly sizeBytes: number;
+  /** When one of them was last written to. */
+  readonly untilMs: number;
+}
+
+async function find(patterns: readonly string[], rotated: boolean): Promise<Found> {
+  const files = await findFiles(patterns);
+  const folders = Map.groupBy(files, ({ folder }) => folder);
+  const found = new Map<string, { file: TextFile; place: Place | undefined }>();
+  for (const all of folders.values())
+    for (const [index, file] of all.entries()) found.set(file.path, { file, place: rotated ? { files: all, index } : undefined });
+  const sum = files.reduce((bytes, { sizeBytes }) => bytes + sizeBytes, 0);
+  return { found, sizeBytes: sum, untilMs: files.reduce((ms, { modifiedAt }) => Math.max(ms, modifiedAt.getTime()), 0) };
+}

@@ -1,0 +1,67 @@
+import { withoutNewline } from '../cut-lines.ts';
+import { emitInTurn } from '../emit-in-turn.ts';
+import type { ShardReading } from '../read-shards.ts';
+import { LineRecords } from './line-records.ts';
+
+export interface LineFeedOptions {
+  readonly of: 'line' | 'text';
+  readonly arrivedAt: ((line: Uint8Array) => Date | undefined) | undefined;
+  readonly maxLines: number;
+  /** Lines that arrived before are left out. @default none */
+  readonly since?: Date | undefined;
+  /** Makes a sequence number of where a line ends in its text. */
+  readonly sequenceOf: (end: number) => string;
+}
+
+/** Emits the lines of one text, one after the other, as the records of a shard: the position of one is where it ends. */
+export class LineFeed {
+  readonly #reading: ShardReading;
+  readonly #options: LineFeedOptions;
+  /** Where the next line begins. */
+  #at: number;
+  /** When the line before arrived. */
+  #arrivedAtMs: number | undefined;
+
+  /** @param at where the first line begins */
+  constructor(reading: ShardReading, options: LineFeedOptions, at: number) {
+    this.#reading = reading;
+    this.#options = options;
+    this.#at = at;
+  }
+
+  /** Passes over lines, which another shard has. */
+  pass(lines: readonly Uint8Array[]): void {
+    for (const { length } of lines) this.#at += length;
+  }
+
+  /**
+   * Emits lines, each with its newline. Resolves with false when the signal ended it.
+   *
+   * @param latestMs when a line arrived that does not tell; none arrived later
+   * @param lastEnd where the last one ends, when a part of it is in another text
+   */
+  async emit(lines: readonly Uint8Array[], latestMs: number, lastEnd?: number): Promise<boolean> {
+    const { of, maxLines, sequenceOf, since } = this.#options;
+    const arrivals = this.#arrivals(lines, latestMs);
+    const records: { data: Uint8Array; end: number; arrivedAtMs: number }[] = [];
+    for (const [i, line] of lines.entries()) {
+      this.#at = i === lines.length - 1 && lastEnd !== undefined ? lastEnd : this.#at + line.length;
+      const arrivedAtMs = arrivals[i]!;
+      if (since && arrivedAtMs < since.getTime()) continue;
+      records.push({ data: of === 'text' ? line : withoutNewline(line), end: this.#at, arrivedAtMs });
+    }
+    const { id } = this.#reading.shard;
+    for (let from = 0; from < records.length; from += maxLines)
+      if (!(await emitInTurn(this.#reading, new LineRecords(id, records.slice(from, from + maxLines), sequenceOf)))) return false;
+    return true;
+  }
+
+  /** When each line arrived: one that does not tell, with the line before; the first ones, with the next that tells. */
+  #arrivals(lines: readonly Uint8Array[], latestMs: number): readonly number[] {
+    const { arrivedAt } = this.#options;
+    if (!arrivedAt) return lines.map(() => latestMs);
+    const told = lines.map((line) => arrivedAt(line)?.getTime());
+    this.#arrivedAtMs ??= told.find((ms) => ms !== undefined) ?? latestMs;
+    return told.map((ms) => Math.min((this.#arrivedAtMs = ms ?? this.#arrivedAtMs!), latestMs));
+  }
+}

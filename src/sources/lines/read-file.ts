@@ -1,0 +1,75 @@
+import { isPosition } from '../../position.ts';
+import { NEWLINE, endsLine } from '../cut-lines.ts';
+import type { ShardReading } from '../read-shards.ts';
+import type { TextFile } from './find-files.ts';
+import { LineFeed, type LineFeedOptions } from './line-feed.ts';
+import { lastByteOf, linesOfFile } from './text-of-file.ts';
+
+/** A file's place in its folder, when the files of a folder are one text that was cut. */
+export interface Place {
+  /** All files of the folder, in their order. */
+  readonly files: readonly TextFile[];
+  readonly index: number;
+}
+
+export interface FileReading extends Omit<LineFeedOptions, 'sequenceOf' | 'since'> {
+  readonly file: TextFile;
+  /** Nothing when the file is a text of its own. */
+  readonly place: Place | undefined;
+  /** The newest time of all files, for how far behind it reading is. */
+  readonly untilMs: number;
+}
+
+/**
+ * Reads the lines of one file behind where it is resumed. Resolves with false when the signal ended it.
+ *
+ * A line that the file cuts is read with it to its end in the files that come after it, and left out where it goes on. Until it has an end, it
+ * is not read.
+ */
+export async function readFile(reading: ShardReading, { file, place, untilMs, ...options }: FileReading): Promise<boolean> {
+  const { resume, report, scheduler, shard, signal } = reading;
+  const latestMs = file.modifiedAt.getTime();
+  const from = isPosition(resume) ? Number(resume.sequence) : 0;
+  const since = resume instanceof Date ? resume : undefined;
+  const feed = new LineFeed(reading, { ...options, since, sequenceOf: String }, from);
+  let passes = from === 0 && place !== undefined && (await beginsInside(place));
+  let at = from;
+
+  for await (const lines of linesOfFile(file, from)) {
+    if (signal.aborted) return false;
+    report({ type: 'shard-lag', shard: shard.id, behindMs: untilMs - latestMs, readAtMs: scheduler.now() });
+    for (const { length } of lines) at += length;
+    const own = passes ? lines.slice(1) : lines;
+    if (passes) feed.pass(lines.slice(0, 1));
+    passes = false;
+    const last = own.at(-1);
+    const isOpen = place !== undefined && last !== undefined && !endsLine(last);
+    if (!(await feed.emit(isOpen ? own.slice(0, -1) : own, latestMs))) return false;
+    if (!isOpen) continue;
+    const line = await joined(last, place);
+    if (!line) report({ type: 'line-open', shard: shard.id, sizeBytes: last.length });
+    else if (!(await feed.emit([line], latestMs, at))) return false;
+  }
+  return true;
+}
+
+/** Whether the text that lies before a file ends inside a line. */
+async function beginsInside({ files, index }: Place): Promise<boolean> {
+  for (let i = index - 1; i >= 0; i--) {
+    const last = await lastByteOf(files[i]!);
+    if (last !== undefined) return last !== NEWLINE;
+  }
+  return false;
+}
+
+/** A line with what there is of it in the next files; nothing when it does not end there. */
+async function joined(begun: Uint8Array, { files, index }: Place): Promise<Uint8Array | undefined> {
+  const parts = [begun];
+  for (let i = index + 1; i < files.length; i++) {
+    for await (const [part] of linesOfFile(files[i]!, 0)) {
+      parts.push(part!);
+      if (endsLine(part!)) return Buffer.concat(parts);
+    }
+  }
+  return undefined;
+}

@@ -1,0 +1,37 @@
+import type { Readable } from 'node:stream';
+import { isPosition } from '../../position.ts';
+import { cutLines } from '../cut-lines.ts';
+import type { ShardReading } from '../read-shards.ts';
+import { LineFeed, type LineFeedOptions } from './line-feed.ts';
+
+/** So many digits of a sequence number say where a line ends: ten terabytes. */
+const END_DIGITS = 13;
+
+/**
+ * Reads the lines of a stream as they come, until it ends. Resolves with false when the signal ended it; then the stream is destroyed.
+ *
+ * All that comes is new, whenever it arrived, and cannot be read again: a sequence number begins with the time at which reading began, so that those of a
+ * later run are greater.
+ */
+export async function readInput(
+  reading: ShardReading,
+  input: Readable,
+  options: Omit<LineFeedOptions, 'sequenceOf' | 'since'>,
+): Promise<boolean> {
+  const { resume, scheduler, signal } = reading;
+  const stoodAtMs = isPosition(resume) ? Number(resume.sequence.slice(0, -END_DIGITS)) : 0;
+  const beganAtMs = Math.max(Math.ceil(scheduler.now()), stoodAtMs + 1);
+  const sequenceOf = (end: number): string => `${beganAtMs}${String(end).padStart(END_DIGITS, '0')}`;
+  const feed = new LineFeed(reading, { ...options, sequenceOf }, 0);
+  const end = (): void => void input.destroy();
+  signal.addEventListener('abort', end, { once: true });
+  try {
+    for await (const lines of cutLines(input)) if (!(await feed.emit(lines, scheduler.now()))) return false;
+    return !signal.aborted;
+  } catch (cause) {
+    if (signal.aborted) return false;
+    throw new Error(`lines: ${reading.shard.id}: ${(cause as Error).message}`, { cause });
+  } finally {
+    signal.removeEventListener('abort', end);
+  }
+}

@@ -1,0 +1,75 @@
+import { createReadStream } from 'node:fs';
+import { open, stat } from 'node:fs/promises';
+import { pipeline } from 'node:stream';
+import { createGunzip, createZstdDecompress } from 'node:zlib';
+import { cutLines } from '../cut-lines.ts';
+import type { TextFile } from './find-files.ts';
+
+const PIECE_BYTES = 512 * 1024;
+
+/**
+ * Reads a file's lines from a place on, as many at a time as end in a piece of 512 KiB; what is compressed is decompressed, from its beginning, off
+ * the main thread.
+ *
+ * @throws {Error} when it has fewer bytes, cannot be decompressed to its end, or has a line that is too long
+ */
+export async function* linesOfFile({ path, compression }: TextFile, from: number): AsyncGenerator<readonly Uint8Array[], void> {
+  try {
+    yield* cutLines(compression === undefined ? plainText(path, from) : behind(unpackedText(path, compression), from));
+  } catch (cause) {
+    throw new Error(`lines: ${path}: ${(cause as Error).message}`, { cause });
+  }
+}
+
+async function* plainText(path: string, from: number): AsyncGenerator<Uint8Array, void> {
+  const file = await open(path);
+  try {
+    const { size } = await file.stat();
+    if (size < from) throw tooShort(from, size);
+    for (let at = from; ;) {
+      const piece = Buffer.allocUnsafeSlow(PIECE_BYTES);
+      const { bytesRead } = await file.read(piece, 0, PIECE_BYTES, at);
+      if (bytesRead === 0) return;
+      yield piece.subarray(0, bytesRead);
+      at += bytesRead;
+    }
+  } finally {
+    await file.close();
+  }
+}
+
+async function* unpackedText(path: string, compression: 'gzip' | 'zstd'): AsyncGenerator<Uint8Array, void> {
+  const options = { chunkSize: PIECE_BYTES };
+  const unpacker = compression === 'gzip' ? createGunzip(options) : createZstdDecompress(options);
+  // What fails comes out of the iteration below.
+  yield* pipeline(createReadStream(path), unpacker, () => {}) as AsyncIterable<Buffer>;
+}
+
+/** Leaves out the first so many bytes. */
+async function* behind(text: AsyncIterable<Uint8Array>, from: number): AsyncGenerator<Uint8Array, void> {
+  let at = 0;
+  for await (const piece of text) {
+    if (at + piece.length > from) yield piece.subarray(Math.max(0, from - at));
+    at += piece.length;
+  }
+  if (at < from) throw tooShort(from, at);
+}
+
+function tooShort(from: number, length: number): Error {
+  return new Error(
+    `expected the ${from} bytes up to which it was read before, or more, got ${length}: it was cut, or is another file; ` +
+      'under another name of the pipeline it is read anew',
+  );
+}
+
+/** The last byte of a file's text; nothing when it is empty. What is compressed is decompressed for it. */
+export async function lastByteOf({ path, compression }: TextFile): Promise<number | undefined> {
+  let last: number | undefined;
+  if (compression !== undefined) {
+    for await (const piece of unpackedText(path, compression)) last = piece.at(-1) ?? last;
+    return last;
+  }
+  const { size } = await stat(path);
+  for await (const piece of plainText(path, Math.max(0, size - 1))) last = piece.at(-1);
+  return last;
+}

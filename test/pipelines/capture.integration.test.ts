@@ -1,0 +1,160 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { gunzipSync } from 'node:zlib';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Random } from '../../src/demo/random.ts';
+import { shop } from '../../src/demo/shop.ts';
+import { startVictim } from '../crash/victim.ts';
+import { queryDuckdb } from '../support/duckdb.ts';
+
+const RECORDS = 3_000;
+const FILES = 60;
+const KILLS = 4;
+const SEED = Number(process.env['CRASH_SEED'] ?? 1);
+const START_MS = Date.UTC(2026, 10, 22, 9);
+const EVENT_ID = 6;
+
+/** What an enricher printed: events with lines of its log between and inside them, and some of which the label is wrong. */
+const printed = shop({
+  seed: SEED,
+  timeOf: (number) => START_MS + number * 200,
+  shares: { repeat: 0, malformed: 0, noise: 0.05, 'broken-label': 0.02 },
+})
+  .take(RECORDS)
+  .toArray();
+const text = Buffer.concat(printed.flatMap(({ data }) => [data, Buffer.from('\n')]));
+
+/** The text in files, cut anywhere. */
+function cut(random: Random): Buffer[] {
+  const cuts = Array.from({ length: FILES - 1 }, () => random.below(text.length)).toSorted((a, b) => a - b);
+  return [0, ...cuts].map((from, i) => text.subarray(from, cuts[i] ?? text.length));
+}
+
+interface Places {
+  readonly DATABASE_URL: string;
+  readonly ARCHIVE_URL: string;
+  readonly STATE_FILE: string;
+}
+
+const folders: string[] = [];
+async function emptyPlaces(): Promise<Places & { readonly folder: string }> {
+  const folder = await mkdtemp(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'millrace-capture-'));
+  folders.push(folder);
+  return {
+    folder,
+    DATABASE_URL: `duckdb:${join(folder, 'warehouse.duckdb')}`,
+    ARCHIVE_URL: `file:${join(folder, 'archive')}`,
+    STATE_FILE: join(folder, 'state'),
+  };
+}
+afterAll(() => Promise.all(folders.map((folder) => rm(folder, { recursive: true }))));
+
+async function objectsIn({ ARCHIVE_URL }: Places): Promise<string[]> {
+  const folder = join(ARCHIVE_URL.slice('file:'.length), 'snowplow');
+  if (!existsSync(folder)) return [];
+  const names = await readdir(folder, { recursive: true });
+  return names.filter((name) => name.endsWith('.tsv.gz')).map((name) => join(folder, name));
+}
+
+/** Expects every event once: as a row and in the archive, or among the rejects, which are few. */
+async function expectAll(places: Places): Promise<void> {
+  const query = (sql: string): ReturnType<typeof queryDuckdb> => queryDuckdb(places.DATABASE_URL.slice('duckdb:'.length), sql);
+  const rows = (await query('SELECT event_id FROM snowplow_events')).map((row) => String(row['event_id']));
+  const rejects = await query('SELECT raw FROM millrace.rejects');
+  const lines = (await Promise.all((await objectsIn(places)).map(async (path) => gunzipSync(await readFile(path)).toString())))
+    .flatMap((object) => object.split('\n').slice(0, -1))
+    .map((line) => line.split('\t')[EVENT_ID]!);
+  const raws = rejects.map(({ raw }) => Buffer.from(raw as Uint8Array).toString());
+
+  for (const ids of [rows, lines]) expect(ids.filter((id, i) => ids.indexOf(id) !== i)).toEqual([]);
+  expect(new Set(lines).isSupersetOf(new Set(rows))).toBe(true);
+  const missing = printed.filter(({ eventId }) => !rows.includes(eventId));
+  expect(missing.filter(({ eventId }) => !raws.some((raw) => raw.includes(eventId)))).toEqual([]);
+  expect(rows.length).toBeGreaterThan(RECORDS * 0.95);
+}
+
+describe('pipelines/capture.ts', { timeout: 120_000 }, () => {
+  describe('of files that were rotated, killed at random moments,', () => {
+    let places: Places & { readonly folder: string };
+    let logs: string;
+    let parts: Buffer[];
+    let runs = 0;
+    /** None has the memory of the one before: what is read twice is there twice. */
+    const run = (): ReturnType<typeof startVictim> => {
+      const settings = { ...pick(places), STATE_FILE: join(places.folder, `state-${runs++}`), FILES: join(logs, 'good.*.log') };
+      return startVictim('pipelines/capture.ts', settings, ['--max-in-flight', '1']);
+    };
+    beforeAll(async () => {
+      places = await emptyPlaces();
+      logs = join(places.folder, 'logs');
+      await mkdir(logs);
+      parts = cut(new Random(SEED, KILLS));
+      for (const [i, part] of parts.slice(0, -1).entries()) await writeFile(join(logs, `good.${i}.log`), part);
+    });
+
+    it('has every event once in both, or once among the rejects', async () => {
+      const random = new Random(SEED, KILLS + 1);
+      const met: number[] = [];
+      for (let kill = 0; kill < KILLS; kill++) {
+        const goal = (await objectsIn(places)).length + 1 + random.below(12);
+        const victim = run();
+        while (!victim.hasEnded && (await objectsIn(places)).length < goal) await sleep(1);
+        victim.signal('SIGKILL');
+        await victim.ended();
+        met.push((await objectsIn(places)).length);
+      }
+      const { code, output } = await run().ended();
+      expect(code, output).toBe(0);
+      const all = (await objectsIn(places)).length;
+      expect(
+        met.some((count) => count > 0 && count < all),
+        `${String(met)} of ${all}`,
+      ).toBe(true);
+
+      // One more file has come, in which the last line goes on.
+      await writeFile(join(logs, `good.${FILES - 1}.log`), parts.at(-1)!);
+      const last = await run().ended();
+      expect(last.code, last.output).toBe(0);
+      await expectAll(places);
+    });
+
+    it('has nothing more to do then', async () => {
+      const { output } = await run().ended();
+      expect(output).toMatch(/^read 0 = stored 0 /m);
+    });
+  });
+
+  it('of its standard input has every event once in both, or once among the rejects', async () => {
+    const places = await emptyPlaces();
+    const child = spawn(process.execPath, ['pipelines/capture.ts'], {
+      env: { ...process.env, ...pick(places) },
+      stdio: ['pipe', 'ignore', 'ignore'],
+    });
+    child.stdin.end(text);
+    expect(await once(child, 'exit')).toEqual([0, null]);
+    await expectAll(places);
+  });
+
+  it('of its standard input ends with what it has read when it is told to', async () => {
+    const places = await emptyPlaces();
+    const victim = spawn(process.execPath, ['pipelines/capture.ts'], { env: { ...process.env, ...pick(places) }, stdio: 'pipe' });
+    let output = '';
+    for (const stream of [victim.stdout, victim.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
+    victim.stdin.on('error', () => {}); // it is no longer read
+    victim.stdin.write(text);
+    await expect.poll(() => output, { timeout: 20_000 }).toContain('reading on from');
+    await sleep(500);
+    victim.kill('SIGTERM');
+    expect(await once(victim, 'exit')).toEqual([0, null]);
+    expect(output).toMatch(/read (\d+) = stored [1-9]/);
+  });
+});
+
+function pick({ DATABASE_URL, ARCHIVE_URL, STATE_FILE }: Places): Record<keyof Places, string> {
+  return { DATABASE_URL, ARCHIVE_URL, STATE_FILE };
+}

@@ -1,0 +1,299 @@
+import { setImmediate as soon } from 'node:timers/promises';
+import { appendFile, mkdir, mkdtemp, rm, truncate, utimes, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
+import { gzipSync, zstdCompressSync } from 'node:zlib';
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { comparePositions } from '../../src/position.ts';
+import { type FilesOptions, lines } from '../../src/sources/lines.ts';
+import { type ReadOptions, type Reading, readSource, textsByShard } from '../support/read-source.ts';
+import { sourceConformance } from './conformance.ts';
+
+const nine = Date.UTC(2026, 10, 22, 9);
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'millrace-lines-'));
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+/** Writes files below the folder. */
+async function write(files: Readonly<Record<string, string | Uint8Array>>): Promise<void> {
+  for (const [name, text] of Object.entries(files)) {
+    await mkdir(join(folder, name, '..'), { recursive: true });
+    await writeFile(join(folder, name), text);
+  }
+}
+
+const read = (pattern: string, options: Partial<FilesOptions> = {}, how?: ReadOptions): Reading =>
+  readSource(lines({ files: join(folder, pattern), ...options }), how);
+
+/** What was read of each file, by its name below the folder. */
+async function linesIn(pattern: string, options?: Partial<FilesOptions>, how?: ReadOptions): Promise<Record<string, string[]>> {
+  const { events, completed } = read(pattern, options, how);
+  await completed;
+  return Object.fromEntries(Object.entries(textsByShard(events)).map(([path, texts]) => [path.slice(folder.length + 1), texts]));
+}
+
+const errorOf = (reading: Reading): Promise<string> =>
+  reading.completed.then(
+    () => 'it completed',
+    (error: Error) => error.message,
+  );
+
+describe('lines, of files', () => {
+  sourceConformance(async (shards, maxLines) => {
+    const minuteOf = new Map<string, number>();
+    for (const [i, batches] of shards.entries()) {
+      for (const [minute, batch] of batches.entries()) for (const line of batch) minuteOf.set(line, minute);
+      await write({ [`${i}.log`]: batches.flat().join('\n') });
+    }
+    const arrivedAt = (line: Uint8Array): Date => new Date(nine + minuteOf.get(Buffer.from(line).toString().trim())! * 60_000);
+    return {
+      source: lines({ files: join(folder, '*.log'), arrivedAt, maxLines }),
+      shards: shards.map((_, i) => join(folder, `${i}.log`)),
+      times: shards[0]!.map((_, minute) => new Date(nine + minute * 60_000)),
+    };
+  });
+});
+
+describe('lines reads', () => {
+  it('what patterns match, by folder and name, each file once, and no folder', async () => {
+    await write({ 'b/1.log': 'b', 'a/10.log': 'ten', 'a/9.log': 'nine', 'a/c.log/inner.txt': 'no', 'a/9.txt': 'no' });
+    const { events, completed, diagnostics } = readSource(
+      lines({ files: [join(folder, '*/*.log'), join(folder, 'a/9.log')], maxLines: 1 }),
+    );
+    await completed;
+    expect(events.map(({ shard }) => shard.slice(folder.length + 1))).toEqual(['a/9.log', 'a/10.log', 'b/1.log']);
+    expect(diagnostics).toContainEqual(expect.objectContaining({ type: 'files-found', files: 3, sizeBytes: 8 }));
+  });
+
+  it('a line without its newline, be it the last one, and of a text with it', async () => {
+    await write({ x: 'a\r\n\nb\nc' });
+    expect(await linesIn('x')).toEqual({ x: ['a\r', '', 'b', 'c'] });
+    expect(await linesIn('x', { of: 'text' })).toEqual({ x: ['a\r\n', '\n', 'b\n', 'c'] });
+  });
+
+  it('what was packed by gzip and zstd, in members, in pieces, lines of any length among them', async () => {
+    const texts = [1, 0, 3_000_000, 5, 524_287, 524_288, 7].map((length, i) => String(i).repeat(length));
+    const text = `${texts.join('\n')}\n`;
+    await write({
+      'x.gz': Buffer.concat([gzipSync(text), gzipSync(text)]),
+      'x.zst': zstdCompressSync(text),
+      x: text,
+    });
+    expect(await linesIn('x*')).toEqual({ 'x.gz': [...texts, ...texts], 'x.zst': texts, x: texts });
+  });
+
+  it('nothing of files that are empty', async () => {
+    await write({ x: '', 'x.gz': gzipSync('') });
+    expect(await linesIn('x*')).toEqual({});
+  });
+
+  it('lines that arrived when their file was last written to, from a time on, or after it', async () => {
+    await write({ old: 'a', new: 'b' });
+    await utimes(join(folder, 'old'), 0, nine / 1000);
+    const { events, completed } = read('*');
+    await completed;
+    expect(events.find(({ shard }) => shard.endsWith('old'))!.arrivedAtMs).toBe(nine);
+    expect(await linesIn('*', {}, { start: new Date(nine + 1) })).toEqual({ new: ['b'] });
+  });
+
+  it('when a line arrived from the line, from the one before where it tells nothing, and from the next at first', async () => {
+    await write({ x: 'noise\n2026-11-22T09:00Z\nnoise\n2026-11-22T09:05Z\n2999-01-01T00:00Z\n' });
+    const writtenAt = nine + 600_000;
+    await utimes(join(folder, 'x'), 0, writtenAt / 1000);
+    const arrivedAt = (line: Uint8Array): Date | undefined => {
+      const ms = Date.parse(Buffer.from(line).toString().trim());
+      return Number.isNaN(ms) ? undefined : new Date(ms);
+    };
+    const { events, completed } = read('x', { arrivedAt });
+    await completed;
+    expect(events.map(({ arrivedAtMs }) => arrivedAtMs)).toEqual([nine, nine, nine, nine + 300_000, writtenAt]);
+  });
+});
+
+describe('lines, run again,', () => {
+  it('reads what was appended, and files that are new', async () => {
+    await write({ x: 'a\nb\n' });
+    const first = read('*');
+    await first.completed;
+    const stands = first.events.at(-1)!.position;
+    expect(stands.sequence).toBe('4');
+    const acquire: ReadOptions['acquire'] = async (shard, from) => (shard === stands.shard ? stands : from);
+    expect(await linesIn('*', {}, { acquire })).toEqual({});
+    await appendFile(join(folder, 'x'), 'c\n');
+    await write({ w: 'new' });
+    expect(await linesIn('*', {}, { acquire })).toEqual({ x: ['c'], w: ['new'] });
+  });
+
+  it('does not look again at a compressed file whose end is written down', async () => {
+    const ended: string[] = [];
+    await write({ x: 'a', 'y.gz': gzipSync('b') });
+    await linesIn('*', {}, { end: async (shard) => void ended.push(shard) });
+    expect(ended).toEqual([join(folder, 'y.gz')]);
+    await write({ 'y.gz': 'no gzip' });
+    const acquire: ReadOptions['acquire'] = async (shard, from) => (ended.includes(shard) ? 'SHARD_END' : from);
+    expect(await linesIn('*', {}, { acquire })).toEqual({ x: ['a'] });
+  });
+
+  it.each(['x', 'x.gz'])('refuses %s when it has become shorter', async (name) => {
+    await write({ [name]: name === 'x' ? 'abc\n' : gzipSync('abc\n') });
+    const position = { shard: join(folder, name), sequence: '5', subSequence: 0 };
+    expect(await errorOf(read(name, {}, { acquire: async () => position }))).toMatch(
+      /^lines: .*x(\.gz)?: expected the 5 bytes up to which it was read before, or more, got 4: it was cut, or is another file;/,
+    );
+  });
+});
+
+describe('lines, of files that were rotated,', () => {
+  const rotated = { rotated: true };
+
+  it('joins a line that files cut, and reads it once, with the file in which it begins', async () => {
+    await write({ 'a/1': 'one\ntw', 'a/2': '', 'a/3': 'o and', 'a/4': ' a half\nthree\n', 'a/5': 'four\n', 'b/1': 'five\n' });
+    expect(await linesIn('*/*', rotated)).toEqual({
+      'a/1': ['one', 'two and a half'],
+      'a/4': ['three'],
+      'a/5': ['four'],
+      'b/1': ['five'],
+    });
+  });
+
+  it('leaves a line without an end to a later run, and says so', async () => {
+    await write({ 1: 'one\ntwo', 2: ' and' });
+    const first = read('*', rotated);
+    await first.completed;
+    expect(Object.values(textsByShard(first.events))).toEqual([['one']]);
+    expect(first.diagnostics).toContainEqual({ type: 'line-open', shard: join(folder, '1'), sizeBytes: 3 });
+    await write({ 3: ' a half\n' });
+    const stands = first.events[0]!.position;
+    const again = read('*', rotated, { acquire: async (shard, from) => (shard === stands.shard ? stands : from) });
+    await again.completed;
+    expect(Object.values(textsByShard(again.events))).toEqual([['two and a half']]);
+    expect(again.events[0]!.position.sequence).toBe('7');
+  });
+
+  it('is the text that it was, wherever it is cut, packed or not, and whatever was read before', () =>
+    fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.stringMatching(/^[ab\r]{0,6}$/), { minLength: 1, maxLength: 8 }),
+        fc.array(fc.nat({ max: 40 }), { maxLength: 6 }),
+        fc.array(fc.boolean(), { minLength: 7, maxLength: 7 }),
+        fc.nat(),
+        async (texts, cuts, packed, seen) => {
+          await rm(folder, { recursive: true });
+          const text = texts.map((line) => `${line}\n`).join('');
+          const places = [0, ...cuts.map((cut) => Math.min(cut, text.length)).toSorted((a, b) => a - b), text.length];
+          const parts = places.slice(1).map((end, i) => text.slice(places[i], end));
+          await write(
+            Object.fromEntries(parts.map((part, i) => (packed[i] ? [`${i}.gz`, gzipSync(part)] : ([`${i}`, part] as const)))),
+          );
+          const inOrder = async (how?: ReadOptions): Promise<Reading['events']> => {
+            const { events, completed } = read('*', { ...rotated, of: 'text', maxLines: 2 }, how);
+            await completed;
+            const of = (shard: string): number => Number.parseInt(shard.slice(folder.length + 1), 10);
+            return events.toSorted((a, b) => of(a.shard) - of(b.shard) || comparePositions(a.position, b.position));
+          };
+          const events = await inOrder();
+          expect(events.map(({ data }) => Buffer.from(data).toString()).join('')).toBe(text);
+          expect(events).toHaveLength(texts.length);
+
+          const stand = events[seen % events.length]!;
+          const rest = await inOrder({
+            acquire: async (shard, from) => (shard === stand.shard ? stand.position : from),
+          });
+          const expected = events.filter(
+            ({ shard, position }) => shard !== stand.shard || comparePositions(position, stand.position) > 0,
+          );
+          expect(rest.map(({ position }) => position)).toEqual(expected.map(({ position }) => position));
+        },
+      ),
+      { numRuns: 200 },
+    ));
+});
+
+describe('lines, of a stream,', () => {
+  const now = { now: () => nine, schedule: () => ({ unsubscribe: () => {} }) } as unknown as ReadOptions['scheduler'];
+
+  it('are events as they come, until it ends', async () => {
+    const input = new PassThrough();
+    const arrivedAt = (): Date => new Date(nine - 1);
+    const { events, completed } = readSource(lines({ input, arrivedAt }), { scheduler: now!, start: 'LATEST' });
+    input.write('a\nb');
+    await expect.poll(() => events.length).toBe(1);
+    input.write('b\n');
+    await expect.poll(() => events.length).toBe(2);
+    input.end('c');
+    await completed;
+    expect(textsByShard(events)).toEqual({ stdin: ['a', 'bb', 'c'] });
+    expect(events.map(({ arrivedAtMs }) => arrivedAtMs)).toEqual([nine - 1, nine - 1, nine - 1]);
+  });
+
+  it('come behind all that an earlier run read of one, whatever the clock says', async () => {
+    const position = { shard: 'mine', sequence: `${nine + 5}${'9'.repeat(13)}`, subSequence: 3 };
+    const { events, completed } = readSource(lines({ input: new PassThrough().end('a\nb'), name: 'mine' }), {
+      scheduler: now!,
+      acquire: async () => position,
+    });
+    await completed;
+    expect(events).toHaveLength(2);
+    expect(comparePositions(position, events[0]!.position)).toBeLessThan(0);
+    expect(comparePositions(events[0]!.position, events[1]!.position)).toBeLessThan(0);
+  });
+
+  it('end with a stop, which destroys it, while it says nothing', async () => {
+    const input = new PassThrough();
+    const { events, completed, stop } = readSource(lines({ input }));
+    input.write('a\nb');
+    await expect.poll(() => events.length).toBe(1);
+    stop.abort();
+    await completed;
+    await soon();
+    expect(input.destroyed).toBe(true);
+    expect(events).toHaveLength(1);
+  });
+
+  it('end with its error', async () => {
+    const input = new PassThrough();
+    const reading = readSource(lines({ input }));
+    input.destroy(new Error('the pipe broke'));
+    expect(await errorOf(reading)).toBe('lines: stdin: the pipe broke');
+  });
+});
+
+describe('lines refuses', () => {
+  it('a pattern without files, at the start and by check', async () => {
+    await write({ x: 'a' });
+    const source = lines({ files: [join(folder, 'x'), join(folder, 'none.*')] });
+    const refused = `lines: expected files that match ${folder}/none.*, got none`;
+    expect(await errorOf(readSource(source))).toBe(refused);
+    await expect(source.check('test')).rejects.toThrow(refused);
+  });
+
+  it('what cannot be unpacked, by the name of the file', async () => {
+    await write({ 'x.gz': 'no gzip' });
+    expect(await errorOf(read('x.gz'))).toMatch(/^lines: .*x\.gz: incorrect header check$/);
+    await write({ 'x.gz': gzipSync('a'.repeat(100)).subarray(0, 20) });
+    expect(await errorOf(read('x.gz'))).toMatch(/^lines: .*x\.gz: unexpected end of file$/);
+  });
+
+  it('a file that went away since it was found', async () => {
+    await write({ x: 'a\n' });
+    const reading = read('x', {}, { acquire: async (_, from) => (await rm(join(folder, 'x')), from) });
+    expect(await errorOf(reading)).toMatch(/^lines: .*ENOENT/);
+  });
+
+  it('a line of more than 64 MiB', async () => {
+    await write({ x: '' });
+    await truncate(join(folder, 'x'), 65 * 1024 * 1024);
+    expect(await errorOf(read('x'))).toMatch(/^lines: .*x: expected lines of up to 67108864 bytes, got a longer one$/);
+  });
+
+  it('to be made of nothing', () => {
+    expect(() => lines({ files: [] })).toThrow('lines: expected the paths of files, got none');
+    expect(() => lines({ files: '' })).toThrow('lines: expected the paths of files, got none');
+    expect(() => lines({ files: 'x', maxLines: 0 })).toThrow('lines: expected maxLines of 1 or more, got 0');
+  });
+});
