@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises';
 import type { EnrichedEvent, Sink, Window } from '../src/index.ts';
 import { run } from '../src/index.ts';
-import { textLines } from '../src/stores/postgres-copy.ts';
+import { textLines } from '../src/stores/postgres/copy.ts';
 import type { LinesFile } from './lines.ts';
 import { nullSink } from './null-sink.ts';
 import { warehouseSteps } from './warehouse-steps.ts';

@@ -1,5 +1,5 @@
 import type { IdentityState } from '../src/operators/identity-state.ts';
-import { SIGHT_WORDS, writePlace } from '../src/operators/sight.ts';
+import { SIGHT_WORDS, writePlace } from '../src/operators/dedupe/sight.ts';
 
 const BLOCK_SIGHTS = 10_000;
 

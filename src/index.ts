@@ -119,7 +119,7 @@ export type {
 } from './stores/command-store.ts';
 export * as commands from './stores/commands.ts';
 export * as reads from './stores/reads.ts';
-export { PositionBehindError } from './stores/database-position.ts';
+export { PositionBehindError } from './stores/database/position.ts';
 export { databaseFrom } from './stores/database-url.ts';
 export type { Column, ColumnType, Database, Load, OpenDatabase, RejectRow, RowFault, Table } from './stores/database.ts';
 export { directory } from './stores/directory.ts';

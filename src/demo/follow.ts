@@ -1,4 +1,4 @@
-import type { RedisClient } from '../stores/redis-client.ts';
+import type { RedisClient } from '../stores/redis/client.ts';
 import { catalogue } from './catalogue.ts';
 
 const LOOK_EVERY_MS = 1000;

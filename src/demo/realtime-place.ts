@@ -1,4 +1,4 @@
-import { RedisClient } from '../stores/redis-client.ts';
+import { RedisClient } from '../stores/redis/client.ts';
 import { Follower } from './follow.ts';
 import { fillCatalogue } from './likeness.ts';
 import { startRedisServer } from './redis-server.ts';

@@ -2,12 +2,12 @@ import type { Duration } from 'date-fns';
 import type { MonoTypeOperatorFunction } from 'rxjs';
 import { durationMs, inWords } from '../duration.ts';
 import type { Event } from '../event.ts';
-import { DedupeMemory } from './dedupe-memory.ts';
+import { DedupeMemory } from './dedupe/memory.ts';
 import type { IdentityState } from './identity-state.ts';
-import { IdentityTable } from './identity-table.ts';
+import { IdentityTable } from './dedupe/identity-table.ts';
 import type { Identity } from './identity.ts';
 import { eventSteps } from './event-steps.ts';
-import { textIdentity } from './text-identity.ts';
+import { textIdentity } from './dedupe/text-identity.ts';
 
 export interface DedupeOptions<T> {
   /**

@@ -9,10 +9,10 @@ import {
   isBlockTrace,
   isException,
   isNoiseLine,
-} from './noise-grammar.ts';
-import { NoiseKnowledge } from './noise-knowledge.ts';
+} from './noise/grammar.ts';
+import { NoiseKnowledge } from './noise/knowledge.ts';
 import { withoutLogLine } from './one-log-line.ts';
-import { BAD_ROW_REASON, type NoiseOut, NoisePuzzle, UNEXPLAINED_REASON } from './noise-puzzle.ts';
+import { BAD_ROW_REASON, type NoiseOut, NoisePuzzle, UNEXPLAINED_REASON } from './noise/puzzle.ts';
 
 export interface CheckpointNoiseOptions {
   /**

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { crc32 } from 'node:zlib';
 import { FencedError } from '../errors.ts';
 import type { ForgetLimits, IdentityState, OpenIdentityState, SightBlock } from '../operators/identity-state.ts';
-import { SIGHT_WORDS } from '../operators/sight.ts';
+import { SIGHT_WORDS } from '../operators/dedupe/sight.ts';
 import { openIdentityFile } from './identity-file.ts';
 
 /** Two go for one that comes, so that what has expired is worked off without a pause. */

@@ -2,12 +2,12 @@ import type { Duration } from 'date-fns';
 import { durationMs } from '../duration.ts';
 import type { LookupSource } from '../operators/lookup-source.ts';
 import type { CommandStore } from './command-store.ts';
-import { OpenCluster } from './open-cluster.ts';
-import { OpenRedis, standingsOf } from './open-redis.ts';
-import { RedisClient, RedisError } from './redis-client.ts';
-import { clusterKeys, redisKeys } from './redis-keys.ts';
-import { RedisReads } from './redis-reads.ts';
-import { parseRedisUrl } from './redis-url.ts';
+import { OpenCluster } from './redis/open-cluster.ts';
+import { OpenRedis, standingsOf } from './redis/open-redis.ts';
+import { RedisClient, RedisError } from './redis/client.ts';
+import { clusterKeys, redisKeys } from './redis/keys.ts';
+import { RedisReads } from './redis/reads.ts';
+import { parseRedisUrl } from './redis/url.ts';
 
 export interface RedisOptions {
   /** How long the server may be silent while it is to answer, in milliseconds, before it counts as gone. @default 10_000 */

@@ -10,7 +10,7 @@ import { copyInto } from '../../src/sinks/copy-into.ts';
 import { scripted } from '../../src/sources/scripted.ts';
 import { directory } from '../../src/stores/directory.ts';
 import { duckdb } from '../../src/stores/duckdb.ts';
-import { clusterKeys, redisKeys } from '../../src/stores/redis-keys.ts';
+import { clusterKeys, redisKeys } from '../../src/stores/redis/keys.ts';
 import { transform } from '../../src/operators/transform.ts';
 import { queryDuckdb } from '../support/duckdb.ts';
 

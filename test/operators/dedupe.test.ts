@@ -8,7 +8,7 @@ import { dedupe, type DedupeOptions } from '../../src/operators/dedupe.ts';
 import { type Identity, hash128 } from '../../src/operators/identity.ts';
 import { mapAccum } from '../../src/operators/map-accum.ts';
 import { stepOf } from '../../src/operators/named.ts';
-import { textIdentity } from '../../src/operators/text-identity.ts';
+import { textIdentity } from '../../src/operators/dedupe/text-identity.ts';
 import { type Sample, deliver } from '../../src/testing/deliver.ts';
 
 const text = (data: Uint8Array): string => Buffer.from(data).toString();

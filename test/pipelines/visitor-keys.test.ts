@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { visitorChanges } from '../../pipelines/visitor-keys.ts';
 import type { Event } from '../../src/event.ts';
-import { slotOf } from '../../src/stores/hash-slot.ts';
+import { slotOf } from '../../src/stores/redis/hash-slot.ts';
 
 /** The keys of all that a visitor may change at once. */
 function keysOf(user: string): string[] {

@@ -1,7 +1,7 @@
 import { type Resume, compareResumes, formatResume } from '../../src/position.ts';
 import type { Owner } from '../../src/owner.ts';
-import { Epochs } from '../../src/stores/database-epochs.ts';
-import { PositionBehindError } from '../../src/stores/database-position.ts';
+import { Epochs } from '../../src/stores/database/epochs.ts';
+import { PositionBehindError } from '../../src/stores/database/position.ts';
 import type { Database, Load, OpenDatabase, RejectRow } from '../../src/stores/database.ts';
 import type { Checker } from './checker.ts';
 import { REFUSED } from './records.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type Complaint, loadAround } from '../../src/stores/database-refusals.ts';
+import { type Complaint, loadAround } from '../../src/stores/database/refusals.ts';
 
 const fault = { code: 'x', reason: 'bad' };
 type Teller = (firstBad: number) => number | undefined;

@@ -4,7 +4,7 @@ import { FencedError } from '../../src/errors.ts';
 import { faultOf } from '../../src/fault.ts';
 import type { Position, Resume } from '../../src/position.ts';
 import type { Owner } from '../../src/owner.ts';
-import { PositionBehindError } from '../../src/stores/database-position.ts';
+import { PositionBehindError } from '../../src/stores/database/position.ts';
 import type { Column, ColumnType, OpenDatabase, RejectRow, RowFault, Table } from '../../src/stores/database.ts';
 import type { TestDatabase } from '../support/databases.ts';
 

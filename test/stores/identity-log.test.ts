@@ -21,7 +21,7 @@ import fc from 'fast-check';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import { FencedError } from '../../src/errors.ts';
 import type { OpenIdentityState } from '../../src/operators/identity-state.ts';
-import { SIGHT_WORDS } from '../../src/operators/sight.ts';
+import { SIGHT_WORDS } from '../../src/operators/dedupe/sight.ts';
 import { identityLog } from '../../src/stores/identity-log.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'identity-log-'));

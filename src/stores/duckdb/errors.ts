@@ -1,5 +1,5 @@
 import { FencedError, WentBackError } from '../../errors.ts';
-import { PositionBehindError } from '../database-position.ts';
+import { PositionBehindError } from '../database/position.ts';
 
 /** An error on its way from one thread to another: copied as it is, it would lose its class and its fields. */
 export interface PackedError {

@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import type { DuckDBBlobValue, DuckDBConnection } from '@duckdb/node-api';
-import type { Complaint } from '../database-refusals.ts';
+import type { Complaint } from '../database/refusals.ts';
 import type { Column, RowFault, Table } from '../database.ts';
 import type { DuckdbFeed } from './feed.ts';
 import { BAD_COUNT, FAULTS, selectFaults, sqlType } from './sql.ts';

@@ -1,10 +1,10 @@
 import { type Position, type Resume, compareResumes, formatResume, parseResume } from '../../position.ts';
 import type { Owner } from '../../owner.ts';
 import type { SourceRecord } from '../../records.ts';
-import { type FoundColumn, checkColumns } from '../database-columns.ts';
-import { Epochs } from '../database-epochs.ts';
-import { PositionBehindError } from '../database-position.ts';
-import { type Complaint, loadAround } from '../database-refusals.ts';
+import { type FoundColumn, checkColumns } from '../database/columns.ts';
+import { Epochs } from '../database/epochs.ts';
+import { PositionBehindError } from '../database/position.ts';
+import { type Complaint, loadAround } from '../database/refusals.ts';
 import type { RejectRow, Table } from '../database.ts';
 import type { RejectsOf } from '../reject-source.ts';
 import type { DuckdbConnection, DuckdbLimits, DuckdbRow } from './connection.ts';

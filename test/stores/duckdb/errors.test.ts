@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { FencedError, WentBackError } from '../../../src/errors.ts';
-import { PositionBehindError } from '../../../src/stores/database-position.ts';
+import { PositionBehindError } from '../../../src/stores/database/position.ts';
 import { packError, unpackError } from '../../../src/stores/duckdb/errors.ts';
 
 const transient = Object.assign(new Error('full'), { isTransient: true });

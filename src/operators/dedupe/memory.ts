@@ -1,0 +1,143 @@
+import type { Delivery } from '../../delivery.ts';
+import type { Origin } from '../../event.ts';
+import type { Ledger } from '../../ledger.ts';
+import { type LineIndex, MAX_LINES } from '../../lines/line-index.ts';
+import { ArrivalHorizon } from './arrival-horizon.ts';
+import type { IdentityState } from '../identity-state.ts';
+import { spread } from './identity-partition.ts';
+import { IdentityTable } from './identity-table.ts';
+import type { Identity } from '../identity.ts';
+import { SightJournal } from './sight-journal.ts';
+import { SIGHT_WORDS, writePlace } from './sight.ts';
+
+export interface DedupeMemoryOptions<T> {
+  /** The operator's name, for diagnostics. */
+  readonly step: string;
+  readonly identity: Identity<T>;
+  readonly withinMs: number;
+  readonly capacity: number;
+  readonly state: IdentityState | undefined;
+}
+
+/** After how many events it looks anew how far the stream has come: that only frees memory. */
+const EXPIRE_EVERY = 1024;
+
+/** What one subscription of `dedupe` remembers: a table, and with a state a journal of what is new in it. */
+export class DedupeMemory<T> {
+  readonly #options: DedupeMemoryOptions<T>;
+  readonly #identity: Identity<T>;
+  readonly #table: IdentityTable;
+  readonly #horizon: ArrivalHorizon;
+  readonly #sight = new Uint32Array(SIGHT_WORDS);
+  /** Of lines that were foreseen, by place: their sights, which have an identity so far, and what `spread` makes of it. */
+  readonly #foreseen = Array.from({ length: MAX_LINES }, () => new Uint32Array(SIGHT_WORDS));
+  readonly #hashes = new Int32Array(MAX_LINES);
+  readonly #journal: SightJournal | undefined;
+  readonly #loadedMs: number = 0;
+  #ledger: Ledger | undefined;
+  #unregister: (() => void) | undefined;
+  #seen = 0;
+  #forgottenTold = 0;
+
+  /** Opens the state and loads it: before the source takes anything over, so that a state that cannot be had stops nobody else. */
+  constructor(options: DedupeMemoryOptions<T>) {
+    const { state, capacity } = options;
+    this.#options = options;
+    this.#identity = options.identity;
+    this.#table = new IdentityTable(options);
+    this.#horizon = new ArrivalHorizon(options.withinMs);
+    if (!state) return;
+    this.#journal = new SightJournal(state, { capacity, expiredBeforeMs: () => this.#expiredBeforeMs() });
+    try {
+      this.#loadedMs = this.#journal.loadInto(this.#table).ms;
+    } catch (error) {
+      this.#journal.close();
+      throw error;
+    }
+  }
+
+  /** Tells whether an event is a repeat; remembers it when it is the first. */
+  isRepeat(data: T, origin: Origin): boolean {
+    const sight = this.#sight;
+    const { arrivedAtMs } = origin;
+    this.#identity.hash(data, sight);
+    writePlace(sight, origin.position, arrivedAtMs);
+    return this.#isRepeat(sight, spread(sight, 0), origin.delivery, arrivedAtMs);
+  }
+
+  /** Reads the identities of many lines, and looks at where they will be looked for, all in one go. */
+  foresee(index: LineIndex, places: Uint16Array): void {
+    for (const place of places) {
+      const sight = this.#foreseen[place]!;
+      index.show(place);
+      this.#identity.hashLine!(index, sight);
+      this.#hashes[place] = spread(sight, 0);
+    }
+    this.#table.touch(this.#hashes, places);
+  }
+
+  /** The same as `isRepeat`, of a record whose line was foreseen. */
+  isRepeatLine(place: number, delivery: Delivery, record: number): boolean {
+    const sight = this.#foreseen[place]!;
+    const records = delivery.records!;
+    const arrivedAtMs = records.arrivedAtMsOf(record);
+    writePlace(sight, records.positionOf(record), arrivedAtMs);
+    return this.#isRepeat(sight, this.#hashes[place]!, delivery, arrivedAtMs);
+  }
+
+  /** @param hash what `spread` makes of the sight's identity */
+  #isRepeat(sight: Uint32Array, hash: number, delivery: Delivery, arrivedAtMs: number): boolean {
+    if (!this.#ledger) this.#begin((this.#ledger = delivery.ledger));
+    if (this.#horizon.note(delivery, arrivedAtMs)) this.#tellForgotten();
+    if (++this.#seen % EXPIRE_EVERY === 0) this.#table.expire(this.#expiredBeforeMs());
+    if ((sight[0]! | sight[1]! | sight[2]! | sight[3]!) === 0) return false;
+    const seen = this.#table.see(sight, hash);
+    if (seen === 'first') this.#journal?.add(sight, arrivedAtMs);
+    return seen === 'repeat';
+  }
+
+  /** Makes all that is remembered durable. */
+  flush(): void {
+    this.#tellForgotten();
+    this.#journal?.flush();
+  }
+
+  /** Flushes as well as it can; throws nothing. */
+  close(): void {
+    try {
+      this.flush();
+    } catch (error) {
+      // Windows of these events may be on their way to a sink yet: none may be committed that is not remembered.
+      this.#ledger?.onBeforeCommit(() => {
+        throw error;
+      });
+    }
+    this.#unregister?.();
+    this.#journal?.close();
+  }
+
+  /** What there is to tell and to register is known with the first event's ledger. */
+  #begin(ledger: Ledger): void {
+    const { state, step } = this.#options;
+    const journal = this.#journal;
+    if (!state || !journal) return;
+    ledger.report({ type: 'identities-loaded', step, count: this.#table.size, ms: this.#loadedMs, state: state.describe });
+    this.#unregister = ledger.onBeforeCommit(() => journal.flush());
+  }
+
+  #expiredBeforeMs(): number {
+    return this.#horizon.standsAt() - this.#options.withinMs;
+  }
+
+  #tellForgotten(): void {
+    const { forgotten, capacity } = this.#table;
+    if (forgotten === this.#forgottenTold) return;
+    this.#ledger?.report({
+      type: 'identities-forgotten',
+      step: this.#options.step,
+      count: forgotten - this.#forgottenTold,
+      capacity,
+    });
+    this.#forgottenTold = forgotten;
+  }
+}

@@ -1,0 +1,125 @@
+import { DatabaseError, escapeIdentifier } from 'pg';
+import { type FoundColumn, checkColumns } from '../database/columns.ts';
+import type { Table } from '../database.ts';
+import type { PostgresConnection } from './connection.ts';
+import * as sql from './sql.ts';
+
+/** SQLSTATE of what the user may not do. */
+const INSUFFICIENT_PRIVILEGE = '42501';
+
+interface Session {
+  readonly user: string;
+  readonly database: string;
+  /** Whether the user may make schemas, and the temporary table that rejects come through. */
+  readonly mayCreate: boolean;
+  readonly mayStage: boolean;
+}
+
+/** A table as the catalog has it, and the schema that it is in, or would be made in. */
+interface Place {
+  readonly schema: string | null;
+  readonly hasSchema: boolean;
+  readonly mayUse: boolean;
+  readonly mayCreate: boolean;
+  /** Nothing when there is no such table. */
+  readonly kind: string | null;
+  readonly takesRows: boolean;
+  readonly denied: readonly string[];
+}
+
+const SELECT_SESSION = `SELECT quote_ident(current_user) AS user, quote_ident(current_database()) AS database,
+  has_database_privilege(current_database(), 'CREATE') AS "mayCreate", has_database_privilege(current_database(), 'TEMPORARY') AS "mayStage"`;
+
+// In the catalog, as to_regclass fails in a schema that the user may not use. COPY fills tables, partitioned and foreign ones
+// too, and views only through a trigger (whose types are bits: 4 is INSERT, 64 is INSTEAD OF).
+const SELECT_PLACE = `SELECT asked.schema, n.oid IS NOT NULL AS "hasSchema", coalesce(has_schema_privilege(n.oid, 'USAGE'), false) AS "mayUse",
+  coalesce(has_schema_privilege(n.oid, 'CREATE'), false) AS "mayCreate", c.relkind AS kind,
+  c.relkind IN ('r', 'p', 'f') OR EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgtype & 68 = 68) AS "takesRows",
+  ARRAY(SELECT p FROM unnest($3::text[]) p WHERE NOT has_any_column_privilege(c.oid, p)) AS denied
+FROM (SELECT coalesce($1, current_schema()) AS schema) asked LEFT JOIN pg_namespace n ON n.nspname = asked.schema
+LEFT JOIN pg_class c ON c.relname = $2 AND c.relkind IN ('r', 'p', 'f', 'v', 'm')
+  AND CASE WHEN $1 IS NULL THEN pg_table_is_visible(c.oid) ELSE c.relnamespace = n.oid END`;
+
+/**
+ * Looks into the catalog for what a run needs, and changes nothing. Says what is there and what a run would make.
+ *
+ * @param where the database, as messages name it
+ * @throws {Error} with all that a run would fail by, and the statements that mend it
+ */
+export async function checkPostgres(
+  connection: PostgresConnection,
+  where: string,
+  schema: string,
+  table?: Table,
+): Promise<string> {
+  const [session] = (await connection.query(SELECT_SESSION)) as unknown as [Session];
+  const place = async (name: string, from: string | null, needs: readonly string[]): Promise<Place> =>
+    (await connection.query(SELECT_PLACE, [from, name, needs]))[0] as unknown as Place;
+  const problems: string[] = [];
+  const found: string[] = [];
+
+  const own = ['positions', 'rejects'] as const;
+  const needs = { positions: ['SELECT', 'INSERT', 'UPDATE'], rejects: ['SELECT', 'INSERT'] };
+  if (table) {
+    const [name, from = null] = table.name.split('.').reverse() as [string, string?];
+    const at = await place(name, from, ['INSERT']);
+    const inside = at.kind !== null && (at.mayUse || from === null);
+    problems.push(...missingRights(session, at, table.name, ['INSERT']));
+    if (at.kind !== null && !at.takesRows) problems.push(`${table.name} is a view, which no COPY can fill: name a table`);
+    if (inside) problems.push(...(await columnProblems(connection, where, table)));
+    found.push(at.kind === null ? `table ${table.name} is not there: a run makes it` : `table ${table.name} is there`);
+  }
+  let missing = 0;
+  for (const name of own) {
+    const at = await place(name, schema, needs[name]);
+    if (at.kind === null) missing++;
+    problems.push(...missingRights(session, at, sql.ownTable(schema, name), needs[name]));
+  }
+  if (!session.mayStage)
+    problems.push(
+      `${session.user} may not make temporary tables, by which rejects come: GRANT TEMPORARY ON DATABASE ${session.database} TO ${session.user}`,
+    );
+  found.push(`schema ${schema} ${missing === 0 ? 'is there' : 'lacks positions or rejects: a run makes them'}`);
+  if (problems.length > 0) throw new Error([...new Set(problems)].join('; '));
+  return found.join(', ');
+}
+
+/** Says of what the user may not do which statements would let it; any other error as it is. */
+export async function explainDenied(error: unknown, check: () => Promise<unknown>): Promise<unknown> {
+  if (!(error instanceof DatabaseError) || error.code !== INSUFFICIENT_PRIVILEGE) return error;
+  try {
+    await check();
+  } catch (denied) {
+    if (!(denied instanceof DatabaseError)) return new Error((denied as Error).message, { cause: error });
+  }
+  return error;
+}
+
+function missingRights({ user, mayCreate }: Session, at: Place, table: string, needs: readonly string[]): string[] {
+  if (at.schema === null) return [`no schema of the search path is there to make ${table} in: name it schema.table`];
+  const name = escapeIdentifier(at.schema);
+  if (!at.hasSchema) {
+    if (mayCreate) return [];
+    return [
+      `the schema ${at.schema} is not there, and ${user} may not make it: CREATE SCHEMA ${name}; GRANT USAGE, CREATE ON SCHEMA ${name} TO ${user}`,
+    ];
+  }
+  if (!at.mayUse || (at.kind === null && !at.mayCreate)) {
+    const rights = at.kind === null ? 'USAGE, CREATE' : 'USAGE';
+    return [
+      `${user} may not ${at.kind === null ? `make ${table}` : `use ${table}`}: GRANT ${rights} ON SCHEMA ${name} TO ${user}`,
+    ];
+  }
+  if (at.kind === null || at.denied.length === 0) return [];
+  return [`${user} may not ${at.denied.join(', ')} in ${table}: GRANT ${needs.join(', ')} ON ${table} TO ${user}`];
+}
+
+async function columnProblems(connection: PostgresConnection, where: string, table: Table): Promise<string[]> {
+  const columns = (await connection.query(sql.SELECT_COLUMNS, [sql.quoteName(table.name)])) as unknown as FoundColumn[];
+  try {
+    checkColumns(where, table, columns);
+    return [];
+  } catch (error) {
+    return [(error as Error).message];
+  }
+}

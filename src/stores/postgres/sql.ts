@@ -1,0 +1,240 @@
+import { escapeIdentifier, escapeLiteral } from 'pg';
+import { type Resume, formatResume } from '../../position.ts';
+import type { Owner } from '../../owner.ts';
+import type { ColumnType, Table } from '../database.ts';
+
+/** SQLSTATEs of our own, raised by `guard`. */
+export const FENCED = 'MR001';
+export const POSITION_BEHIND = 'MR002';
+
+/**
+ * Begins a transaction. What it may wait for is short: a lock is held only while the server itself works, so whoever waits
+ * longer waits for a stranger. Should this process stop in the middle, the server ends its transaction after a minute. A row that breaks a
+ * deferred constraint is to fail with its COPY: at COMMIT nobody could tell which one it was.
+ */
+export const BEGIN = `BEGIN ISOLATION LEVEL READ COMMITTED;
+SET CONSTRAINTS ALL IMMEDIATE;
+SET LOCAL lock_timeout = '10s';
+SET LOCAL idle_in_transaction_session_timeout = '60s'`;
+
+/** Quotes `name` or `schema.name`. */
+export function quoteName(name: string): string {
+  return name.split('.').map(escapeIdentifier).join('.');
+}
+
+/** A table's own name in a schema of ours. */
+export function ownTable(schema: string, name: 'positions' | 'rejects'): string {
+  return `${escapeIdentifier(schema)}.${name}`;
+}
+
+/** How many of some tables there are; whether rejects can be stored, and what they may hold. */
+export const SELECT_STATE = `SELECT (SELECT count(*)::int FROM unnest($1::text[]) name WHERE to_regclass(name) IS NOT NULL) AS tables,
+  has_database_privilege(current_database(), 'TEMPORARY') AS "mayStoreRejects",
+  format('GRANT TEMPORARY ON DATABASE %I TO %I', current_database(), current_user) AS remedy,
+  current_setting('server_encoding') IN ('UTF8', 'SQL_ASCII') AS "takesAnyText"`;
+
+// Not IF NOT EXISTS: that asks for the right to create schemas also when there is nothing to create, and looks into a cache
+// that does not know yet what was made while this one waited for the lock.
+function createSchema(schema: string): string {
+  const exists = `EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = ${escapeLiteral(schema)})`;
+  return `DO ${escapeLiteral(`BEGIN IF NOT ${exists} THEN CREATE SCHEMA ${escapeIdentifier(schema)}; END IF; END`)}`;
+}
+
+/** Lets one process at a time make tables: `IF NOT EXISTS` alone fails when two do so at once. */
+export const LOCK_CATALOG = `SELECT pg_advisory_xact_lock(hashtextextended('millrace: make tables', 0))`;
+
+export function createOwnTables(schema: string): string {
+  return `${createSchema(schema)};
+CREATE TABLE IF NOT EXISTS ${ownTable(schema, 'positions')} (
+  pipeline text, sink text, shard text,
+  epoch bigint NOT NULL,
+  position text,
+  updated_at timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (pipeline, sink, shard));
+CREATE TABLE IF NOT EXISTS ${ownTable(schema, 'rejects')} (
+  pipeline text, sink text, shard text,
+  sequence numeric, sub_sequence bigint,
+  arrived_at timestamptz NOT NULL,
+  step text, code text,
+  reason text NOT NULL, path text NOT NULL,
+  raw bytea NOT NULL,
+  rejected_at timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (pipeline, sink, shard, sequence, sub_sequence, step, code))`;
+}
+
+export function createTable(table: Table): string {
+  const { name, columns, missingBy } = table;
+  const [schema, inSchema] = name.split('.');
+  const create = inSchema === undefined ? '' : `${createSchema(schema!)};\n`;
+  const defined = columns.map(
+    (column) => `${escapeIdentifier(column.name)} ${sqlType(column.type)}${column.required ? ' NOT NULL' : ''}`,
+  );
+  return `${create}CREATE TABLE IF NOT EXISTS ${quoteName(name)} (\n  ${defined.join(',\n  ')})${missingBy === undefined ? '' : `;\n${createIndex(table, missingBy)}`}`;
+}
+
+/** The columns of a table that an INSERT may fill; none when there is no such table. With each comes what `checkTypes` is to find. */
+export const SELECT_COLUMNS = `SELECT attname AS name, attnotnull AND NOT atthasdef AND attidentity = '' AS wanted,
+  atttypid AS type, format_type(atttypid, atttypmod) AS "typeName", atttypmod AS modifier, attnotnull AS "isRequired", ${typesOf('$1')}::text AS types,
+  current_setting('server_encoding') = 'UTF8' AND current_setting('client_encoding') = 'UTF8' AS "isUtf8"
+FROM pg_attribute WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped AND attgenerated = ''`;
+
+/** One number for the names and types of all columns of a table. */
+function typesOf(name: string): string {
+  return `(SELECT hashtextextended(string_agg(concat_ws(' ', attname, atttypid, atttypmod), ',' ORDER BY attnum), 0)
+FROM pg_attribute WHERE attrelid = to_regclass(${name}) AND attnum > 0 AND NOT attisdropped)`;
+}
+
+/** Fails when a table's columns are not what they were; after a COPY into it, they stay what they are until COMMIT. */
+export function checkTypes({ name }: Table, types: string): string {
+  return `DO ${escapeLiteral(`BEGIN
+  IF ${typesOf(escapeLiteral(quoteName(name)))} IS DISTINCT FROM ${escapeLiteral(types)}::bigint THEN
+    RAISE EXCEPTION USING ERRCODE = 'MR003', MESSAGE = 'the columns are not what they were';
+  END IF;
+END`)}`;
+}
+
+function sqlType(type: ColumnType): string {
+  switch (type.kind) {
+    case 'double':
+      return 'double precision';
+    case 'char':
+    case 'varchar':
+      return `${type.kind}(${type.length})`;
+    default:
+      return type.kind;
+  }
+}
+
+/** Where lines wait until it is known which of them are missing in their table. */
+const STAGE = 'pg_temp.millrace_rows';
+
+/**
+ * Begins a transaction that loads lines. Where only missing ones are loaded, those who do so take turns at a table: what one has not committed
+ * yet, another could not see.
+ */
+export function beginLoad({ name, columns, missingBy }: Table): string {
+  if (missingBy === undefined) return BEGIN;
+  return `${BEGIN};
+SELECT pg_advisory_xact_lock(hashtextextended(${escapeLiteral(`millrace: missing rows of ${name}`)}, 0));
+CREATE TEMPORARY TABLE millrace_rows ON COMMIT DROP AS SELECT ${namesOf(columns)} FROM ${quoteName(name)} WITH NO DATA`;
+}
+
+/** How the server tells that the last statement of `copyRows` is done. */
+export function lastTag({ missingBy }: Table): string {
+  return missingBy === undefined ? 'COPY ' : 'TRUNCATE TABLE';
+}
+
+/** A COPY of lines into their table, or by way of the stage where those are left out whose rows it has. */
+export function copyRows({ name, columns, missingBy }: Table, format: 'text' | 'binary'): string {
+  const options = format === 'binary' ? 'FORMAT binary' : `FORMAT text, NULL '', ENCODING 'UTF8'`;
+  const names = namesOf(columns);
+  if (missingBy === undefined) return `COPY ${quoteName(name)} (${names}) FROM STDIN WITH (${options})`;
+  const key = escapeIdentifier(missingBy);
+  // What is NULL equals nothing.
+  return `COPY ${STAGE} (${names}) FROM STDIN WITH (${options});
+INSERT INTO ${quoteName(name)} (${names}) SELECT ${names} FROM ${STAGE} came
+WHERE NOT EXISTS (SELECT FROM ${quoteName(name)} has WHERE has.${key} = came.${key})
+AND NOT EXISTS (SELECT FROM ${STAGE} before WHERE before.${key} = came.${key} AND before.ctid < came.ctid);
+TRUNCATE ${STAGE}`;
+}
+
+function namesOf(columns: Table['columns']): string {
+  return columns.map((column) => escapeIdentifier(column.name)).join(', ');
+}
+
+/** Whether a table has an index that begins with a column, over all of its rows. */
+export const SELECT_INDEX = `SELECT FROM pg_index JOIN pg_attribute ON attrelid = indrelid AND attnum = indkey[0]
+WHERE indrelid = to_regclass($1) AND attname = $2 AND indisvalid AND indpred IS NULL LIMIT 1`;
+
+function createIndex({ name }: Table, column: string): string {
+  return `CREATE INDEX ON ${quoteName(name)} (${escapeIdentifier(column)})`;
+}
+
+/** A COPY of nothing: whoever sends it ends it when what comes behind it may run, and makes it fail otherwise. */
+export function gate(schema: string): string {
+  return `COPY ${ownTable(schema, 'positions')} (pipeline) FROM STDIN`;
+}
+
+/**
+ * Takes a shard over, if its epoch still is what one has seen (nothing: no row). So what arrives late, when whoever sent it has asked
+ * again or is dead, takes nothing away from the owner of that time.
+ */
+export function acquire(schema: string, { pipeline, sink }: Owner, shard: string, seen: number | undefined): string {
+  const table = ownTable(schema, 'positions');
+  const [pipelineText, sinkText, shardText] = [pipeline, sink, shard].map(escapeLiteral);
+  if (seen === undefined)
+    return `INSERT INTO ${table} (pipeline, sink, shard, epoch) VALUES (${pipelineText}, ${sinkText}, ${shardText}, 1)
+ON CONFLICT DO NOTHING RETURNING epoch, position`;
+  return `UPDATE ${table} SET epoch = epoch + 1, updated_at = now()
+WHERE pipeline = ${pipelineText} AND sink = ${sinkText} AND shard = ${shardText} AND epoch = ${seen} RETURNING epoch, position`;
+}
+
+/** Where an owner stands in all shards. */
+export function selectStandings(schema: string): string {
+  return `SELECT shard, epoch, position FROM ${ownTable(schema, 'positions')} WHERE pipeline = $1 AND sink = $2 ORDER BY shard`;
+}
+
+export function selectPositions(schema: string): string {
+  return `SELECT shard, epoch, position FROM ${ownTable(schema, 'positions')} WHERE pipeline = $1 AND sink = $2 AND shard = ANY ($3)`;
+}
+
+/**
+ * Moves positions, or fails when a shard has another owner or a position would move backwards. It goes to the server in one
+ * message with COMMIT, so that a process stopped in between never leaves a row locked for the next owner.
+ *
+ * @param stores whether rows come with it: then no position may stay where it is, or a message that arrives late, when its sender has sent
+ *   another one in its place, would store them once more
+ */
+export function guard(
+  schema: string,
+  { pipeline, sink }: Owner,
+  moves: readonly { shard: string; epoch: number; to: Resume }[],
+  stores: boolean,
+): string {
+  const table = ownTable(schema, 'positions');
+  const values = moves.map(
+    ({ shard, epoch, to }) => `(${escapeLiteral(shard)}, ${epoch}::bigint, ${escapeLiteral(formatResume(to))})`,
+  );
+  const mine = `p.pipeline = ${escapeLiteral(pipeline)} AND p.sink = ${escapeLiteral(sink)}`;
+  // As numbers: a position may have got an @ since, when its shard was quiet.
+  const before = stores ? '<=' : '<';
+  // The shards in one order, whatever the order they came in: two owners of some of them never wait for each other.
+  return `DO ${escapeLiteral(`DECLARE
+  come record;
+  has record;
+  behind boolean;
+BEGIN
+  FOR come IN SELECT v.* FROM (VALUES ${values.join(', ')}) AS v (shard, epoch, place) ORDER BY v.shard LOOP
+    SELECT p.epoch, p.position AS place INTO has FROM ${table} p WHERE ${mine} AND p.shard = come.shard FOR UPDATE;
+    IF has.epoch IS DISTINCT FROM come.epoch THEN
+      RAISE EXCEPTION USING ERRCODE = '${FENCED}', MESSAGE = 'epoch', DETAIL = come.shard, HINT = coalesce(has.epoch, 0)::text;
+    END IF;
+    behind := CASE
+      WHEN has.place IS NULL OR come.place = 'SHARD_END' THEN false
+      WHEN has.place = 'SHARD_END' THEN true
+      WHEN has.place LIKE '%:%' AND has.place NOT LIKE '@%' THEN come.place NOT LIKE '%:%' OR come.place LIKE '@%'
+        OR (split_part(come.place, ':', 1)::numeric, split_part(split_part(come.place, ':', 2), '@', 1)::numeric)
+         ${before} (split_part(has.place, ':', 1)::numeric, split_part(split_part(has.place, ':', 2), '@', 1)::numeric)
+      WHEN has.place LIKE '@%' THEN come.place = 'TRIM_HORIZON'
+        OR come.place LIKE '@%' AND come.place COLLATE "C" < has.place COLLATE "C"
+      ELSE false END;
+    IF behind${stores ? ' OR come.place = has.place' : ''} THEN
+      RAISE EXCEPTION USING ERRCODE = '${POSITION_BEHIND}', MESSAGE = 'position', DETAIL = come.shard, HINT = has.place;
+    END IF;
+    UPDATE ${table} p SET position = come.place, updated_at = now() WHERE ${mine} AND p.shard = come.shard;
+  END LOOP;
+END`)}`;
+}
+
+const REJECT_COLUMNS = 'pipeline, sink, shard, sequence, sub_sequence, arrived_at, step, code, reason, path, raw';
+
+/**
+ * Stores rejects. They come through a table of this session: a second try leaves what is there, which COPY cannot, and
+ * nobody waits for rows that this process has sent half of.
+ */
+export function storeRejects(schema: string): string {
+  const table = ownTable(schema, 'rejects');
+  return `CREATE TEMPORARY TABLE millrace_rejects ON COMMIT DROP AS SELECT ${REJECT_COLUMNS} FROM ${table} WITH NO DATA;
+COPY pg_temp.millrace_rejects (${REJECT_COLUMNS}) FROM STDIN WITH (FORMAT csv, NULL '\\N', ENCODING 'UTF8');
+INSERT INTO ${table} (${REJECT_COLUMNS}) SELECT ${REJECT_COLUMNS} FROM pg_temp.millrace_rejects ON CONFLICT DO NOTHING`;
+}

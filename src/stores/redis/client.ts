@@ -1,0 +1,216 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Cluster, Redis } from 'ioredis';
+import { parseRedisUrl } from './url.ts';
+
+// A class of ioredis extends String, upon which V8 keeps String.prototype as a dictionary: in the whole process, each method of a text is
+// then looked up by its name whenever it is called. A write to an object with that prototype ends it.
+const belowString = Object.create(String.prototype) as { written: boolean };
+belowString.written = true;
+
+/** An argument as the client takes it. */
+export type Sendable = string | number | Buffer;
+
+export interface RedisClientOptions {
+  /** How long the server may be silent while it is to answer, in milliseconds, before it counts as gone. */
+  readonly timeoutMs: number;
+}
+
+/** How long a server may take that is loading its data before opening it is given up. */
+const LOAD_WITHIN_MS = 30_000;
+const LOAD_POLL_MS = 100;
+const LONGEST_RECONNECT_MS = 1_000;
+
+/**
+ * A connection to a Redis server that sends nothing twice by itself and prints nothing: what was under way when it was lost fails, and
+ * the run decides. It is made again by itself, also when its server has become a replica. `close` leaves nothing running.
+ */
+export class RedisClient {
+  /** Host and port, as messages name the server. */
+  readonly where: string;
+  readonly #isTls: boolean;
+  readonly #redis: Redis | Cluster;
+  /** What went wrong with the connection last. */
+  #lost: Error | undefined;
+
+  /** @param url of the form `redis://…`, `rediss://…`, or `redis-cluster://…`, which may name several nodes of one cluster */
+  constructor(url: string, { timeoutMs }: RedisClientOptions) {
+    const { where, nodes, account } = addressOf(url);
+    this.where = where;
+    this.#isTls = url.startsWith('rediss');
+    const shared = {
+      connectionName: 'millrace',
+      connectTimeout: timeoutMs,
+      // Whoever waits for an answer when the connection is lost hears of it at once, and nothing of it is sent again.
+      socketTimeout: timeoutMs,
+      autoResendUnfulfilledCommands: false,
+      maxRetriesPerRequest: 0,
+      // It prints when INFO is not permitted; a server that is loading says so in each answer.
+      enableReadyCheck: false,
+      disableClientInfo: true,
+    };
+    const retryStrategy = (times: number): number => Math.min(times * 50, LONGEST_RECONNECT_MS);
+    this.#redis = nodes
+      ? new Cluster(nodes, {
+          lazyConnect: true,
+          redisOptions: { ...shared, ...account },
+          clusterRetryStrategy: retryStrategy,
+          enableReadyCheck: false,
+          slotsRefreshTimeout: timeoutMs,
+          // A node that answers MOVED or ASK has done nothing, so that may be sent again, to the node it names.
+          retryDelayOnFailover: 0,
+        })
+      : new Redis(url, {
+          ...shared,
+          lazyConnect: true,
+          retryStrategy,
+          // Behind a name or a proxy there may by now be another server.
+          reconnectOnError: ({ message }) => /^(READONLY|MASTERDOWN)/.test(message),
+        });
+    // Without a listener they are printed.
+    this.#redis.on('error', (error: Error) => (this.#lost = error));
+    this.#redis.on('ready', () => (this.#lost = undefined));
+  }
+
+  get isCluster(): boolean {
+    return this.#redis instanceof Cluster;
+  }
+
+  /** Connects, and waits while the server loads its data. */
+  async open(): Promise<void> {
+    try {
+      await this.#redis.connect();
+      for (let waitedMs = 0; ; waitedMs += LOAD_POLL_MS) {
+        try {
+          await this.#redis.call('PING');
+          return;
+        } catch (error) {
+          if (!(error as Error).message.startsWith('LOADING') || waitedMs >= LOAD_WITHIN_MS) throw error;
+          await sleep(LOAD_POLL_MS);
+        }
+      }
+    } catch (error) {
+      this.close();
+      const explained = this.#explained(error);
+      if (explained instanceof LostConnectionError) explained.message += this.#openingHint(explained.message);
+      throw explained;
+    }
+  }
+
+  /** Sends one command. Numbers among its arguments go as text. */
+  async call(name: string, args: readonly Sendable[]): Promise<unknown> {
+    try {
+      return await this.#redis.call(name, args as Sendable[]);
+    } catch (error) {
+      throw this.#explained(error);
+    }
+  }
+
+  /** Sends commands in one go; the answers in their order. Throws the first error among them. */
+  async callAll(commands: readonly (readonly [name: string, ...args: Sendable[]])[]): Promise<unknown[]> {
+    const answers = await Promise.allSettled(commands.map(([name, ...args]) => this.#redis.call(name, args)));
+    return answers.map((answer) => {
+      if (answer.status === 'rejected') throw this.#explained(answer.reason);
+      return answer.value;
+    });
+  }
+
+  /** Sends reads in one go; an answer each, in order, and an error in the place of one whose key is of another kind. */
+  async readAll(reads: readonly (readonly [name: string, ...args: (string | number)[]])[]): Promise<unknown[]> {
+    const answers = await this.#pipelined(reads);
+    return answers.map(([error, answer]) => {
+      if (!error) return answer;
+      const explained = this.#explained(error);
+      if (explained instanceof RedisError && /^(WRONGTYPE|ERR)\b/.test(explained.reply)) return explained;
+      throw explained;
+    });
+  }
+
+  close(): void {
+    this.#redis.disconnect();
+  }
+
+  /** A pipeline goes to one node; in a cluster each read finds its own. */
+  async #pipelined(
+    reads: readonly (readonly [name: string, ...args: (string | number)[]])[],
+  ): Promise<[Error | null, unknown][]> {
+    if (!(this.#redis instanceof Cluster))
+      return (await this.#redis.pipeline(reads.map((read) => ['call', ...read])).exec()) ?? [];
+    const answers = await Promise.allSettled(reads.map(([name, ...args]) => this.#redis.call(name, args)));
+    return answers.map((answer) => (answer.status === 'fulfilled' ? [null, answer.value] : [answer.reason as Error, undefined]));
+  }
+
+  /** What may be wrong with a URL whose server cannot be talked to at all. */
+  #openingHint(message: string): string {
+    const [plain, secure] = this.isCluster ? ['redis-cluster', 'rediss-cluster'] : ['redis', 'rediss'];
+    if (/cluster support disabled/.test(message))
+      return `. Where there is no cluster, expected ${this.#isTls ? 'rediss' : 'redis'}://…`;
+    if (this.#isTls && /timeout|ETIMEDOUT|wrong version|packet length/i.test(message))
+      return `. Where the server does not speak TLS, expected ${plain}://…`;
+    if (!this.#isTls && /has closed it|ECONNRESET|RESP type/.test(message))
+      return `. Where the server speaks TLS, expected ${secure}://…`;
+    return '';
+  }
+
+  /** Says of a lost connection why, and of which server; the words of a server stay as they are, behind its name. */
+  #explained(error: unknown): Error {
+    const { message } = error as Error;
+    const isLost = LOST.test(message);
+    const cause: Error & { code?: string } = isLost ? lossOf(error, this.#lost) : (error as Error);
+    const hint = HINTS.find(([pattern]) => pattern.test(cause.message))?.[1];
+    if (hint) return new RedisError(`${this.where}: ${hint}: ${cause.message}`, cause.message, { cause });
+    if (isLost) return new LostConnectionError(`${this.where}: no connection: ${cause.message || cause.code}`, { cause });
+    return new RedisError(`${this.where}: ${message}`, message, { cause });
+  }
+}
+
+/** Why a connection was lost. A cluster's client says so of the node that it asked last. */
+function lossOf(error: unknown, lost: Error | undefined): Error {
+  const [now, before] = [error, lost] as ({ readonly lastNodeError?: Error } | undefined)[];
+  return now?.lastNodeError ?? before?.lastNodeError ?? lost ?? new Error('the server has closed it');
+}
+
+const LOST =
+  /^(Connection is closed|Command aborted due to connection close|Reached the max retries|Stream isn't writeable|None of startup nodes|Cluster isn't ready|Cluster is ended|Failed to refresh slots|Too many Cluster redirections)/;
+
+/** Says which servers a URL of ours names: a cluster's has a list of nodes, which no URL has. */
+function addressOf(url: string): {
+  readonly where: string;
+  readonly nodes?: { readonly host: string; readonly port: number }[];
+  readonly account?: object;
+} {
+  const { scheme, user, password, hosts, isCluster } = parseRedisUrl(url);
+  if (!isCluster) return { where: `redis ${hosts}` };
+  const nodes = hosts.split(',').map((host) => {
+    const { hostname, port } = new URL(`redis://${host}`);
+    return { host: hostname, port: Number(port || 6379) };
+  });
+  const account = {
+    ...(user && { username: user }),
+    ...(password && { password }),
+    ...(scheme.startsWith('rediss') && { tls: {} }),
+  };
+  return { where: `redis-cluster ${hosts}`, nodes, account };
+}
+
+const HINTS: readonly (readonly [pattern: RegExp, hint: string])[] = [
+  [/^(NOAUTH|WRONGPASS)/, 'expected the right user and password in its URL'],
+  [/^NOPERM/, 'the user of its URL may not do what is needed'],
+];
+
+/** The connection was lost; what was under way may have been done or not. */
+class LostConnectionError extends Error {
+  override readonly name = 'LostConnectionError';
+  readonly isTransient = true;
+}
+
+/** What a server answered instead of doing it. */
+export class RedisError extends Error {
+  override readonly name = 'RedisError';
+  /** The server's own words, its code first. */
+  readonly reply: string;
+
+  constructor(message: string, reply: string, options: ErrorOptions) {
+    super(message, options);
+    this.reply = reply;
+  }
+}

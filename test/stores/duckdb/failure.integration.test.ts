@@ -1,0 +1,142 @@
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { Table } from '../../../src/stores/database.ts';
+import { duckdb } from '../../../src/stores/duckdb.ts';
+import { emptyDuckdb } from '../../support/databases.ts';
+import { startOwner } from '../../support/start-owner.ts';
+
+const owner = { pipeline: 'warehouse', sink: 'copy' };
+const at = (sequence: number) => ({ shard: 'a', sequence: String(sequence), subSequence: 0 });
+const numbers: Table = { name: 'numbers', columns: [{ name: 'n', type: { kind: 'integer' }, required: true }] };
+const report = (): void => {};
+
+let database: Awaited<ReturnType<typeof emptyDuckdb>>;
+
+beforeEach(async () => {
+  database = await emptyDuckdb();
+});
+
+afterEach(() => database.close());
+
+test('a file that another process has open is an error that names the process', async () => {
+  const { child, say } = startOwner(`duckdb:${database.path}`, 1, 0);
+  expect([await say(), await say()]).toEqual(['acquired', 'committed']);
+  await expect(database.declare().open({ report })).rejects.toThrow(
+    new RegExp(`is held by process ${child.pid} \\(node\\); one process`),
+  );
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+  await (await database.declare().open({ report })).close();
+});
+
+test('what a killed process committed is there, with its position', async () => {
+  const { child, say } = startOwner(`duckdb:${database.path}`, 3000, 0);
+  expect([await say(), await say()]).toEqual(['acquired', 'committed']);
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+  const store = await database.declare().open({ report });
+  expect(await store.acquire(owner, 'a')).toEqual(at(3000));
+  expect(await database.query('SELECT CAST(count(*) AS integer) AS n FROM numbers')).toEqual([{ n: 3000 }]);
+  await store.close();
+});
+
+test.each([
+  ['was killed', 'SIGKILL', [null, 'SIGKILL']],
+  ['exited', 'SIGTERM', [3, null]],
+] as const)('what a process %s in the middle of is not there, and neither is its position', async (_, signal, ending) => {
+  const { child, say } = startOwner(`duckdb:${database.path}`, 3_000_000, 0);
+  expect(await say()).toBe('acquired');
+  // Rows are written to the file before they are committed, once there are enough of them.
+  const { size } = await stat(database.path);
+  while ((await stat(database.path)).size === size) await new Promise((resolve) => setTimeout(resolve, 5));
+  child.kill(signal);
+  expect(await once(child, 'exit')).toEqual(ending);
+  const store = await database.declare().open({ report });
+  expect(await store.acquire(owner, 'a')).toBeUndefined();
+  expect(await database.query('SELECT * FROM numbers')).toEqual([]);
+  await store.close();
+});
+
+test('a file that is closed is whole: nothing is left beside it', async () => {
+  const store = await database.declare().open({ report });
+  await store.createTable(numbers);
+  await store.acquire(owner, 'a');
+  await store.commit(owner, { rows: { table: numbers, lines: [Buffer.from('1')] }, positions: new Map([['a', at(1)]]) });
+  await store.close();
+  await store.close();
+  expect([existsSync(database.path), existsSync(`${database.path}.wal`), existsSync(`${database.path}.tmp`)]).toEqual([
+    true,
+    false,
+    false,
+  ]);
+});
+
+test('several users of one file in one process take turns', async () => {
+  const stores = await Promise.all(Array.from({ length: 4 }, () => database.declare().open({ report })));
+  await Promise.all(stores.map((store) => store.createTable(numbers)));
+  await Promise.all(
+    stores.map(async (store, i) => {
+      const own = { pipeline: 'warehouse', sink: `sink ${i}` };
+      await store.acquire(own, 'a');
+      for (let j = 1; j <= 20; j++)
+        await store.commit(own, {
+          rows: { table: numbers, lines: [Buffer.from(String(j))] },
+          positions: new Map([['a', at(j)]]),
+        });
+    }),
+  );
+  await stores[0]!.close();
+  expect(await database.query('SELECT CAST(count(*) AS integer) AS n FROM numbers')).toEqual([{ n: 80 }]);
+  for (const store of stores) await store.close();
+});
+
+test('a load that needs more memory than there is finds more of it when it is tried again, and refuses no row', async () => {
+  const wide: Table = {
+    name: 'wide',
+    columns: Array.from({ length: 131 }, (_, i) => ({ name: `c${i}`, type: { kind: 'text' }, required: false })),
+  };
+  const store = await duckdb(database.path, { memoryLimitBytes: 8 * 1024 * 1024 }).open({ report });
+  await store.createTable(wide);
+  await store.acquire(owner, 'a');
+  const fields = (length: number): Buffer => Buffer.from(Array.from({ length: 131 }, (_, i) => `${i}`.repeat(length)).join('\t'));
+  const loads = [Array(20_000).fill(fields(1)), Array(30).fill(fields(4000)), Array(3).fill(fields(40_000))] as Buffer[][];
+  let failures = 0;
+  for (const [i, lines] of loads.entries()) {
+    const refuse = (): never => expect.unreachable('a row was refused');
+    const load = { rows: { table: wide, lines }, refuse, positions: new Map([['a', at(i + 1)]]) };
+    for (;;) {
+      try {
+        await store.commit(owner, load);
+        break;
+      } catch (error) {
+        failures++;
+        expect(error).toMatchObject({ isTransient: true });
+        expect(await store.positions(owner, ['a'])).toEqual(i === 0 ? new Map() : new Map([['a', at(i)]]));
+      }
+    }
+  }
+  expect(failures).toBeGreaterThan(0);
+  expect(await database.query('SELECT CAST(count(*) AS integer) AS n FROM wide')).toEqual([{ n: 20_033 }]);
+  await store.close();
+}, 30_000);
+
+test('rejects that need more memory than there is find more of it, also where DuckDB cannot even undo what they began', async () => {
+  const store = await duckdb(database.path, { memoryLimitBytes: 16 * 1024 * 1024 }).open({ report });
+  await store.acquire(owner, 'a');
+  const raw = randomBytes(1024 * 1024);
+  const failures: string[] = [];
+  for (let i = 1; i <= 25; i++) {
+    const reject = { position: at(i), arrivedAtMs: 0, why: { step: 'decode', code: 'c', reason: 'r' }, raw };
+    await store.commit(owner, { rejects: [reject], positions: new Map([['a', at(i)]]) }).catch((error: Error) => {
+      expect(error).toMatchObject({ isTransient: true });
+      failures.push(error.message);
+      i--;
+    });
+  }
+  expect(failures).toContainEqual(expect.stringMatching(/^FATAL Error: Failed to rollback/));
+  expect(await database.query('SELECT CAST(count(*) AS integer) AS n FROM millrace.rejects')).toEqual([{ n: 25 }]);
+  await store.close();
+}, 30_000);
