@@ -23,7 +23,7 @@ interface EveryLinesOptions {
    * Reads from a line when it arrived, always the same; one of which it says nothing arrived with the line before. None arrived later than its file
    * was last written to, or than it is read.
    *
-   * @default that time for all lines
+   * @default when its file was made, or last written to if that was before; when it is read
    */
   readonly arrivedAt?: (line: Uint8Array) => Date | undefined;
   /**
@@ -68,6 +68,9 @@ export type LinesOptions = FilesOptions | InputOptions;
  * whatever is killed whenever, and a run that comes later reads what files there are then, and what was appended. Files are read side by side, four at a
  * time. One that is shorter than it was, or cannot be unpacked, is an error, as is a pattern without files. A compressed file has an end that is
  * written down, unless it is rotated: it is not unpacked again.
+ *
+ * What comes of a text depends on what came before, so a file of which a part was read is read again from its beginning, and the same events come of it:
+ * the sinks pass over those that they have.
  *
  * **A stream** is read from where it is, whatever the start, and cannot be read again: what a run had read of it and not stored when it was killed is lost,
  * whatever the stores can do. A stop destroys it.
@@ -161,5 +164,5 @@ async function find(patterns: readonly string[], rotated: boolean): Promise<Foun
   for (const all of folders.values())
     for (const [index, file] of all.entries()) found.set(file.path, { file, place: rotated ? { files: all, index } : undefined });
   const sum = files.reduce((bytes, { sizeBytes }) => bytes + sizeBytes, 0);
-  return { found, sizeBytes: sum, untilMs: files.reduce((ms, { modifiedAt }) => Math.max(ms, modifiedAt.getTime()), 0) };
+  return { found, sizeBytes: sum, untilMs: files.reduce((ms, { modifiedAtMs }) => Math.max(ms, modifiedAtMs), 0) };
 }

@@ -53,13 +53,14 @@ describe('what the realtime pipeline keeps of visitors', () => {
       rate: 250,
       shop: { seed: SEED, people: 6, shares: { repeat: 0.05, 'broken-label': 0.03, malformed: 0.01, noise: 0.03 } },
     });
-    if (kills === 0) await sleep(4000);
     for (let kill = 0; kill < kills; kill++) {
       const victim = startVictim(FILE, settings);
       await victim.reading();
       await sleep(100 + random.below(2000));
       await victim.kill();
     }
+    // As much as it sends ahead: that is worth comparing, however busy the machine is.
+    await expect.poll(() => producer.sent.length, { timeout: 60_000 }).toBeGreaterThanOrEqual(1000);
     await producer.stop();
     // A run that finds nothing more to read has left nothing behind.
     for (let runs = 1, output = ''; !output.includes('read 0 = stored 0 + repeats 0 + rejected 0'); runs++) {
@@ -73,10 +74,9 @@ describe('what the realtime pipeline keeps of visitors', () => {
     const arrivals = await readArrivals(kinesis.client, stream);
     const expected = visitorKeysOf(producer.sent, arrivals, products, found.rejected);
     expect(visitorFaults(found, expected)).toEqual([]);
-    // It was worth comparing.
+    // It was.
     const greatest = (prefix: string): number =>
       Math.max(...[...expected.keys].map(([key, held]) => (key.startsWith(prefix) ? [...held].length : 0)));
-    expect(producer.sent.length).toBeGreaterThan(500);
     expect(expected.rejected.size).toBeGreaterThan(10);
     expect([greatest('recommended'), greatest('viewed'), greatest('bought') > 1]).toEqual([100, 20, true]);
   });

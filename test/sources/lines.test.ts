@@ -92,7 +92,7 @@ describe('lines reads', () => {
     expect(await linesIn('x*')).toEqual({});
   });
 
-  it('lines that arrived when their file was last written to, from a time on, or after it', async () => {
+  it('lines that arrived when their file was made, or written to before as of a copy, from a time on', async () => {
     await write({ old: 'a', new: 'b' });
     await utimes(join(folder, 'old'), 0, nine / 1000);
     const { events, completed } = read('*');
@@ -128,6 +128,31 @@ describe('lines, run again,', () => {
     await write({ w: 'new' });
     expect(await linesIn('*', {}, { acquire })).toEqual({ x: ['c'], w: ['new'] });
   });
+
+  it('has what arrived before it was appended arrive when it did', async () => {
+    await write({ x: 'a\n' });
+    const first = read('x');
+    await first.completed;
+    await appendFile(join(folder, 'x'), 'b\n');
+    await utimes(join(folder, 'x'), 0, Date.now() / 1000 + 3600);
+    const again = read('x');
+    await again.completed;
+    expect(again.events.map(({ arrivedAtMs }) => arrivedAtMs)).toEqual([0, 1].map(() => first.events[0]!.arrivedAtMs));
+  });
+
+  it.each(['x', 'x.gz'])(
+    'reads %s from its beginning when it is a text that goes on, as what comes of it depends on that',
+    async (name) => {
+      const pack = (text: string): Uint8Array => (name === 'x' ? Buffer.from(text) : gzipSync(text));
+      await write({ [name]: pack('a\nb\n') });
+      const position = { shard: join(folder, name), sequence: '4', subSequence: 0 };
+      const acquire: ReadOptions['acquire'] = async () => position;
+      if (name === 'x') expect(await linesIn(name, { of: 'text' }, { acquire })).toEqual({});
+      await write({ [name]: pack('a\nb\nc\n') });
+      expect(await linesIn(name, { of: 'text' }, { acquire })).toEqual({ [name]: ['a\n', 'b\n', 'c\n'] });
+      expect(await linesIn(name, {}, { acquire })).toEqual({ [name]: ['c'] });
+    },
+  );
 
   it('does not look again at a compressed file whose end is written down', async () => {
     const ended: string[] = [];
@@ -182,7 +207,8 @@ describe('lines, of files that were rotated,', () => {
         fc.array(fc.nat({ max: 40 }), { maxLength: 6 }),
         fc.array(fc.boolean(), { minLength: 7, maxLength: 7 }),
         fc.nat(),
-        async (texts, cuts, packed, seen) => {
+        fc.constantFrom('line' as const, 'text' as const),
+        async (texts, cuts, packed, seen, of) => {
           await rm(folder, { recursive: true });
           const text = texts.map((line) => `${line}\n`).join('');
           const places = [0, ...cuts.map((cut) => Math.min(cut, text.length)).toSorted((a, b) => a - b), text.length];
@@ -191,23 +217,25 @@ describe('lines, of files that were rotated,', () => {
             Object.fromEntries(parts.map((part, i) => (packed[i] ? [`${i}.gz`, gzipSync(part)] : ([`${i}`, part] as const)))),
           );
           const inOrder = async (how?: ReadOptions): Promise<Reading['events']> => {
-            const { events, completed } = read('*', { ...rotated, of: 'text', maxLines: 2 }, how);
+            const { events, completed } = read('*', { ...rotated, of, maxLines: 2 }, how);
             await completed;
-            const of = (shard: string): number => Number.parseInt(shard.slice(folder.length + 1), 10);
-            return events.toSorted((a, b) => of(a.shard) - of(b.shard) || comparePositions(a.position, b.position));
+            const fileOf = (shard: string): number => Number.parseInt(shard.slice(folder.length + 1), 10);
+            return events.toSorted((a, b) => fileOf(a.shard) - fileOf(b.shard) || comparePositions(a.position, b.position));
           };
           const events = await inOrder();
-          expect(events.map(({ data }) => Buffer.from(data).toString()).join('')).toBe(text);
+          expect(events.map(({ data }) => `${Buffer.from(data).toString()}${of === 'line' ? '\n' : ''}`).join('')).toBe(text);
           expect(events).toHaveLength(texts.length);
 
           const stand = events[seen % events.length]!;
           const rest = await inOrder({
             acquire: async (shard, from) => (shard === stand.shard ? stand.position : from),
           });
-          const expected = events.filter(
-            ({ shard, position }) => shard !== stand.shard || comparePositions(position, stand.position) > 0,
+          const isLeft = ({ shard, position }: (typeof events)[number]): boolean =>
+            shard !== stand.shard || comparePositions(position, stand.position) > 0;
+          expect(rest.filter(isLeft).map(({ position }) => position)).toEqual(
+            events.filter(isLeft).map(({ position }) => position),
           );
-          expect(rest.map(({ position }) => position)).toEqual(expected.map(({ position }) => position));
+          if (of === 'line') expect(rest.every(isLeft)).toBe(true);
         },
       ),
       { numRuns: 200 },

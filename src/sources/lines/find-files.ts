@@ -14,7 +14,10 @@ export interface TextFile {
   readonly path: string;
   readonly folder: string;
   readonly sizeBytes: number;
-  readonly modifiedAt: Date;
+  /** When it was made, which stays as it is when it grows; when it was last written to where that was before, as of a copy, or where nobody knows. */
+  readonly madeAtMs: number;
+  /** When it was last written to. */
+  readonly modifiedAtMs: number;
   /** By the end of its name; nothing when it is plain. */
   readonly compression: Compression | undefined;
 }
@@ -47,5 +50,8 @@ async function lookAt(path: string): Promise<TextFile | undefined> {
   const found = await stat(path);
   if (!found.isFile()) return undefined;
   const compression = COMPRESSIONS[/\.(\w+)$/.exec(path)?.[1] ?? ''];
-  return { path, folder: dirname(path), sizeBytes: found.size, modifiedAt: found.mtime, compression };
+  const modifiedAtMs = Math.floor(found.mtimeMs);
+  // 0 where the file system does not know it.
+  const madeAtMs = Math.min(Math.floor(found.birthtimeMs) || modifiedAtMs, modifiedAtMs);
+  return { path, folder: dirname(path), sizeBytes: found.size, madeAtMs, modifiedAtMs, compression };
 }

@@ -13,6 +13,14 @@ export interface LineFeedOptions {
   readonly sequenceOf: (end: number) => string;
 }
 
+/** What is known of the times at which lines arrived, in milliseconds since 1970. */
+export interface Arrivals {
+  /** When one arrived that does not tell, nor does one near it. */
+  readonly usualMs: number;
+  /** No line arrived later. */
+  readonly latestMs: number;
+}
+
 /** Emits the lines of one text, one after the other, as the records of a shard: the position of one is where it ends. */
 export class LineFeed {
   readonly #reading: ShardReading;
@@ -37,12 +45,11 @@ export class LineFeed {
   /**
    * Emits lines, each with its newline. Resolves with false when the signal ended it.
    *
-   * @param latestMs when a line arrived that does not tell; none arrived later
    * @param lastEnd where the last one ends, when a part of it is in another text
    */
-  async emit(lines: readonly Uint8Array[], latestMs: number, lastEnd?: number): Promise<boolean> {
+  async emit(lines: readonly Uint8Array[], times: Arrivals, lastEnd?: number): Promise<boolean> {
     const { of, maxLines, sequenceOf, since } = this.#options;
-    const arrivals = this.#arrivals(lines, latestMs);
+    const arrivals = this.#arrivals(lines, times);
     const records: { data: Uint8Array; end: number; arrivedAtMs: number }[] = [];
     for (const [i, line] of lines.entries()) {
       this.#at = i === lines.length - 1 && lastEnd !== undefined ? lastEnd : this.#at + line.length;
@@ -57,11 +64,11 @@ export class LineFeed {
   }
 
   /** When each line arrived: one that does not tell, with the line before; the first ones, with the next that tells. */
-  #arrivals(lines: readonly Uint8Array[], latestMs: number): readonly number[] {
+  #arrivals(lines: readonly Uint8Array[], { usualMs, latestMs }: Arrivals): readonly number[] {
     const { arrivedAt } = this.#options;
-    if (!arrivedAt) return lines.map(() => latestMs);
+    if (!arrivedAt) return lines.map(() => usualMs);
     const told = lines.map((line) => arrivedAt(line)?.getTime());
-    this.#arrivedAtMs ??= told.find((ms) => ms !== undefined) ?? latestMs;
+    this.#arrivedAtMs ??= told.find((ms) => ms !== undefined) ?? usualMs;
     return told.map((ms) => Math.min((this.#arrivedAtMs = ms ?? this.#arrivedAtMs!), latestMs));
   }
 }

@@ -28,27 +28,29 @@ export interface FileReading extends Omit<LineFeedOptions, 'sequenceOf' | 'since
  */
 export async function readFile(reading: ShardReading, { file, place, untilMs, ...options }: FileReading): Promise<boolean> {
   const { resume, report, scheduler, shard, signal } = reading;
-  const latestMs = file.modifiedAt.getTime();
-  const from = isPosition(resume) ? Number(resume.sequence) : 0;
+  const times = { usualMs: file.madeAtMs, latestMs: file.modifiedAtMs };
+  const seen = isPosition(resume) ? Number(resume.sequence) : 0;
+  // What comes of a text depends on what came before: the same again, from its beginning. Sinks pass over what they have.
+  const from = options.of === 'text' ? 0 : seen;
   const since = resume instanceof Date ? resume : undefined;
   const feed = new LineFeed(reading, { ...options, since, sequenceOf: String }, from);
   let passes = from === 0 && place !== undefined && (await beginsInside(place));
   let at = from;
 
-  for await (const lines of linesOfFile(file, from)) {
+  for await (const lines of linesOfFile(file, seen, from)) {
     if (signal.aborted) return false;
-    report({ type: 'shard-lag', shard: shard.id, behindMs: untilMs - latestMs, readAtMs: scheduler.now() });
+    report({ type: 'shard-lag', shard: shard.id, behindMs: untilMs - file.modifiedAtMs, readAtMs: scheduler.now() });
     for (const { length } of lines) at += length;
     const own = passes ? lines.slice(1) : lines;
     if (passes) feed.pass(lines.slice(0, 1));
     passes = false;
     const last = own.at(-1);
     const isOpen = place !== undefined && last !== undefined && !endsLine(last);
-    if (!(await feed.emit(isOpen ? own.slice(0, -1) : own, latestMs))) return false;
+    if (!(await feed.emit(isOpen ? own.slice(0, -1) : own, times))) return false;
     if (!isOpen) continue;
     const line = await joined(last, place);
     if (!line) report({ type: 'line-open', shard: shard.id, sizeBytes: last.length });
-    else if (!(await feed.emit([line], latestMs, at))) return false;
+    else if (!(await feed.emit([line], times, at))) return false;
   }
   return true;
 }
@@ -66,7 +68,7 @@ async function beginsInside({ files, index }: Place): Promise<boolean> {
 async function joined(begun: Uint8Array, { files, index }: Place): Promise<Uint8Array | undefined> {
   const parts = [begun];
   for (let i = index + 1; i < files.length; i++) {
-    for await (const [part] of linesOfFile(files[i]!, 0)) {
+    for await (const [part] of linesOfFile(files[i]!, 0, 0)) {
       parts.push(part!);
       if (endsLine(part!)) return Buffer.concat(parts);
     }

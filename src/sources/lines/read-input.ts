@@ -26,7 +26,10 @@ export async function readInput(
   const end = (): void => void input.destroy();
   signal.addEventListener('abort', end, { once: true });
   try {
-    for await (const lines of cutLines(input)) if (!(await feed.emit(lines, scheduler.now()))) return false;
+    for await (const lines of cutLines(input)) {
+      const nowMs = scheduler.now();
+      if (!(await feed.emit(lines, { usualMs: nowMs, latestMs: nowMs }))) return false;
+    }
     return !signal.aborted;
   } catch (cause) {
     if (signal.aborted) return false;

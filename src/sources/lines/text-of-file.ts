@@ -8,24 +8,33 @@ import type { TextFile } from './find-files.ts';
 const PIECE_BYTES = 512 * 1024;
 
 /**
- * Reads a file's lines from a place on, as many at a time as end in a piece of 512 KiB; what is compressed is decompressed, from its beginning, off
- * the main thread.
+ * Reads a file's lines, as many at a time as end in a piece of 512 KiB; what is compressed is decompressed, off the main thread. Nothing of a plain
+ * file that has no more than was read before.
  *
+ * @param seen up to where it was read before
+ * @param from where to begin: there, or at its beginning
  * @throws {Error} when it has fewer bytes, cannot be decompressed to its end, or has a line that is too long
  */
-export async function* linesOfFile({ path, compression }: TextFile, from: number): AsyncGenerator<readonly Uint8Array[], void> {
+export async function* linesOfFile(
+  { path, compression }: TextFile,
+  seen: number,
+  from: number,
+): AsyncGenerator<readonly Uint8Array[], void> {
   try {
-    yield* cutLines(compression === undefined ? plainText(path, from) : behind(unpackedText(path, compression), from));
+    yield* cutLines(
+      compression === undefined ? plainText(path, seen, from) : behind(unpackedText(path, compression), seen, from),
+    );
   } catch (cause) {
     throw new Error(`lines: ${path}: ${(cause as Error).message}`, { cause });
   }
 }
 
-async function* plainText(path: string, from: number): AsyncGenerator<Uint8Array, void> {
+async function* plainText(path: string, seen: number, from: number): AsyncGenerator<Uint8Array, void> {
   const file = await open(path);
   try {
     const { size } = await file.stat();
-    if (size < from) throw tooShort(from, size);
+    if (size < seen) throw tooShort(seen, size);
+    if (size === seen) return;
     for (let at = from; ;) {
       const piece = Buffer.allocUnsafeSlow(PIECE_BYTES);
       const { bytesRead } = await file.read(piece, 0, PIECE_BYTES, at);
@@ -45,19 +54,19 @@ async function* unpackedText(path: string, compression: 'gzip' | 'zstd'): AsyncG
   yield* pipeline(createReadStream(path), unpacker, () => {}) as AsyncIterable<Buffer>;
 }
 
-/** Leaves out the first so many bytes. */
-async function* behind(text: AsyncIterable<Uint8Array>, from: number): AsyncGenerator<Uint8Array, void> {
+/** Leaves out what lies before. */
+async function* behind(text: AsyncIterable<Uint8Array>, seen: number, from: number): AsyncGenerator<Uint8Array, void> {
   let at = 0;
   for await (const piece of text) {
     if (at + piece.length > from) yield piece.subarray(Math.max(0, from - at));
     at += piece.length;
   }
-  if (at < from) throw tooShort(from, at);
+  if (at < seen) throw tooShort(seen, at);
 }
 
-function tooShort(from: number, length: number): Error {
+function tooShort(seen: number, length: number): Error {
   return new Error(
-    `expected the ${from} bytes up to which it was read before, or more, got ${length}: it was cut, or is another file; ` +
+    `expected the ${seen} bytes up to which it was read before, or more, got ${length}: it was cut, or is another file; ` +
       'under another name of the pipeline it is read anew',
   );
 }
@@ -70,6 +79,6 @@ export async function lastByteOf({ path, compression }: TextFile): Promise<numbe
     return last;
   }
   const { size } = await stat(path);
-  for await (const piece of plainText(path, Math.max(0, size - 1))) last = piece.at(-1);
+  for await (const piece of plainText(path, 0, Math.max(0, size - 1))) last = piece.at(-1);
   return last;
 }
