@@ -67,8 +67,6 @@ async function filled(
 }
 
 describe('rejected, from DuckDB', () => {
-  sourceConformance(async (shards, maxRecords) => filled(await emptyDuckdb(), shards, maxRecords));
-
   it('makes no file where there is none', async () => {
     const fixture = await emptyDuckdb();
     fixtures.push(fixture);
