@@ -64,10 +64,10 @@ export type LinesOptions = FilesOptions | InputOptions;
  *     lines({ files: 'logs/good.*.log', rotated: true, of: 'text' })
  *     lines({ input: process.stdin })
  *
- * **Each file is a shard**, named by its path as the pattern has it, and a line's sequence number is where it ends in it: so each line is read once,
- * whatever is killed whenever, and a run that comes later reads what files there are then, and what was appended. Files are read side by side, four at a
- * time. One that is shorter than it was, or cannot be unpacked, is an error, as is a pattern without files. A compressed file has an end that is
- * written down, unless it is rotated: it is not unpacked again.
+ * **Each file is a shard**, named by its path as the pattern has it and a mark of its first line (`logs/good.log#5f3a9c21`), and a line's sequence number is
+ * where it ends in it. So each line is read once, whatever is killed whenever; a run that comes later reads what files there are then, what was appended,
+ * and a log that was begun anew under its old name. Files are read side by side, four at a time. One that is shorter than it was, or cannot be unpacked,
+ * is an error, as is a pattern without files. A compressed file has an end that is written down, unless it is rotated: it is not unpacked again.
  *
  * What comes of a text depends on what came before, so a file of which a part was read is read again from its beginning, and the same events come of it:
  * the sinks pass over those that they have.
@@ -150,7 +150,7 @@ function fromFiles({ files, rotated = false }: FilesOptions, feed: Feed): Source
 }
 
 interface Found {
-  /** By path, in their order. */
+  /** By shard, in their order. */
   readonly found: ReadonlyMap<string, { readonly file: TextFile; readonly place: Place | undefined }>;
   readonly sizeBytes: number;
   /** When one of them was last written to. */
@@ -162,7 +162,8 @@ async function find(patterns: readonly string[], rotated: boolean): Promise<Foun
   const folders = Map.groupBy(files, ({ folder }) => folder);
   const found = new Map<string, { file: TextFile; place: Place | undefined }>();
   for (const all of folders.values())
-    for (const [index, file] of all.entries()) found.set(file.path, { file, place: rotated ? { files: all, index } : undefined });
+    for (const [index, file] of all.entries())
+      found.set(file.shard, { file, place: rotated ? { files: all, index } : undefined });
   const sum = files.reduce((bytes, { sizeBytes }) => bytes + sizeBytes, 0);
   return { found, sizeBytes: sum, untilMs: files.reduce((ms, { modifiedAtMs }) => Math.max(ms, modifiedAtMs), 0) };
 }

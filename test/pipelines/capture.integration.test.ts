@@ -142,7 +142,7 @@ describe('pipelines/capture.ts', { timeout: 120_000 }, () => {
             (at += length) - length
         )(0),
       );
-      await expectAll(places, (shard, sequence) => begins[Number(/good\.(\d+)\.log$/.exec(shard)![1])]! + Number(sequence));
+      await expectAll(places, (shard, sequence) => begins[Number(/good\.(\d+)\.log#/.exec(shard)![1])]! + Number(sequence));
     });
 
     it('has nothing more to do then', async () => {

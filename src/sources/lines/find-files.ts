@@ -1,17 +1,25 @@
-import { glob, stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { createHash } from 'node:crypto';
+import { glob, open, realpath, stat } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import type { Compression } from '../../sinks/pack-lines.ts';
+import { NEWLINE } from '../cut-lines.ts';
 
 /** Each is kept by its name, in some 500 bytes. */
 const MAX_FILES = 100_000;
 
 const COMPRESSIONS: Readonly<Record<string, Compression>> = { gz: 'gzip', zst: 'zstd' };
+/** So much of a file's first line tells it from others, and so many hexadecimal digits are made of it. */
+const HEAD_BYTES = 16 * 1024;
+const MARK_DIGITS = 8;
+
 const naturally = new Intl.Collator('en', { numeric: true });
 
 /** A file of lines, as it was found. */
 export interface TextFile {
-  /** Relative where its pattern is: the name of its shard. */
+  /** Relative where its pattern is. */
   readonly path: string;
+  /** Its path, and what tells it from another file that had or will have that path: `logs/good.log#5f3a9c21`. */
+  readonly shard: string;
   readonly folder: string;
   readonly sizeBytes: number;
   /** When it was made, which stays as it is when it grows; when it was last written to where that was before, as of a copy, or where nobody knows. */
@@ -24,7 +32,7 @@ export interface TextFile {
 
 /**
  * Finds the files that patterns match, in the order of their folders and names, in which numbers count as such: `good.9.log` comes before
- * `good.10.log`.
+ * `good.10.log`. One that is found by several paths, as by a link that names the newest, is there once.
  *
  * @throws {Error} when a pattern matches no file, or they match too many
  */
@@ -33,10 +41,13 @@ export async function findFiles(patterns: readonly string[]): Promise<TextFile[]
   for (const pattern of patterns) {
     let isMatched = false;
     for await (const path of glob(pattern)) {
-      const file = found.get(path) ?? (await lookAt(path));
-      if (!file) continue;
+      const real = await realpath(path);
+      if (!found.has(real) || resolve(path) === real) {
+        const file = await lookAt(path);
+        if (!file) continue;
+        found.set(real, file);
+      }
       isMatched = true;
-      found.set(path, file);
       if (found.size > MAX_FILES)
         throw new RangeError(`lines: expected up to ${MAX_FILES} files, got more: read them by narrower patterns`);
     }
@@ -53,5 +64,22 @@ async function lookAt(path: string): Promise<TextFile | undefined> {
   const modifiedAtMs = Math.floor(found.mtimeMs);
   // 0 where the file system does not know it.
   const madeAtMs = Math.min(Math.floor(found.birthtimeMs) || modifiedAtMs, modifiedAtMs);
-  return { path, folder: dirname(path), sizeBytes: found.size, madeAtMs, modifiedAtMs, compression };
+  const shard = `${path}#${await markOf(path, compression === undefined)}`;
+  return { path, shard, folder: dirname(path), sizeBytes: found.size, madeAtMs, modifiedAtMs, compression };
+}
+
+/** Tells files apart by how they begin, which stays as it is when they grow: a log that is begun anew under its old name is another file. */
+async function markOf(path: string, isPlain: boolean): Promise<string> {
+  const file = await open(path);
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0);
+    const head = buffer.subarray(0, bytesRead);
+    const end = isPlain ? head.indexOf(NEWLINE) + 1 : 0;
+    return createHash('sha256')
+      .update(end > 0 ? head.subarray(0, end) : head)
+      .digest('hex')
+      .slice(0, MARK_DIGITS);
+  } finally {
+    await file.close();
+  }
 }
