@@ -5,7 +5,6 @@ import { readInput } from './lines/read-input.ts';
 import { settled } from './read-range.ts';
 import { readShards } from './read-shards.ts';
 import { type Source, readingDeliveries } from './source.ts';
-import { Turns } from './turns.ts';
 
 /** How many files are read at a time: each has two pieces of 512 KiB in memory, which nothing counts. */
 const FILES_AT_ONCE = 4;
@@ -119,7 +118,6 @@ function fromFiles({ files, rotated = false }: FilesOptions, feed: Feed): Source
     },
     ...readingDeliveries((context) => {
       let finding: ReturnType<typeof find> | undefined;
-      const turns = new Turns(FILES_AT_ONCE);
       const begin = async (): ReturnType<typeof find> => {
         const all = await find(patterns, rotated);
         context.report({ type: 'files-found', where: describe, files: all.found.size, sizeBytes: all.sizeBytes });
@@ -138,11 +136,11 @@ function fromFiles({ files, rotated = false }: FilesOptions, feed: Feed): Source
             const { found } = await finding;
             return [...found.keys()].map((id) => ({ id, parents: [] }));
           },
-          readShard: (reading) =>
-            turns.take(async () => {
-              const { found, untilMs } = await finding!;
-              return (await readFile(reading, { ...found.get(reading.shard.id)!, untilMs, ...feed })) ? [] : undefined;
-            }),
+          atOnce: FILES_AT_ONCE,
+          async readShard(reading) {
+            const { found, untilMs } = await finding!;
+            return (await readFile(reading, { ...found.get(reading.shard.id)!, untilMs, ...feed })) ? [] : undefined;
+          },
         },
       );
     }),

@@ -3,7 +3,6 @@ import type { Delivery } from '../delivery.ts';
 import { patiently } from './patiently.ts';
 import { type ShardReading, readShards } from './read-shards.ts';
 import type { SourceContext } from './source.ts';
-import { Turns } from './turns.ts';
 
 export interface RangeReaders<Open, Found> {
   readonly open: () => Promise<Open>;
@@ -28,7 +27,6 @@ export function readRange<Open extends { close(): Promise<void> }, Found>(
   return defer(() => {
     let opening: Promise<Open> | undefined;
     let finding: Promise<ReadonlyMap<string, Found>> | undefined;
-    const turns = new Turns(atOnce);
     const begin = async (signal: AbortSignal): Promise<ReadonlyMap<string, Found>> => {
       const found = await patiently(context, 'all shards', signal, async () => {
         opening ??= open();
@@ -42,10 +40,9 @@ export function readRange<Open extends { close(): Promise<void> }, Found>(
       { ...context, end: (shard) => settled(context, shard) },
       {
         list: async (signal) => [...(await (finding ??= begin(signal))).keys()].map((id) => ({ id, parents: [] })),
-        readShard: (reading) =>
-          turns.take(async () =>
-            (await read(reading, await opening!, (await finding!).get(reading.shard.id)!)) ? [] : undefined,
-          ),
+        atOnce,
+        readShard: async (reading) =>
+          (await read(reading, await opening!, (await finding!).get(reading.shard.id)!)) ? [] : undefined,
       },
     ).pipe(finalize(() => void close().catch(() => {})));
   });

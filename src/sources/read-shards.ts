@@ -7,6 +7,7 @@ import { type Gap, passGap } from './gap.ts';
 import { pause } from './pause.ts';
 import { type Shard, ShardSet } from './shard-set.ts';
 import type { SourceContext } from './source.ts';
+import { Turns } from './turns.ts';
 
 /** What the reader of one shard works with. */
 export interface ShardReading extends SourceContext {
@@ -24,6 +25,8 @@ export interface ShardReaders {
   readonly list: (signal: AbortSignal) => Promise<readonly Shard[]>;
   /** How often the shards are listed anew, on the average. @default not */
   readonly listEveryMs?: number;
+  /** How many shards are taken over and read at a time: what the sinks store waits its turn behind those that are taken over. @default all */
+  readonly atOnce?: number;
   /** Says what may be lost of a shard that was not read to its end and is no longer listed. @default all, of unknown length */
   readonly gapBehind?: (shard: string, resume: Resume, signal: AbortSignal) => Promise<Gap>;
   /** Reads one shard. Resolves with its children, as far as it knows them, once it has ended; with nothing when the signal ended the reading. */
@@ -56,7 +59,7 @@ export function readShards(context: SourceContext, readers: ShardReaders): Obser
 
 async function readAll(
   context: SourceContext,
-  { list, readShard, listEveryMs, gapBehind = async (shard, resume) => ({ shard, resume }) }: ShardReaders,
+  { list, readShard, listEveryMs, atOnce = Infinity, gapBehind = async (shard, resume) => ({ shard, resume }) }: ShardReaders,
   subscriber: Subscriber<Delivery>,
   signal: AbortSignal,
 ): Promise<void> {
@@ -65,6 +68,7 @@ async function readAll(
   // As a time, LATEST means the same after a crash that came before the first commit.
   const start = context.start === 'LATEST' ? new Date(scheduler.now()) : context.start;
   const set = new ShardSet();
+  const turns = new Turns(atOnce);
   const over = Promise.withResolvers<void>();
   let reading = 0;
   signal.addEventListener('abort', goOn, { once: true });
@@ -82,15 +86,18 @@ async function readAll(
   function goOn(): void {
     for (const shard of signal.aborted ? [] : set.takeReady()) {
       reading++;
-      readOne(shard).then(() => {
-        reading--;
-        goOn();
-      }, over.reject);
+      turns
+        .take(() => readOne(shard))
+        .then(() => {
+          reading--;
+          goOn();
+        }, over.reject);
     }
     if (reading === 0 && (signal.aborted || set.isOver)) over.resolve();
   }
 
   async function readOne(shard: Shard): Promise<void> {
+    if (signal.aborted) return;
     await rememberParents(shard.id);
     const resume = await acquire(shard.id, set.beginningOf(shard.id, start));
     if (signal.aborted) return;

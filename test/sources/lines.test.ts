@@ -126,6 +126,27 @@ describe('lines reads', () => {
     await completed;
     expect(events.map(({ arrivedAtMs }) => arrivedAtMs)).toEqual([nine, nine, nine, nine + 300_000, writtenAt]);
   });
+
+  it('four files at a time, and takes no other over meanwhile, or once it is stopped', async () => {
+    await write(Object.fromEntries(Array.from({ length: 9 }, (_, i) => [String(i), 'a\n'] as const)));
+    let waiting: (() => void)[] = [];
+    const { acquired, completed, stop } = read(
+      '*',
+      {},
+      {
+        acquire: (_, from) => new Promise((resolve) => waiting.push(() => resolve(from))),
+      },
+    );
+    await expect.poll(() => waiting.length).toBe(4);
+    const [first, ...others] = waiting;
+    first!();
+    await expect.poll(() => waiting.length).toBe(5);
+    stop.abort();
+    for (const go of [...others, waiting.at(-1)!]) go();
+    await completed;
+    expect(acquired.size).toBe(5);
+    expect(waiting).toHaveLength(5);
+  });
 });
 
 describe('lines, run again,', () => {
