@@ -2,6 +2,7 @@ import { createReadStream } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import { pipeline } from 'node:stream';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
+import type { Compression } from '../../sinks/pack-lines.ts';
 import { cutLines } from '../cut-lines.ts';
 import type { TextFile } from './find-files.ts';
 
@@ -47,11 +48,17 @@ async function* plainText(path: string, seen: number, from: number): AsyncGenera
   }
 }
 
-async function* unpackedText(path: string, compression: 'gzip' | 'zstd'): AsyncGenerator<Uint8Array, void> {
+async function* unpackedText(path: string, compression: Compression): AsyncGenerator<Uint8Array, void> {
   const options = { chunkSize: PIECE_BYTES };
-  const unpacker = compression === 'gzip' ? createGunzip(options) : createZstdDecompress(options);
-  // What fails comes out of the iteration below.
-  yield* pipeline(createReadStream(path), unpacker, () => {}) as AsyncIterable<Buffer>;
+  const { size } = await stat(path);
+  // Node's own decompressor of zstd reads no further than the first frame, of which there is one for each time that something was appended.
+  let at = 0;
+  do {
+    const unpacker = compression === 'gzip' ? createGunzip(options) : createZstdDecompress(options);
+    // What fails comes out of the iteration.
+    yield* pipeline(createReadStream(path, { start: at }), unpacker, () => {}) as AsyncIterable<Buffer>;
+    at += unpacker.bytesWritten;
+  } while (compression === 'zstd' && at < size);
 }
 
 /** Leaves out what lies before. */
