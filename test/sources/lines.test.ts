@@ -83,6 +83,18 @@ describe('lines reads', () => {
     expect(await linesIn('good.current.log')).toEqual({ 'good.current.log': ['a'] });
   });
 
+  it('such a file by the path that has the fewest links, also below a folder that is one', async () => {
+    await write({ 'real/2026/x.log': 'a' });
+    await symlink('real', join(folder, 'logs'));
+    await symlink('x.log', join(folder, 'real/2026/0.log'));
+    await symlink('2026', join(folder, 'real/0'));
+    for (const patterns of [['logs/*/*.log'], ['logs/2026/*.log', 'logs/0/*.log'], ['logs/0/*.log', 'logs/2026/*.log']]) {
+      const { acquired, completed } = readSource(lines({ files: patterns.map((pattern) => join(folder, pattern)) }));
+      await completed;
+      expect([...acquired.keys()].map(nameOf)).toEqual(['logs/2026/x.log']);
+    }
+  });
+
   it('a line without its newline, be it the last one, and of a text with it', async () => {
     await write({ x: 'a\r\n\nb\nc' });
     expect(await linesIn('x')).toEqual({ x: ['a\r', '', 'b', 'c'] });

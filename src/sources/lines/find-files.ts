@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { glob, open, realpath, stat } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { dirname, resolve, sep } from 'node:path';
 import type { Compression } from '../../sinks/pack-lines.ts';
 import { NEWLINE } from '../cut-lines.ts';
 
@@ -37,29 +37,40 @@ export interface TextFile {
  * @throws {Error} when a pattern matches no file, or they match too many
  */
 export async function findFiles(patterns: readonly string[]): Promise<TextFile[]> {
-  const found = new Map<string, TextFile>();
+  /** By where they lead. */
+  const paths = new Map<string, string>();
   for (const pattern of patterns) {
     let isMatched = false;
     for await (const path of glob(pattern)) {
       const real = await realpath(path);
-      if (!found.has(real) || resolve(path) === real) {
-        const file = await lookAt(path);
-        if (!file) continue;
-        found.set(real, file);
-      }
+      if (!(await stat(real)).isFile()) continue;
+      const known = paths.get(real);
+      if (known === undefined || isNearer(path, known, real)) paths.set(real, path);
       isMatched = true;
-      if (found.size > MAX_FILES)
+      if (paths.size > MAX_FILES)
         throw new RangeError(`lines: expected up to ${MAX_FILES} files, got more: read them by narrower patterns`);
     }
     if (!isMatched) throw new Error(`lines: expected files that match ${pattern}, got none`);
   }
-  return [...found.values()].toSorted((a, b) => naturally.compare(a.folder, b.folder) || naturally.compare(a.path, b.path));
+  const found: TextFile[] = [];
+  for (const path of paths.values()) found.push(await lookAt(path));
+  return found.toSorted((a, b) => naturally.compare(a.folder, b.folder) || naturally.compare(a.path, b.path));
 }
 
-/** Nothing when it is a folder, or another thing that is no file. */
-async function lookAt(path: string): Promise<TextFile | undefined> {
+/** Whether a path is to name a file rather than another that leads there, too: it ends in more names that are no links, or is the first by its letters. */
+function isNearer(path: string, other: string, real: string): boolean {
+  const [own, others] = [path, other].map((each) => namesInCommon(resolve(each), real)) as [number, number];
+  return own > others || (own === others && path < other);
+}
+
+function namesInCommon(path: string, real: string): number {
+  const [names, realNames] = [path, real].map((each) => each.split(sep).toReversed()) as [string[], string[]];
+  const differs = names.findIndex((name, i) => name !== realNames[i]);
+  return differs < 0 ? names.length : differs;
+}
+
+async function lookAt(path: string): Promise<TextFile> {
   const found = await stat(path);
-  if (!found.isFile()) return undefined;
   const compression = COMPRESSIONS[/\.(\w+)$/.exec(path)?.[1] ?? ''];
   const modifiedAtMs = Math.floor(found.mtimeMs);
   // 0 where the file system does not know it.
