@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
-import { glob, open, realpath, stat } from 'node:fs/promises';
+import type { Stats } from 'node:fs';
+import { type FileHandle, glob, open, realpath, stat } from 'node:fs/promises';
 import { dirname, resolve, sep } from 'node:path';
 import type { Compression } from '../../sinks/pack-lines.ts';
 import { NEWLINE } from '../cut-lines.ts';
+import { piecesOf, unpackedText } from './pieces.ts';
 
 /** Each is kept by its name, in some 500 bytes. */
 const MAX_FILES = 100_000;
@@ -21,6 +23,9 @@ export interface TextFile {
   /** Its path, and what tells it from another file that had or will have that path: `logs/good.log#5f3a9c21`. */
   readonly shard: string;
   readonly folder: string;
+  /** As of `identityOf`. */
+  readonly identity: string;
+  /** So much of it is read, whatever is appended meanwhile. */
   readonly sizeBytes: number;
   /** When it was made, which stays as it is when it grows; when it was last written to where that was before, as of a copy, or where nobody knows. */
   readonly madeAtMs: number;
@@ -52,6 +57,7 @@ export async function findFiles(patterns: readonly string[]): Promise<TextFile[]
     }
     if (!isMatched) throw new Error(`lines: expected files that match ${pattern}, got none`);
   }
+  // Only once all are known: of files that are one text, all that have another behind them are written to their end.
   const found: TextFile[] = [];
   for (const path of paths.values()) found.push(await lookAt(path));
   return found.toSorted((a, b) => naturally.compare(a.folder, b.folder) || naturally.compare(a.path, b.path));
@@ -70,27 +76,42 @@ function namesInCommon(path: string, real: string): number {
 }
 
 async function lookAt(path: string): Promise<TextFile> {
-  const found = await stat(path);
   const compression = COMPRESSIONS[/\.(\w+)$/.exec(path)?.[1] ?? ''];
-  const modifiedAtMs = Math.floor(found.mtimeMs);
-  // 0 where the file system does not know it.
-  const madeAtMs = Math.min(Math.floor(found.birthtimeMs) || modifiedAtMs, modifiedAtMs);
-  const shard = `${path}#${await markOf(path, compression === undefined)}`;
-  return { path, shard, folder: dirname(path), sizeBytes: found.size, madeAtMs, modifiedAtMs, compression };
+  const handle = await open(path);
+  try {
+    const found = await handle.stat();
+    const modifiedAtMs = Math.floor(found.mtimeMs);
+    // 0 where the file system does not know it.
+    const madeAtMs = Math.min(Math.floor(found.birthtimeMs) || modifiedAtMs, modifiedAtMs);
+    const shard = `${path}#${await markOf(handle, found.size, compression)}`;
+    const identity = identityOf(found);
+    return { path, shard, folder: dirname(path), identity, sizeBytes: found.size, madeAtMs, modifiedAtMs, compression };
+  } catch (cause) {
+    throw new Error(`lines: ${path}: ${(cause as Error).message}`, { cause });
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Tells a file from one that is there later under its name; it stays as it is when the file grows. */
+export function identityOf({ ino, birthtimeMs }: Stats): string {
+  return `${ino}-${birthtimeMs}`;
 }
 
 /** Tells files apart by how they begin, which stays as it is when they grow: a log that is begun anew under its old name is another file. */
-async function markOf(path: string, isPlain: boolean): Promise<string> {
-  const file = await open(path);
-  try {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0);
-    const head = buffer.subarray(0, bytesRead);
-    const end = isPlain ? head.indexOf(NEWLINE) + 1 : 0;
-    return createHash('sha256')
-      .update(end > 0 ? head.subarray(0, end) : head)
-      .digest('hex')
-      .slice(0, MARK_DIGITS);
-  } finally {
-    await file.close();
+async function markOf(handle: FileHandle, sizeBytes: number, compression: Compression | undefined): Promise<string> {
+  const hash = createHash('sha256');
+  const text =
+    compression === undefined
+      ? piecesOf(handle, 0, Math.min(sizeBytes, HEAD_BYTES), HEAD_BYTES)
+      : unpackedText(handle, compression, sizeBytes, HEAD_BYTES);
+  let length = 0;
+  for await (const piece of text) {
+    const head = piece.subarray(0, HEAD_BYTES - length);
+    const end = head.indexOf(NEWLINE) + 1;
+    hash.update(end > 0 ? head.subarray(0, end) : head);
+    length += head.length;
+    if (end > 0 || length === HEAD_BYTES) break;
   }
+  return hash.digest('hex').slice(0, MARK_DIGITS);
 }

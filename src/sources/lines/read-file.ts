@@ -34,10 +34,11 @@ export async function readFile(reading: ShardReading, { file, place, untilMs, ..
   const from = options.of === 'text' ? 0 : seen;
   const since = resume instanceof Date ? resume : undefined;
   const feed = new LineFeed(reading, { ...options, since, sequenceOf: String }, from);
-  let passes = from === 0 && place !== undefined && (await beginsInside(place));
+  // An empty file would look through all that are empty before it, each again.
+  let passes = from === 0 && place !== undefined && file.sizeBytes > 0 && (await beginsInside(place, signal));
   let at = from;
 
-  for await (const lines of linesOfFile(file, seen, from)) {
+  for await (const lines of linesOfFile(file, signal, seen, from)) {
     if (signal.aborted) return false;
     report({ type: 'shard-lag', shard: shard.id, behindMs: untilMs - file.modifiedAtMs, readAtMs: scheduler.now() });
     for (const { length } of lines) at += length;
@@ -48,7 +49,7 @@ export async function readFile(reading: ShardReading, { file, place, untilMs, ..
     const isOpen = place !== undefined && last !== undefined && !endsLine(last);
     if (!(await feed.emit(isOpen ? own.slice(0, -1) : own, times))) return false;
     if (!isOpen) continue;
-    const line = await joined(last, place);
+    const line = await joined(last, place, signal);
     if (!line) report({ type: 'line-open', shard: shard.id, sizeBytes: last.length });
     else if (!(await feed.emit([line], times, at))) return false;
   }
@@ -56,19 +57,19 @@ export async function readFile(reading: ShardReading, { file, place, untilMs, ..
 }
 
 /** Whether the text that lies before a file ends inside a line. */
-async function beginsInside({ files, index }: Place): Promise<boolean> {
+async function beginsInside({ files, index }: Place, signal: AbortSignal): Promise<boolean> {
   for (let i = index - 1; i >= 0; i--) {
-    const last = await lastByteOf(files[i]!);
+    const last = await lastByteOf(files[i]!, signal);
     if (last !== undefined) return last !== NEWLINE;
   }
   return false;
 }
 
 /** A line with what there is of it in the next files; nothing when it does not end there. */
-async function joined(begun: Uint8Array, { files, index }: Place): Promise<Uint8Array | undefined> {
+async function joined(begun: Uint8Array, { files, index }: Place, signal: AbortSignal): Promise<Uint8Array | undefined> {
   const parts = [begun];
   for (let i = index + 1; i < files.length; i++) {
-    for await (const [part] of linesOfFile(files[i]!, 0, 0)) {
+    for await (const [part] of linesOfFile(files[i]!, signal)) {
       parts.push(part!);
       if (endsLine(part!)) return Buffer.concat(parts);
     }

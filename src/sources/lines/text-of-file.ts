@@ -1,74 +1,67 @@
-import { createReadStream } from 'node:fs';
-import { open, stat } from 'node:fs/promises';
-import { pipeline } from 'node:stream';
-import { createGunzip, createZstdDecompress } from 'node:zlib';
-import type { Compression } from '../../sinks/pack-lines.ts';
+import { type FileHandle, open } from 'node:fs/promises';
 import { cutLines } from '../cut-lines.ts';
-import type { TextFile } from './find-files.ts';
+import { type TextFile, identityOf } from './find-files.ts';
+import { piecesOf, unpackedText } from './pieces.ts';
 
 const PIECE_BYTES = 512 * 1024;
 
 /**
- * Reads a file's lines, as many at a time as end in a piece of 512 KiB; what is compressed is decompressed, off the main thread. Nothing of a plain
- * file that has no more than was read before.
+ * Reads a file's lines, as many at a time as end in a piece of 512 KiB; what is compressed is decompressed, off the main thread. What was appended since
+ * the file was found is left to a later run, which knows it by its first line. Nothing of a plain file that has no more than was read before.
  *
  * @param seen up to where it was read before
  * @param from where to begin: there, or at its beginning
- * @throws {Error} when it has fewer bytes, cannot be decompressed to its end, or has a line that is too long
+ * @throws {Error} when it has fewer bytes, is another file than was found, cannot be decompressed to its end, or has a line that is too long; when the
+ * signal is aborted
  */
 export async function* linesOfFile(
-  { path, compression }: TextFile,
-  seen: number,
-  from: number,
+  file: TextFile,
+  signal: AbortSignal,
+  seen = 0,
+  from = 0,
 ): AsyncGenerator<readonly Uint8Array[], void> {
   try {
-    yield* cutLines(
-      compression === undefined ? plainText(path, seen, from) : behind(unpackedText(path, compression), seen, from),
-    );
+    yield* cutLines(file.compression === undefined ? plainText(file, signal, seen, from) : behind(file, signal, seen, from));
   } catch (cause) {
-    throw new Error(`lines: ${path}: ${(cause as Error).message}`, { cause });
+    throw new Error(`lines: ${file.path}: ${(cause as Error).message}`, { cause });
   }
 }
 
-async function* plainText(path: string, seen: number, from: number): AsyncGenerator<Uint8Array, void> {
-  const file = await open(path);
-  try {
-    const { size } = await file.stat();
-    if (size < seen) throw tooShort(seen, size);
-    if (size === seen) return;
-    for (let at = from; ;) {
-      const piece = Buffer.allocUnsafeSlow(PIECE_BYTES);
-      const { bytesRead } = await file.read(piece, 0, PIECE_BYTES, at);
-      if (bytesRead === 0) return;
-      yield piece.subarray(0, bytesRead);
-      at += bytesRead;
-    }
-  } finally {
-    await file.close();
-  }
-}
-
-async function* unpackedText(path: string, compression: Compression): AsyncGenerator<Uint8Array, void> {
-  const options = { chunkSize: PIECE_BYTES };
-  const { size } = await stat(path);
-  // Node's own decompressor of zstd reads no further than the first frame, of which there is one for each time that something was appended.
-  let at = 0;
-  do {
-    const unpacker = compression === 'gzip' ? createGunzip(options) : createZstdDecompress(options);
-    // What fails comes out of the iteration.
-    yield* pipeline(createReadStream(path, { start: at }), unpacker, () => {}) as AsyncIterable<Buffer>;
-    at += unpacker.bytesWritten;
-  } while (compression === 'zstd' && at < size);
+async function* plainText(file: TextFile, signal: AbortSignal, seen: number, from: number): AsyncGenerator<Uint8Array, void> {
+  const { sizeBytes } = file;
+  if (sizeBytes < seen) throw tooShort(seen, sizeBytes);
+  if (sizeBytes > seen) yield* opened(file, (handle) => piecesOf(handle, from, sizeBytes, PIECE_BYTES, signal));
 }
 
 /** Leaves out what lies before. */
-async function* behind(text: AsyncIterable<Uint8Array>, seen: number, from: number): AsyncGenerator<Uint8Array, void> {
+async function* behind(file: TextFile, signal: AbortSignal, seen: number, from: number): AsyncGenerator<Uint8Array, void> {
   let at = 0;
-  for await (const piece of text) {
+  for await (const piece of unpacked(file, signal)) {
     if (at + piece.length > from) yield piece.subarray(Math.max(0, from - at));
     at += piece.length;
   }
   if (at < seen) throw tooShort(seen, at);
+}
+
+function unpacked(file: TextFile, signal: AbortSignal): AsyncGenerator<Uint8Array, void> {
+  return opened(file, (handle) => unpackedText(handle, file.compression!, file.sizeBytes, PIECE_BYTES, signal));
+}
+
+/** Reads from the file that was found, which may have been renamed since, and another one begun in its place. */
+async function* opened(
+  file: TextFile,
+  read: (handle: FileHandle) => AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array, void> {
+  const handle = await open(file.path);
+  try {
+    if (identityOf(await handle.stat()) !== file.identity)
+      throw new Error(
+        'expected the file that was found, got another one of this name: it was rotated meanwhile; run again to read it',
+      );
+    yield* read(handle);
+  } finally {
+    await handle.close();
+  }
 }
 
 function tooShort(seen: number, length: number): Error {
@@ -79,13 +72,10 @@ function tooShort(seen: number, length: number): Error {
 }
 
 /** The last byte of a file's text; nothing when it is empty. What is compressed is decompressed for it. */
-export async function lastByteOf({ path, compression }: TextFile): Promise<number | undefined> {
+export async function lastByteOf(file: TextFile, signal: AbortSignal): Promise<number | undefined> {
   let last: number | undefined;
-  if (compression !== undefined) {
-    for await (const piece of unpackedText(path, compression)) last = piece.at(-1) ?? last;
-    return last;
-  }
-  const { size } = await stat(path);
-  for await (const piece of plainText(path, 0, Math.max(0, size - 1))) last = piece.at(-1);
+  const text =
+    file.compression === undefined ? plainText(file, signal, 0, Math.max(0, file.sizeBytes - 1)) : unpacked(file, signal);
+  for await (const piece of text) last = piece.at(-1) ?? last;
   return last;
 }
