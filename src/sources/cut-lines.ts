@@ -1,5 +1,5 @@
 /** Longer ones no stream of ours has: Kinesis takes 10 MiB, and what is packed in that unpacks to 32 MiB. */
-const MAX_LINE_BYTES = 64 * 1024 * 1024;
+export const MAX_LINE_BYTES = 64 * 1024 * 1024;
 export const NEWLINE = 10;
 
 /**
@@ -23,11 +23,15 @@ export async function* cutLines(pieces: AsyncIterable<Uint8Array>): AsyncGenerat
     if (start < piece.length) {
       begun.push(piece.subarray(start));
       begunBytes += piece.length - start;
-      if (begunBytes > MAX_LINE_BYTES) throw new RangeError(`expected lines of up to ${MAX_LINE_BYTES} bytes, got a longer one`);
+      if (begunBytes > MAX_LINE_BYTES) throw tooLong();
     }
     if (lines.length > 0) yield lines;
   }
   if (begun.length > 0) yield [Buffer.concat(begun)];
+}
+
+export function tooLong(): RangeError {
+  return new RangeError(`expected lines of up to ${MAX_LINE_BYTES} bytes, got a longer one`);
 }
 
 /** A line without its newline, if it has one: a view of the same bytes. */

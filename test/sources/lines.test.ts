@@ -438,6 +438,11 @@ describe('lines refuses', () => {
     await write({ x: '' });
     await truncate(join(folder, 'x'), 65 * 1024 * 1024);
     expect(await errorOf(read('x'))).toMatch(/^lines: .*x: expected lines of up to 67108864 bytes, got a longer one$/);
+    for (const name of ['y1', 'y2']) {
+      await write({ [name]: '' });
+      await truncate(join(folder, name), 40 * 1024 * 1024);
+    }
+    expect(await errorOf(read('y*', { rotated: true }))).toMatch(/y2: expected lines of up to 67108864 bytes, got a longer one$/);
   });
 
   it('to be made of nothing', () => {

@@ -1,5 +1,5 @@
 import { isPosition } from '../../position.ts';
-import { NEWLINE, endsLine } from '../cut-lines.ts';
+import { MAX_LINE_BYTES, NEWLINE, endsLine, tooLong } from '../cut-lines.ts';
 import type { ShardReading } from '../read-shards.ts';
 import type { TextFile } from './find-files.ts';
 import { LineFeed, type LineFeedOptions } from './line-feed.ts';
@@ -68,9 +68,12 @@ async function beginsInside({ files, index }: Place, signal: AbortSignal): Promi
 /** A line with what there is of it in the next files; nothing when it does not end there. */
 async function joined(begun: Uint8Array, { files, index }: Place, signal: AbortSignal): Promise<Uint8Array | undefined> {
   const parts = [begun];
+  let sizeBytes = begun.length;
   for (let i = index + 1; i < files.length; i++) {
     for await (const [part] of linesOfFile(files[i]!, signal)) {
       parts.push(part!);
+      sizeBytes += part!.length;
+      if (sizeBytes > MAX_LINE_BYTES) throw new Error(`lines: ${files[i]!.path}: ${tooLong().message}`);
       if (endsLine(part!)) return Buffer.concat(parts);
     }
   }
