@@ -3,7 +3,8 @@ import { setImmediate as soon } from 'node:timers/promises';
 import { appendFile, mkdir, mkdtemp, rename, rm, symlink, truncate, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { PassThrough } from 'node:stream';
+import { PassThrough, Readable } from 'node:stream';
+import { finished } from 'node:stream/promises';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -409,6 +410,26 @@ describe('lines, of a stream,', () => {
     const reading = readSource(lines({ input }));
     input.destroy(new Error('the pipe broke'));
     expect(await errorOf(reading)).toBe('lines: stdin: the pipe broke');
+  });
+
+  it.each(['ended', 'was stopped'])('are not read again once it %s, as when a store went back', async (how) => {
+    const input = new PassThrough();
+    const source = lines({ input });
+    const first = readSource(source);
+    input.write('a\n');
+    await expect.poll(() => first.events.length).toBe(1);
+    if (how === 'ended') input.end();
+    else first.unsubscribe();
+    await finished(input, { writable: false, error: false }).catch(() => {});
+    expect(await errorOf(readSource(source))).toBe(
+      'lines: stdin: expected a stream that was not read yet, got one that was: it cannot be read again',
+    );
+  });
+
+  it('are made of bytes, not of characters', async () => {
+    expect(await errorOf(readSource(lines({ input: Readable.from(['a\n10\n']) })))).toBe(
+      'lines: stdin: expected a stream of bytes, as without setEncoding, got a string',
+    );
   });
 });
 

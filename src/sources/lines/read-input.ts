@@ -19,6 +19,10 @@ export async function readInput(
   options: Omit<LineFeedOptions, 'sequenceOf' | 'since'>,
 ): Promise<boolean> {
   const { resume, scheduler, signal } = reading;
+  if ((input.destroyed && !input.errored) || input.readableEnded)
+    throw new Error(
+      `lines: ${reading.shard.id}: expected a stream that was not read yet, got one that was: it cannot be read again`,
+    );
   const stoodAtMs = isPosition(resume) ? Number(resume.sequence.slice(0, -END_DIGITS)) : 0;
   const beganAtMs = Math.max(Math.ceil(scheduler.now()), stoodAtMs + 1);
   const sequenceOf = (end: number): string => `${beganAtMs}${String(end).padStart(END_DIGITS, '0')}`;
@@ -26,7 +30,7 @@ export async function readInput(
   const end = (): void => void input.destroy();
   signal.addEventListener('abort', end, { once: true });
   try {
-    for await (const lines of cutLines(input)) {
+    for await (const lines of cutLines(bytesOf(input))) {
       const nowMs = scheduler.now();
       if (!(await feed.emit(lines, { usualMs: nowMs, latestMs: nowMs }))) return false;
     }
@@ -36,5 +40,13 @@ export async function readInput(
     throw new Error(`lines: ${reading.shard.id}: ${(cause as Error).message}`, { cause });
   } finally {
     signal.removeEventListener('abort', end);
+  }
+}
+
+async function* bytesOf(input: Readable): AsyncGenerator<Uint8Array, void> {
+  for await (const piece of input as AsyncIterable<unknown>) {
+    if (!(piece instanceof Uint8Array))
+      throw new TypeError(`expected a stream of bytes, as without setEncoding, got a ${typeof piece}`);
+    yield piece;
   }
 }
