@@ -19,7 +19,7 @@ interface EveryLinesOptions {
    */
   readonly of?: 'line' | 'text';
   /**
-   * Reads from a line when it arrived, always the same; one of which it says nothing arrived with the line before. None arrived later than its file
+   * Reads from a line when it arrived, always the same; one of which it says nothing, or an invalid date, arrived with the line before. None arrived later than its file
    * was last written to, or than it is read.
    *
    * @default when its file was made, or last written to if that was before; when it is read
@@ -76,15 +76,16 @@ export type LinesOptions = FilesOptions | InputOptions;
  * **A stream** is read from where it is, whatever the start, and cannot be read again: what a run had read of it and not stored when it was killed is lost,
  * whatever the stores can do. A stop destroys it.
  *
- * @throws {TypeError} when neither files nor an input are given
+ * @throws {TypeError} when neither files nor an input are given, or `of` is neither
  * @throws {RangeError} when maxLines is below 1
  */
 export function lines(options: LinesOptions): Source<Uint8Array> {
   const { of = 'line', arrivedAt, maxLines = 1_000 } = options;
+  if (of !== 'line' && of !== 'text') throw new TypeError(`lines: expected of 'line' or 'text', got ${String(of)}`);
   if (!(maxLines >= 1 && Number.isInteger(maxLines)))
     throw new RangeError(`lines: expected maxLines of 1 or more, got ${maxLines}`);
   const feed = { of, arrivedAt, maxLines };
-  return 'input' in options ? fromInput(options, feed) : fromFiles(options, feed);
+  return 'input' in options && options.input ? fromInput(options, feed) : fromFiles(options as FilesOptions, feed);
 }
 
 type Feed = Required<Omit<EveryLinesOptions, 'arrivedAt'>> & { readonly arrivedAt: EveryLinesOptions['arrivedAt'] };
@@ -108,8 +109,9 @@ function fromInput({ input, name = 'stdin' }: InputOptions, feed: Feed): Source<
 
 function fromFiles({ files, rotated = false }: FilesOptions, feed: Feed): Source<Uint8Array> {
   const patterns = typeof files === 'string' ? [files] : files;
+  // What comes from JavaScript, or an environment, may be nothing.
+  if (!patterns?.length || !patterns.every(Boolean)) throw new TypeError('lines: expected the paths of files, got none');
   const describe = patterns.join(', ');
-  if (patterns.length === 0 || patterns.includes('')) throw new TypeError('lines: expected the paths of files, got none');
 
   return {
     name: 'lines',

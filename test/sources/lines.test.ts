@@ -138,6 +138,9 @@ describe('lines reads', () => {
     const { events, completed } = read('x', { arrivedAt });
     await completed;
     expect(events.map(({ arrivedAtMs }) => arrivedAtMs)).toEqual([nine, nine, nine, nine + 300_000, writtenAt]);
+    const invalid = read('x', { arrivedAt: (line) => new Date(Buffer.from(line).toString().trim()) });
+    await invalid.completed;
+    expect(invalid.events.map(({ arrivedAtMs }) => arrivedAtMs)).toEqual(events.map(({ arrivedAtMs }) => arrivedAtMs));
   });
 
   it('four files at a time, and takes no other over meanwhile, or once it is stopped', async () => {
@@ -469,6 +472,9 @@ describe('lines refuses', () => {
   it('to be made of nothing', () => {
     expect(() => lines({ files: [] })).toThrow('lines: expected the paths of files, got none');
     expect(() => lines({ files: '' })).toThrow('lines: expected the paths of files, got none');
+    for (const nothing of [{}, { files: undefined }, { input: undefined }, { files: ['x', undefined] }])
+      expect(() => lines(nothing as unknown as FilesOptions)).toThrow('lines: expected the paths of files, got none');
+    expect(() => lines({ files: 'x', of: 'lines' as 'line' })).toThrow("lines: expected of 'line' or 'text', got lines");
     expect(() => lines({ files: 'x', maxLines: 0 })).toThrow('lines: expected maxLines of 1 or more, got 0');
   });
 });

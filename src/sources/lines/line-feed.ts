@@ -67,8 +67,9 @@ export class LineFeed {
   #arrivals(lines: readonly Uint8Array[], { usualMs, latestMs }: Arrivals): readonly number[] {
     const { arrivedAt } = this.#options;
     if (!arrivedAt) return lines.map(() => usualMs);
-    const told = lines.map((line) => arrivedAt(line)?.getTime());
-    this.#arrivedAtMs ??= told.find((ms) => ms !== undefined) ?? usualMs;
-    return told.map((ms) => Math.min((this.#arrivedAtMs = ms ?? this.#arrivedAtMs!), latestMs));
+    // An invalid date, NaN here, is made of a line that does not tell.
+    const told = lines.map((line) => arrivedAt(line)?.getTime() ?? NaN);
+    this.#arrivedAtMs ??= told.find((ms) => !Number.isNaN(ms)) ?? usualMs;
+    return told.map((ms) => Math.min((this.#arrivedAtMs = Number.isNaN(ms) ? this.#arrivedAtMs! : ms), latestMs));
   }
 }
