@@ -289,6 +289,14 @@ describe('lines, run again,', () => {
     expect(await linesIn('*', {}, { acquire })).toEqual({ x: ['a'] });
   });
 
+  it('looks again at one that was rotated, which another file may yet follow', async () => {
+    const ended: string[] = [];
+    await write({ 'y.gz': gzipSync('b\nc') });
+    const end = async (shard: string): Promise<void> => void ended.push(shard);
+    expect(await linesIn('*', { rotated: true }, { end })).toEqual({ 'y.gz': ['b'] });
+    expect(ended).toEqual([]);
+  });
+
   it.each(['x', 'x.gz'])('refuses %s when it has become shorter', async (name) => {
     await write({ [name]: name === 'x' ? 'abc\n' : gzipSync('abc\n') });
     const position = { shard: 'it', sequence: '5', subSequence: 0 };
@@ -462,6 +470,10 @@ describe('lines refuses', () => {
     await write({ x: '' });
     await truncate(join(folder, 'x'), 65 * 1024 * 1024);
     expect(await errorOf(read('x'))).toMatch(/^lines: .*x: expected lines of up to 67108864 bytes, got a longer one$/);
+    const long = Buffer.alloc(40 * 1024 * 1024, 'l');
+    long[long.length - 1] = 10;
+    await write({ z: Buffer.concat([long, long]) });
+    expect((await linesIn('z'))['z']).toHaveLength(2);
     for (const name of ['y1', 'y2']) {
       await write({ [name]: '' });
       await truncate(join(folder, name), 40 * 1024 * 1024);

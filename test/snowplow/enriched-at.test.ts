@@ -1,0 +1,23 @@
+import { describe, expect, it } from 'vitest';
+import { enrichedAt } from '../../src/snowplow/enriched-at.ts';
+
+const at = '2026-11-22 09:00:00.123';
+const timeIn = (line: string): string | undefined => enrichedAt(Buffer.from(line))?.toISOString();
+
+describe('enrichedAt', () => {
+  it('reads the third field, whatever comes behind it', () => {
+    expect(timeIn(`shop\tweb\t${at}\t\t`)).toBe('2026-11-22T09:00:00.123Z');
+    expect(timeIn(`\t\t${at}\t${at}\n`)).toBe('2026-11-22T09:00:00.123Z');
+  });
+
+  it.each([
+    '',
+    '\n',
+    at,
+    `${at}\tweb`,
+    `shop\t${at}\tweb\t`,
+    `shop\tweb\t${at}`,
+    'shop\tweb\t\t',
+    'shop\tweb\t2026-13-45 99:00:00.000\t',
+  ])('tells nothing of %j', (line) => expect(timeIn(line)).toBeUndefined());
+});
