@@ -67,7 +67,8 @@ export type LinesOptions = FilesOptions | InputOptions;
  * **Each file is a shard**, named by its path as the pattern has it and a mark of its first line (`logs/good.log#5f3a9c21`), and a line's sequence number is
  * where it ends in it. So each line is read once, whatever is killed whenever; a run that comes later reads what files there are then, what was appended,
  * and a log that was begun anew under its old name. Files are read side by side, four at a time. One that is shorter than it was, or cannot be unpacked,
- * is an error, as is a pattern without files. A compressed file has an end that is written down, unless it is rotated: it is not unpacked again.
+ * is an error, as is a pattern without files. A compressed file has an end that is written down, unless it is rotated: it is not unpacked again, be it
+ * that something was appended, or that another file which begins with the same line took its place.
  *
  * What comes of a text depends on what came before, so a file of which a part was read is read again from its beginning, and the same events come of it:
  * the sinks pass over those that they have.

@@ -38,9 +38,9 @@ async function linesIn(pattern: string, options?: Partial<FilesOptions>, how?: R
   return Object.fromEntries(Object.entries(textsByShard(events)).map(([shard, texts]) => [nameOf(shard), texts]));
 }
 
-/** The shard of a file that begins so. */
-const shardOf = (name: string, begin: string | Uint8Array): string =>
-  `${join(folder, name)}#${createHash('sha256').update(begin).digest('hex').slice(0, 8)}`;
+/** The shard of a file whose first line that is. */
+const shardOf = (name: string, line: string): string =>
+  `${join(folder, name)}#${createHash('sha256').update(line).digest('hex').slice(0, 8)}`;
 
 const nameOf = (shard: string): string => shard.slice(folder.length + 1).split('#')[0]!;
 
@@ -60,7 +60,7 @@ describe('lines, of files', () => {
     const arrivedAt = (line: Uint8Array): Date => new Date(nine + minuteOf.get(Buffer.from(line).toString().trim())! * 60_000);
     return {
       source: lines({ files: join(folder, '*.log'), arrivedAt, maxLines }),
-      shards: shards.map((batches, i) => shardOf(`${i}.log`, `${batches[0]![0]}\n`)),
+      shards: shards.map((batches, i) => shardOf(`${i}.log`, batches[0]![0]!)),
       times: shards[0]!.map((_, minute) => new Date(nine + minute * 60_000)),
     };
   });
@@ -152,6 +152,22 @@ describe('lines, run again,', () => {
     expect(await linesIn('x', {}, { acquire })).toEqual({ x: ['c', 'd', 'e', 'f'] });
   });
 
+  it.each<[string, string | Uint8Array, string | Uint8Array]>([
+    ['x', 'abc', 'abc\ndef\n'],
+    ['x.gz', gzipSync('abc\n'), Buffer.concat([gzipSync('abc\n'), gzipSync('def\n')])],
+    ['x.gz', gzipSync('abc\ndef\n').subarray(0, -8), gzipSync('abc\ndef\n')],
+    ['x.zst', zstdCompressSync('abc\n'), zstdCompressSync('abc\ndef\n')],
+  ])('knows %s again once it has grown, however short it was', async (name, before, after) => {
+    await write({ [name]: before });
+    const first = read(name);
+    await first.completed.catch(() => {});
+    await write({ [name]: after });
+    const again = read(name);
+    await again.completed;
+    expect(nameOf(first.events[0]!.shard)).toBe(name);
+    expect(new Set([...first.events, ...again.events].map(({ shard }) => shard)).size).toBe(1);
+  });
+
   it('has what arrived before it was appended arrive when it did', async () => {
     await write({ x: 'a\n' });
     const first = read('x');
@@ -181,7 +197,7 @@ describe('lines, run again,', () => {
     const ended: string[] = [];
     await write({ x: 'a', 'y.gz': gzipSync('b') });
     await linesIn('*', {}, { end: async (shard) => void ended.push(shard) });
-    expect(ended).toEqual([shardOf('y.gz', gzipSync('b'))]);
+    expect(ended).toEqual([shardOf('y.gz', 'b')]);
     const acquire: ReadOptions['acquire'] = async (shard, from) => (ended.includes(shard) ? 'SHARD_END' : from);
     expect(await linesIn('*', {}, { acquire })).toEqual({ x: ['a'] });
   });
@@ -213,7 +229,7 @@ describe('lines, of files that were rotated,', () => {
     const first = read('*', rotated);
     await first.completed;
     expect(Object.values(textsByShard(first.events))).toEqual([['one']]);
-    expect(first.diagnostics).toContainEqual({ type: 'line-open', shard: shardOf('1', 'one\n'), sizeBytes: 3 });
+    expect(first.diagnostics).toContainEqual({ type: 'line-open', shard: shardOf('1', 'one'), sizeBytes: 3 });
     await write({ 3: ' a half\n' });
     const stands = first.events[0]!.position;
     const again = read('*', rotated, { acquire: async (shard, from) => (shard === stands.shard ? stands : from) });

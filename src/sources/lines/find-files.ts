@@ -3,6 +3,7 @@ import { glob, open, realpath, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import type { Compression } from '../../sinks/pack-lines.ts';
 import { NEWLINE } from '../cut-lines.ts';
+import { unpackedHead } from './text-of-file.ts';
 
 /** Each is kept by its name, in some 500 bytes. */
 const MAX_FILES = 100_000;
@@ -64,21 +65,29 @@ async function lookAt(path: string): Promise<TextFile | undefined> {
   const modifiedAtMs = Math.floor(found.mtimeMs);
   // 0 where the file system does not know it.
   const madeAtMs = Math.min(Math.floor(found.birthtimeMs) || modifiedAtMs, modifiedAtMs);
-  const shard = `${path}#${await markOf(path, compression === undefined)}`;
+  const shard = `${path}#${await markOf(path, compression)}`;
   return { path, shard, folder: dirname(path), sizeBytes: found.size, madeAtMs, modifiedAtMs, compression };
 }
 
-/** Tells files apart by how they begin, which stays as it is when they grow: a log that is begun anew under its old name is another file. */
-async function markOf(path: string, isPlain: boolean): Promise<string> {
+/**
+ * Tells files apart by their first line, which stays as it is when they grow, also when that is all they have and its newline comes later: a log that is
+ * begun anew under its old name is another file.
+ */
+async function markOf(path: string, compression: Compression | undefined): Promise<string> {
+  const head = await headOf(path, compression);
+  const end = head.indexOf(NEWLINE);
+  return createHash('sha256')
+    .update(end === -1 ? head : head.subarray(0, end))
+    .digest('hex')
+    .slice(0, MARK_DIGITS);
+}
+
+async function headOf(path: string, compression: Compression | undefined): Promise<Buffer> {
+  if (compression !== undefined) return unpackedHead(path, compression, HEAD_BYTES);
   const file = await open(path);
   try {
     const { buffer, bytesRead } = await file.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0);
-    const head = buffer.subarray(0, bytesRead);
-    const end = isPlain ? head.indexOf(NEWLINE) + 1 : 0;
-    return createHash('sha256')
-      .update(end > 0 ? head.subarray(0, end) : head)
-      .digest('hex')
-      .slice(0, MARK_DIGITS);
+    return buffer.subarray(0, bytesRead);
   } finally {
     await file.close();
   }

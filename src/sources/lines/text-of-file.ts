@@ -47,11 +47,19 @@ async function* plainText(path: string, seen: number, from: number): AsyncGenera
   }
 }
 
-async function* unpackedText(path: string, compression: 'gzip' | 'zstd'): AsyncGenerator<Uint8Array, void> {
-  const options = { chunkSize: PIECE_BYTES };
+async function* unpackedText(
+  path: string,
+  compression: 'gzip' | 'zstd',
+  chunkSize: number = PIECE_BYTES,
+): AsyncGenerator<Uint8Array, void> {
+  const options = { chunkSize };
   const unpacker = compression === 'gzip' ? createGunzip(options) : createZstdDecompress(options);
   // What fails comes out of the iteration below.
-  yield* pipeline(createReadStream(path), unpacker, () => {}) as AsyncIterable<Buffer>;
+  yield* pipeline(
+    createReadStream(path, { highWaterMark: Math.min(chunkSize, 65_536) }),
+    unpacker,
+    () => {},
+  ) as AsyncIterable<Buffer>;
 }
 
 /** Leaves out what lies before. */
@@ -81,4 +89,20 @@ export async function lastByteOf({ path, compression }: TextFile): Promise<numbe
   const { size } = await stat(path);
   for await (const piece of plainText(path, 0, Math.max(0, size - 1))) last = piece.at(-1);
   return last;
+}
+
+/** The first bytes of a compressed file's text, as far as it can be unpacked: whoever reads the file is told why no further. */
+export async function unpackedHead(path: string, compression: 'gzip' | 'zstd', maxBytes: number): Promise<Buffer> {
+  const pieces: Uint8Array[] = [];
+  let length = 0;
+  try {
+    for await (const piece of unpackedText(path, compression, maxBytes)) {
+      pieces.push(piece);
+      length += piece.length;
+      if (length >= maxBytes) break;
+    }
+  } catch {
+    // What came before is its head.
+  }
+  return Buffer.concat(pieces).subarray(0, maxBytes);
 }
