@@ -142,6 +142,25 @@ describe('lines, run again,', () => {
     expect(await linesIn('*', {}, { acquire })).toEqual({ x: ['c'], w: ['new'] });
   });
 
+  it.each(['x', 'x.gz'])(
+    'takes the newline that the last line of %s had not got for its own, and not for a line',
+    async (name) => {
+      const pack = (text: string): Uint8Array => (name === 'x' ? Buffer.from(text) : gzipSync(text));
+      const position = { shard: 'it', sequence: '3', subSequence: 0 };
+      const readOn = async (text: string): Promise<string[]> => {
+        await write({ [name]: pack(text) });
+        const { events, completed } = read(name, {}, { acquire: async () => position });
+        await completed;
+        return events.map(({ data, position: { sequence } }) => `${Buffer.from(data).toString()} ${sequence}`);
+      };
+      expect(await readOn('a\nb')).toEqual([]);
+      expect(await readOn('a\nb\n')).toEqual([]);
+      expect(await readOn('a\nb\n\nc\n')).toEqual([' 5', 'c 7']);
+      expect(await readOn('a\nb, c')).toEqual([', c 6']);
+      expect(await readOn('ab\n\nc')).toEqual([' 4', 'c 5']);
+    },
+  );
+
   it('reads all of a log that was begun anew under its old name, however long it is', async () => {
     await write({ x: 'a\nb\n' });
     const first = read('x');
