@@ -40,7 +40,8 @@ export interface FilesOptions extends EveryLinesOptions {
   readonly files: string | readonly string[];
   /**
    * Whether the files of a folder are one text, in the order of their names, that was cut anywhere: a line goes on in the next file. What has no
-   * newline yet at the end of the last one is left to a later run (`line-open`).
+   * newline yet at the end of the last one is left to a later run (`line-open`); of other files it is read
+   * as it is.
    *
    * @default false
    */
@@ -71,7 +72,7 @@ export type LinesOptions = FilesOptions | InputOptions;
  * that something was appended, or that another file which begins with the same line took its place.
  *
  * What comes of a text depends on what came before, so a file of which a part was read is read again from its beginning, and the same events come of it:
- * the sinks pass over those that they have.
+ * the sinks pass over those that they have. What a run counts as read and stored has them in it again.
  *
  * **A stream** is read from where it is, whatever the start, and cannot be read again: what a run had read of it and not stored when it was killed is lost,
  * whatever the stores can do. A stop destroys it.
@@ -116,7 +117,7 @@ function fromFiles({ files, rotated = false }: FilesOptions, feed: Feed): Source
     describe,
     async check() {
       const { found, sizeBytes } = await find(patterns, rotated);
-      return `${describe}: ${found.size} files of ${sizeBytes} bytes`;
+      return `${describe}: ${found.size} file${found.size === 1 ? '' : 's'} of ${sizeBytes.toLocaleString('en-US')} bytes`;
     },
     ...readingDeliveries((context) => {
       let finding: ReturnType<typeof find> | undefined;

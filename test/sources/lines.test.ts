@@ -357,6 +357,12 @@ describe('lines refuses', () => {
     await expect(source.check('test')).rejects.toThrow(refused);
   });
 
+  it('a folder, and says how its files are called', async () => {
+    await write({ 'logs/x': 'a' });
+    const logs = join(folder, 'logs');
+    expect(await errorOf(read('logs'))).toBe(`lines: expected files that match ${logs}, got a folder: its files are ${logs}/*`);
+  });
+
   it('what cannot be unpacked, by the name of the file', async () => {
     await write({ 'x.gz': 'no gzip' });
     expect(await errorOf(read('x.gz'))).toMatch(/^lines: .*x\.gz: incorrect header check$/);

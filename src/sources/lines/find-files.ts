@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { glob, open, realpath, stat } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import type { Compression } from '../../sinks/pack-lines.ts';
 import { NEWLINE } from '../cut-lines.ts';
 import { unpackedHead } from './text-of-file.ts';
@@ -41,18 +41,25 @@ export async function findFiles(patterns: readonly string[]): Promise<TextFile[]
   const found = new Map<string, TextFile>();
   for (const pattern of patterns) {
     let isMatched = false;
+    let folder: string | undefined;
     for await (const path of glob(pattern)) {
       const real = await realpath(path);
       if (!found.has(real) || resolve(path) === real) {
         const file = await lookAt(path);
-        if (!file) continue;
+        if (!file) {
+          folder ??= path;
+          continue;
+        }
         found.set(real, file);
       }
       isMatched = true;
       if (found.size > MAX_FILES)
         throw new RangeError(`lines: expected up to ${MAX_FILES} files, got more: read them by narrower patterns`);
     }
-    if (!isMatched) throw new Error(`lines: expected files that match ${pattern}, got none`);
+    if (!isMatched)
+      throw new Error(
+        `lines: expected files that match ${pattern}, got ${folder === undefined ? 'none' : `a folder: its files are ${join(folder, '*')}`}`,
+      );
   }
   return [...found.values()].toSorted((a, b) => naturally.compare(a.folder, b.folder) || naturally.compare(a.path, b.path));
 }
