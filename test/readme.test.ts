@@ -41,6 +41,13 @@ describe('README', () => {
     }
   });
 
+  it('comes to a newcomer with the pages on what is to be written, run and watched', () => {
+    const { files } = JSON.parse(read('package.json')) as { files: string[] };
+    const pages = files.filter((file) => file.startsWith('docs/'));
+    expect(pages).toEqual(['docs/deployment.md', 'docs/metrics.md', 'docs/your-own.md']);
+    expect(pages.filter((page) => !existsSync(join(root, page)) || !readme.includes(`](${page}`))).toEqual([]);
+  });
+
   it('names only scripts that are there', () => {
     const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
     const named = [...readme.matchAll(/npm (?:run )?(start|test|run [\w:]+)/g)].map(([, script]) => script!.replace('run ', ''));

@@ -12,7 +12,10 @@ const ROW = 'data with toRow(), a line of tab-separated fields, as decode(enrich
 
 /** What a table's row is made of. */
 export interface Row {
-  /** The row's fields in the order of the table's columns: tab between them, empty is NULL, no newline at the end. */
+  /**
+   * The row's fields in the order of the table's columns: tab between them, empty is NULL, no newline at the end, no escapes. A field may have
+   * newlines, but no tab: that begins another field, and the row is a reject (`22P04`).
+   */
   toRow(): Uint8Array;
 }
 
@@ -33,8 +36,8 @@ export interface CopyIntoOptions {
 }
 
 /**
- * Loads windows into a table: rows, refused rows and positions in one transaction, guarded by the epoch. Windows of several
- * shards share one.
+ * Loads windows, as `minuteWindow` makes them, into a table: rows, refused rows and positions in one transaction, guarded by the
+ * epoch. Windows of several shards share one.
  *
  * A row that the database refuses is stored as a reject with the database's words; the rest of its window loads. A row that `missingBy`
  * leaves out counts as stored: it is there. How many there were is told when the sink closes (`left-out`).

@@ -67,11 +67,11 @@ export type LinesOptions = FilesOptions | InputOptions;
  * where it ends in it. So each line is read once, whatever is killed whenever; a run that comes later reads what files there are then, what was appended,
  * and a log that was begun anew under its old name. Files are read side by side, four at a time, each as long as it was when it was found. One that is
  * shorter than it was, was renamed or replaced meanwhile, or cannot be unpacked, is an error, as is a pattern without files. A compressed file has an end
- * that is written down, unless it is rotated: it is not unpacked again. What has no newline at the end of a file is a line, too: a file that is written to
- * is one to read as `rotated`.
+ * that is written down, unless it is rotated: it is not unpacked again, be it that something was appended, or that another one that begins with the same
+ * line took its place. What has no newline at the end of a file is a line, too: a file that is written to is one to read as `rotated`.
  *
  * What comes of a text depends on what came before, so a file of which a part was read is read again from its beginning, and the same events come of it:
- * the sinks pass over those that they have.
+ * the sinks pass over those that they have. What a run counts as read and stored has them in it again.
  *
  * **A stream** is read from where it is, whatever the start, and cannot be read again: what a run had read of it and not stored when it was killed is lost,
  * whatever the stores can do. A stop destroys it.

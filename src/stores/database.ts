@@ -3,7 +3,10 @@ import type { RejectReason } from '../event.ts';
 import type { Position, Resume, Standing } from '../position.ts';
 import type { Owner } from '../owner.ts';
 
-/** A column's type, as every database of ours can store it. */
+/**
+ * A column's type, as every database of ours can store it. A field is text: an integer of 32 bits in digits, a double as JavaScript writes it, a timestamp
+ * in UTC as ISO 8601 (`2026-11-22T09:00:00.000Z`; of another offset each database makes its own), a boolean as `true` or `false`.
+ */
 export type ColumnType =
   | { readonly kind: 'text' | 'integer' | 'double' | 'timestamp' | 'boolean' | 'json' }
   | { readonly kind: 'char' | 'varchar'; readonly length: number };
@@ -11,6 +14,7 @@ export type ColumnType =
 export interface Column {
   readonly name: string;
   readonly type: ColumnType;
+  /** Whether it is NOT NULL: a row that has nothing there is a reject. */
   readonly required: boolean;
 }
 

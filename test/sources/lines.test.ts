@@ -39,9 +39,9 @@ async function linesIn(pattern: string, options?: Partial<FilesOptions>, how?: R
   return Object.fromEntries(Object.entries(textsByShard(events)).map(([shard, texts]) => [nameOf(shard), texts]));
 }
 
-/** The shard of a file that begins so. */
-const shardOf = (name: string, begin: string | Uint8Array): string =>
-  `${join(folder, name)}#${createHash('sha256').update(begin).digest('hex').slice(0, 8)}`;
+/** The shard of a file whose first line that is. */
+const shardOf = (name: string, line: string): string =>
+  `${join(folder, name)}#${createHash('sha256').update(line).digest('hex').slice(0, 8)}`;
 
 const nameOf = (shard: string): string => shard.slice(folder.length + 1).split('#')[0]!;
 
@@ -61,7 +61,7 @@ describe('lines, of files', () => {
     const arrivedAt = (line: Uint8Array): Date => new Date(nine + minuteOf.get(Buffer.from(line).toString().trim())! * 60_000);
     return {
       source: lines({ files: join(folder, '*.log'), arrivedAt, maxLines }),
-      shards: shards.map((batches, i) => shardOf(`${i}.log`, `${batches[0]![0]}\n`)),
+      shards: shards.map((batches, i) => shardOf(`${i}.log`, batches[0]![0]!)),
       times: shards[0]!.map((_, minute) => new Date(nine + minute * 60_000)),
     };
   });
@@ -245,6 +245,25 @@ describe('lines, run again,', () => {
     expect(await linesIn('*', {}, { acquire })).toEqual({ x: ['c'], w: ['new'] });
   });
 
+  it.each(['x', 'x.gz'])(
+    'takes the newline that the last line of %s had not got for its own, and not for a line',
+    async (name) => {
+      const pack = (text: string): Uint8Array => (name === 'x' ? Buffer.from(text) : gzipSync(text));
+      const position = { shard: 'it', sequence: '3', subSequence: 0 };
+      const readOn = async (text: string): Promise<string[]> => {
+        await write({ [name]: pack(text) });
+        const { events, completed } = read(name, {}, { acquire: async () => position });
+        await completed;
+        return events.map(({ data, position: { sequence } }) => `${Buffer.from(data).toString()} ${sequence}`);
+      };
+      expect(await readOn('a\nb')).toEqual([]);
+      expect(await readOn('a\nb\n')).toEqual([]);
+      expect(await readOn('a\nb\n\nc\n')).toEqual([' 5', 'c 7']);
+      expect(await readOn('a\nb, c')).toEqual([', c 6']);
+      expect(await readOn('ab\n\nc')).toEqual([' 4', 'c 5']);
+    },
+  );
+
   it('reads all of a log that was begun anew under its old name, however long it is', async () => {
     await write({ x: 'a\nb\n' });
     const first = read('x');
@@ -253,6 +272,22 @@ describe('lines, run again,', () => {
     await write({ x: 'c\nd\ne\nf\n' });
     const acquire: ReadOptions['acquire'] = async (shard, from) => (shard === stands.shard ? stands : from);
     expect(await linesIn('x', {}, { acquire })).toEqual({ x: ['c', 'd', 'e', 'f'] });
+  });
+
+  it.each<[string, string | Uint8Array, string | Uint8Array]>([
+    ['x', 'abc', 'abc\ndef\n'],
+    ['x.gz', gzipSync('abc\n'), Buffer.concat([gzipSync('abc\n'), gzipSync('def\n')])],
+    ['x.gz', gzipSync('abc\ndef\n').subarray(0, -8), gzipSync('abc\ndef\n')],
+    ['x.zst', zstdCompressSync('abc\n'), zstdCompressSync('abc\ndef\n')],
+  ])('knows %s again once it has grown, however short it was', async (name, before, after) => {
+    await write({ [name]: before });
+    const first = read(name);
+    await first.completed.catch(() => {});
+    await write({ [name]: after });
+    const again = read(name);
+    await again.completed;
+    expect(nameOf(first.events[0]!.shard)).toBe(name);
+    expect(new Set([...first.events, ...again.events].map(({ shard }) => shard)).size).toBe(1);
   });
 
   it('has what arrived before it was appended arrive when it did', async () => {
@@ -324,7 +359,7 @@ describe('lines, of files that were rotated,', () => {
     const first = read('*', rotated);
     await first.completed;
     expect(Object.values(textsByShard(first.events))).toEqual([['one']]);
-    expect(first.diagnostics).toContainEqual({ type: 'line-open', shard: shardOf('1', 'one\n'), sizeBytes: 3 });
+    expect(first.diagnostics).toContainEqual({ type: 'line-open', shard: shardOf('1', 'one'), sizeBytes: 3 });
     await write({ 3: ' a half\n' });
     const stands = first.events[0]!.position;
     const again = read('*', rotated, { acquire: async (shard, from) => (shard === stands.shard ? stands : from) });
@@ -451,6 +486,12 @@ describe('lines refuses', () => {
     const refused = `lines: expected files that match ${folder}/none.*, got none`;
     expect(await errorOf(readSource(source))).toBe(refused);
     await expect(source.check('test')).rejects.toThrow(refused);
+  });
+
+  it('a folder, and says how its files are called', async () => {
+    await write({ 'logs/x': 'a' });
+    const logs = join(folder, 'logs');
+    expect(await errorOf(read('logs'))).toBe(`lines: expected files that match ${logs}, got a folder: its files are ${logs}/*`);
   });
 
   it('what cannot be unpacked, by the name of the file', async () => {

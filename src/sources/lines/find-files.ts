@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Stats } from 'node:fs';
 import { type FileHandle, glob, open, realpath, stat } from 'node:fs/promises';
-import { dirname, resolve, sep } from 'node:path';
+import { dirname, join, resolve, sep } from 'node:path';
 import type { Compression } from '../../sinks/pack-lines.ts';
 import { NEWLINE } from '../cut-lines.ts';
 import { piecesOf, unpackedText } from './pieces.ts';
@@ -46,16 +46,23 @@ export async function findFiles(patterns: readonly string[]): Promise<TextFile[]
   const paths = new Map<string, string>();
   for (const pattern of patterns) {
     let isMatched = false;
+    let folder: string | undefined;
     for await (const path of glob(pattern)) {
       const real = await realpath(path);
-      if (!(await stat(real)).isFile()) continue;
+      if (!(await stat(real)).isFile()) {
+        folder ??= path;
+        continue;
+      }
       const known = paths.get(real);
       if (known === undefined || isNearer(path, known, real)) paths.set(real, path);
       isMatched = true;
       if (paths.size > MAX_FILES)
         throw new RangeError(`lines: expected up to ${MAX_FILES} files, got more: read them by narrower patterns`);
     }
-    if (!isMatched) throw new Error(`lines: expected files that match ${pattern}, got none`);
+    if (!isMatched) {
+      const got = folder === undefined ? 'none' : `a folder: its files are ${join(folder, '*')}`;
+      throw new Error(`lines: expected files that match ${pattern}, got ${got}`);
+    }
   }
   // Only once all are known: of files that are one text, all that have another behind them are written to their end.
   const found: TextFile[] = [];
@@ -98,7 +105,10 @@ export function identityOf({ ino, birthtimeMs }: Stats): string {
   return `${ino}-${birthtimeMs}`;
 }
 
-/** Tells files apart by how they begin, which stays as it is when they grow: a log that is begun anew under its old name is another file. */
+/**
+ * Tells files apart by their first line, which stays as it is when they grow, also when that is all they have and its newline comes later: a log that is
+ * begun anew under its old name is another file.
+ */
 async function markOf(handle: FileHandle, sizeBytes: number, compression: Compression | undefined): Promise<string> {
   const hash = createHash('sha256');
   const text =
@@ -108,10 +118,10 @@ async function markOf(handle: FileHandle, sizeBytes: number, compression: Compre
   let length = 0;
   for await (const piece of text) {
     const head = piece.subarray(0, HEAD_BYTES - length);
-    const end = head.indexOf(NEWLINE) + 1;
-    hash.update(end > 0 ? head.subarray(0, end) : head);
+    const end = head.indexOf(NEWLINE);
+    hash.update(end < 0 ? head : head.subarray(0, end));
     length += head.length;
-    if (end > 0 || length === HEAD_BYTES) break;
+    if (end >= 0 || length === HEAD_BYTES) break;
   }
   return hash.digest('hex').slice(0, MARK_DIGITS);
 }

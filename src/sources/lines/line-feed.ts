@@ -37,9 +37,9 @@ export class LineFeed {
     this.#at = at;
   }
 
-  /** Passes over lines, which another shard has. */
-  pass(lines: readonly Uint8Array[]): void {
-    for (const { length } of lines) this.#at += length;
+  /** Passes over bytes that were read before, or which another shard has. */
+  pass(bytes: number): void {
+    this.#at += bytes;
   }
 
   /**

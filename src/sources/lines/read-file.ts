@@ -31,20 +31,24 @@ export async function readFile(reading: ShardReading, { file, place, untilMs, ..
   const times = { usualMs: file.madeAtMs, latestMs: file.modifiedAtMs };
   const seen = isPosition(resume) ? Number(resume.sequence) : 0;
   // What comes of a text depends on what came before: the same again, from its beginning. Sinks pass over what they have.
-  const from = options.of === 'text' ? 0 : seen;
+  const isResumed = options.of === 'line' && seen > 0;
+  // From the byte before: a line without a newline that was read then may have got it since.
+  const from = isResumed ? seen - 1 : 0;
   const since = resume instanceof Date ? resume : undefined;
   const feed = new LineFeed(reading, { ...options, since, sequenceOf: String }, from);
   // An empty file would look through all that are empty before it, each again.
-  let passes = from === 0 && place !== undefined && file.sizeBytes > 0 && (await beginsInside(place, signal));
+  let passes = !isResumed && place !== undefined && file.sizeBytes > 0 && (await beginsInside(place, signal));
+  let isBehind = !isResumed;
   let at = from;
 
   for await (const lines of linesOfFile(file, signal, seen, from)) {
     if (signal.aborted) return false;
     report({ type: 'shard-lag', shard: shard.id, behindMs: untilMs - file.modifiedAtMs, readAtMs: scheduler.now() });
     for (const { length } of lines) at += length;
-    const own = passes ? lines.slice(1) : lines;
-    if (passes) feed.pass(lines.slice(0, 1));
-    passes = false;
+    const passed = passes ? lines[0]!.length : isBehind ? 0 : endOfRead(lines[0]!);
+    const own = passed === 0 ? lines : [lines[0]!.subarray(passed), ...lines.slice(1)].filter(({ length }) => length > 0);
+    feed.pass(passed);
+    [passes, isBehind] = [false, true];
     const last = own.at(-1);
     const isOpen = place !== undefined && last !== undefined && !endsLine(last);
     if (!(await feed.emit(isOpen ? own.slice(0, -1) : own, times))) return false;
@@ -54,6 +58,11 @@ export async function readFile(reading: ShardReading, { file, place, untilMs, ..
     else if (!(await feed.emit([line], times, at))) return false;
   }
   return true;
+}
+
+/** How many bytes of a line whose first byte was read were read with it: its newline, when nothing else has come. */
+function endOfRead(line: Uint8Array): number {
+  return line.length === 2 && endsLine(line) ? 2 : 1;
 }
 
 /** Whether the text that lies before a file ends inside a line. */
