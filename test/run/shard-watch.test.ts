@@ -5,6 +5,7 @@ import type { Diagnostic } from '../../src/diagnostic.ts';
 import type { Event } from '../../src/event.ts';
 import { Ledger } from '../../src/ledger.ts';
 import { named } from '../../src/operators/named.ts';
+import { stripCheckpoints } from '../../src/operators/strip-checkpoints.ts';
 import { pipeline } from '../../src/pipeline.ts';
 import { run } from '../../src/run/run.ts';
 import { LOOK_EVERY_MS, ShardWatch, type ShardWatchOptions, StalledError } from '../../src/run/shard-watch.ts';
@@ -12,6 +13,7 @@ import { kinesis } from '../../src/sources/kinesis.ts';
 import { scripted } from '../../src/sources/scripted.ts';
 import { memorySink } from '../../src/testing/memory-sink.ts';
 import { type FaultyKinesis, startFaultyKinesis } from '../support/faulty-kinesis.ts';
+import { lineOf } from '../snowplow/line.ts';
 import { hurried } from '../support/hurried.ts';
 
 const MINUTE_MS = 60_000;
@@ -266,5 +268,18 @@ describe('a run', () => {
     const done = run(declared, { scheduler, stalledAfter: { minutes: 2 } });
     if (keepsMs > 0) expect(await done).toMatchObject({ stored: 2 });
     else await expect(done).rejects.toThrow(/progress in s within 120 s.*waiting for a step/);
+  });
+
+  it('goes on when for long nothing comes but lines of a log, which a step keeps until it is known whose their newlines are', async () => {
+    const line =
+      '[pool-2-thread-6] INFO com.snowplowanalytics.snowplow.enrich.kinesis.sources.KinesisSource - Checkpointing shard shardId-000000000001\n';
+    const record = lineOf({ app_id: 'shop' }).toString();
+    const quietNight = [record + line, line, line, line].flatMap((text) => [[text], { pauseMs: 3 * MINUTE_MS }] as const);
+    const declared = pipeline('test')
+      .from(scripted({ s: quietNight }))
+      .pipe(stripCheckpoints({ of: 'text' }))
+      .to(memorySink<Event<Uint8Array>>());
+    const counts = await run(declared, { scheduler: hurried(100), stalledAfter: { minutes: 2 } });
+    expect(counts).toMatchObject({ read: 4, stored: 1, inFlight: 0 });
   });
 });
