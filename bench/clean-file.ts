@@ -31,7 +31,7 @@ export async function writeClean(path: string, input: LinesFile, escaped: boolea
       };
     },
   };
-  await run(warehouseSteps(input, { name: 'clean', of: 'record' }).to(sink).rejects(nullSink('rejects')));
+  await run(warehouseSteps(input, { name: 'clean', of: 'line' }).to(sink).rejects(nullSink('rejects')));
   await file.close();
   return rows;
 }

@@ -13,18 +13,18 @@ import { warehouseSteps } from './warehouse-steps.ts';
 /**
  * The whole warehouse pipeline on a file of lines, the one that the old chain reads:
  *
- *     node bench/from-file.ts [--into null | files | postgres | duckdb] [--of record | text] [--compression gzip | zstd] [--level 3]
+ *     node bench/from-file.ts [--into null | files | postgres | duckdb] [--of line | text] [--compression gzip | zstd] [--level 3]
  *                             [--events 500000] [--file path]
  *
- * `files` is the archive in a folder; `postgres` (the one that npm brings, fsync on) has it beside it. Lines come through the scripted source;
- * as `text` they are put together again where a log line had cut a record. Prints one line of JSON: events, bytes, seconds, CPU
+ * `files` is the archive in a folder; `postgres` (the one that npm brings, fsync on) has it beside it. As `text` the lines
+ * are put together again where a log line had cut a record. Prints one line of JSON: events, bytes, seconds, CPU
  * seconds of this process and of the server, peak memory of this process. It has had the first lines before, and put them elsewhere; starting the
  * process is not in it.
  */
 const { values } = parseArgs({
   options: {
     into: { type: 'string', default: 'null' },
-    of: { type: 'string', default: 'record' },
+    of: { type: 'string', default: 'line' },
     compression: { type: 'string', default: 'gzip' },
     level: { type: 'string' },
     events: { type: 'string', default: '500000' },
@@ -32,7 +32,7 @@ const { values } = parseArgs({
   },
 });
 
-const of = values.of === 'text' ? 'text' : 'record';
+const of = values.of === 'text' ? 'text' : 'line';
 const events = Number(values.events);
 const input = await linesFile(values.file, events);
 const folder = await mkdtemp(join(tmpdir(), 'millrace-bench-'));

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { packLines } from '../src/sinks/pack-lines.ts';
 import { here } from './here.ts';
-import { lineReader } from './line-source.ts';
+import { lineReader } from './line-reader.ts';
 import { linesFile } from './lines.ts';
 
 /**
@@ -23,7 +23,7 @@ const WINDOW_LINES = 50_000;
 const compression = values.compression === 'zstd' ? 'zstd' : 'gzip';
 const events = Number(values.events);
 const input = await linesFile(values.file, events);
-const next = lineReader(input.path, 0);
+const next = lineReader(input.path);
 const lines = Array.from({ length: input.lines }, () => next());
 
 let packedBytes = 0;

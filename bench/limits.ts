@@ -13,7 +13,7 @@ import { STORAGE_VERSION } from '../src/stores/duckdb/connection.ts';
 import * as duckdbSql from '../src/stores/duckdb/sql.ts';
 import { writeClean } from './clean-file.ts';
 import { here } from './here.ts';
-import { lineReader } from './line-source.ts';
+import { lineReader } from './line-reader.ts';
 import { type LinesFile, linesFile, warmUpLines } from './lines.ts';
 import { type Took, measured, need } from './programs.ts';
 import { warehouseServer } from './warehouse-server.ts';
@@ -74,7 +74,7 @@ async function tabs(): Promise<Took> {
 }
 
 function findTabs({ path, lines }: LinesFile): void {
-  const next = lineReader(path, 0);
+  const next = lineReader(path);
   const index = new LineIndex();
   let columns = 0;
   for (let i = 0; i < lines; i++) {

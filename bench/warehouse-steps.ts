@@ -9,19 +9,19 @@ import {
   eventId,
   identityLog,
   label,
+  lines,
   minuteWindow,
   pipeline,
   stripCheckpoints,
   validate,
 } from '../src/index.ts';
-import { lineSource } from './line-source.ts';
 import type { LinesFile } from './lines.ts';
 
 export interface WarehouseStepsOptions {
   /** The pipeline's. */
   readonly name: string;
   /** What a line of the file is. */
-  readonly of: 'record' | 'text';
+  readonly of: 'line' | 'text';
   /** Where dedupe keeps its state. @default nowhere */
   readonly stateFile?: string | undefined;
 }
@@ -30,7 +30,7 @@ export interface WarehouseStepsOptions {
 export function warehouseSteps(input: LinesFile, { name, of, stateFile }: WarehouseStepsOptions): Stage<Window<EnrichedEvent>> {
   const state = stateFile === undefined ? {} : { state: identityLog(stateFile) };
   return pipeline(name)
-    .from(lineSource(input, { of }))
+    .from(lines({ files: input.path, of, maxLines: 2000 }))
     .pipe(
       stripCheckpoints({ of: of === 'text' ? 'text' : 'payload' }),
       decode(enriched),

@@ -1,7 +1,7 @@
 import { withoutNewline } from '../cut-lines.ts';
 import { emitInTurn } from '../emit-in-turn.ts';
 import type { ShardReading } from '../read-shards.ts';
-import { LineRecords } from './line-records.ts';
+import { LineRecords, type Lines } from './line-records.ts';
 
 export interface LineFeedOptions {
   readonly of: 'line' | 'text';
@@ -48,25 +48,37 @@ export class LineFeed {
    * @param lastEnd where the last one ends, when a part of it is in another text
    */
   async emit(lines: readonly Uint8Array[], times: Arrivals, lastEnd?: number): Promise<boolean> {
-    const { of, maxLines, sequenceOf, since } = this.#options;
-    const arrivals = this.#arrivals(lines, times);
-    const records: { data: Uint8Array; end: number; arrivedAtMs: number }[] = [];
-    for (const [i, line] of lines.entries()) {
-      this.#at = i === lines.length - 1 && lastEnd !== undefined ? lastEnd : this.#at + line.length;
-      const arrivedAtMs = arrivals[i]!;
-      if (since && arrivedAtMs < since.getTime()) continue;
-      records.push({ data: of === 'text' ? line : withoutNewline(line), end: this.#at, arrivedAtMs });
+    const { of, maxLines, sequenceOf } = this.#options;
+    const ends: number[] = [];
+    for (const { length } of lines) ends.push((this.#at += length));
+    if (lastEnd !== undefined) this.#at = ends[ends.length - 1] = lastEnd;
+    const data = of === 'text' ? lines : lines.map(withoutNewline);
+    const emitted = this.#fromSince({ data, ends, arrivedAtMs: this.#arrivals(lines, times) });
+    const { length } = emitted.data;
+    for (let from = 0; from < length; from += maxLines) {
+      const records = new LineRecords(this.#reading.shard.id, emitted, from, Math.min(from + maxLines, length), sequenceOf);
+      if (!(await emitInTurn(this.#reading, records))) return false;
     }
-    const { id } = this.#reading.shard;
-    for (let from = 0; from < records.length; from += maxLines)
-      if (!(await emitInTurn(this.#reading, new LineRecords(id, records.slice(from, from + maxLines), sequenceOf)))) return false;
     return true;
   }
 
+  #fromSince(lines: Lines): Lines {
+    const sinceMs = this.#options.since?.getTime();
+    if (sinceMs === undefined) return lines;
+    const { arrivedAtMs } = lines;
+    const isLeft = (_: unknown, i: number): boolean =>
+      (typeof arrivedAtMs === 'number' ? arrivedAtMs : arrivedAtMs[i]!) >= sinceMs;
+    return {
+      data: lines.data.filter(isLeft),
+      ends: lines.ends.filter(isLeft),
+      arrivedAtMs: typeof arrivedAtMs === 'number' ? arrivedAtMs : arrivedAtMs.filter(isLeft),
+    };
+  }
+
   /** When each line arrived: one that does not tell, with the line before; the first ones, with the next that tells. */
-  #arrivals(lines: readonly Uint8Array[], { usualMs, latestMs }: Arrivals): readonly number[] {
+  #arrivals(lines: readonly Uint8Array[], { usualMs, latestMs }: Arrivals): readonly number[] | number {
     const { arrivedAt } = this.#options;
-    if (!arrivedAt) return lines.map(() => usualMs);
+    if (!arrivedAt) return usualMs;
     // An invalid date, NaN here, is made of a line that does not tell.
     const told = lines.map((line) => arrivedAt(line)?.getTime() ?? NaN);
     this.#arrivedAtMs ??= told.find((ms) => !Number.isNaN(ms)) ?? usualMs;

@@ -1,34 +1,34 @@
 import type { Position } from '../../position.ts';
 import type { Records } from '../../records.ts';
 
-/** A line of a text. */
-export interface Line {
-  readonly data: Uint8Array;
-  /** Where it ends: as many bytes of its text lie before that. */
-  readonly end: number;
-  /** In milliseconds since 1970. */
-  readonly arrivedAtMs: number;
+/** Lines of a text that follow each other, what is known of each at the same place. */
+export interface Lines {
+  readonly data: readonly Uint8Array[];
+  /** Where each ends: as many bytes of its text lie before that. */
+  readonly ends: readonly number[];
+  /** When each arrived, or all, in milliseconds since 1970. */
+  readonly arrivedAtMs: readonly number[] | number;
 }
 
-/** Lines as records. */
+/** Some of those lines as records. */
 export class LineRecords implements Records {
   readonly shard: string;
+  readonly count: number;
   readonly sizeBytes: number;
-  readonly #lines: readonly Line[];
+  readonly #lines: Lines;
+  readonly #from: number;
   readonly #sequenceOf: (end: number) => string;
 
   /** @param sequenceOf makes a sequence number of where a line ends */
-  constructor(shard: string, lines: readonly Line[], sequenceOf: (end: number) => string) {
+  constructor(shard: string, lines: Lines, from: number, to: number, sequenceOf: (end: number) => string) {
     this.shard = shard;
+    this.count = to - from;
     this.#lines = lines;
+    this.#from = from;
     this.#sequenceOf = sequenceOf;
     let sizeBytes = 0;
-    for (const { data } of lines) sizeBytes += data.length;
+    for (let i = from; i < to; i++) sizeBytes += lines.data[i]!.length;
     this.sizeBytes = sizeBytes;
-  }
-
-  get count(): number {
-    return this.#lines.length;
   }
 
   sizeOf(index: number): number {
@@ -36,15 +36,16 @@ export class LineRecords implements Records {
   }
 
   rawOf(index: number): Uint8Array {
-    return this.#lines[index]!.data;
+    return this.#lines.data[this.#from + index]!;
   }
 
   positionOf(index: number): Position {
-    return { shard: this.shard, sequence: this.#sequenceOf(this.#lines[index]!.end), subSequence: 0 };
+    return { shard: this.shard, sequence: this.#sequenceOf(this.#lines.ends[this.#from + index]!), subSequence: 0 };
   }
 
   arrivedAtMsOf(index: number): number {
-    return this.#lines[index]!.arrivedAtMs;
+    const { arrivedAtMs } = this.#lines;
+    return typeof arrivedAtMs === 'number' ? arrivedAtMs : arrivedAtMs[this.#from + index]!;
   }
 
   fateOf(): undefined {

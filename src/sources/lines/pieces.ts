@@ -5,7 +5,7 @@ import type { Compression } from '../../sinks/pack-lines.ts';
 
 const PACKED_PIECE_BYTES = 64 * 1024;
 
-/** Reads what lies between two places, in pieces. */
+/** Reads what lies between two places, in pieces; holds two of them. */
 export async function* piecesOf(
   handle: FileHandle,
   from: number,
@@ -13,13 +13,27 @@ export async function* piecesOf(
   pieceBytes: number,
   signal?: AbortSignal,
 ): AsyncGenerator<Uint8Array, void> {
-  for (let at = from; at < end;) {
-    signal?.throwIfAborted();
+  const readAt = (at: number): Promise<Uint8Array> => {
     const piece = Buffer.allocUnsafeSlow(Math.min(pieceBytes, end - at));
-    const { bytesRead } = await handle.read(piece, 0, piece.length, at);
-    if (bytesRead === 0) throw new Error(`expected the ${end} bytes that were found, got ${at}: it was cut meanwhile`);
-    yield piece.subarray(0, bytesRead);
-    at += bytesRead;
+    const read = handle.read(piece, 0, piece.length, at).then(({ bytesRead }) => piece.subarray(0, bytesRead));
+    // It may fail before anybody waits for it.
+    read.catch(() => {});
+    return read;
+  };
+  // The next piece is read while this one is worked on.
+  let coming = readAt(from);
+  try {
+    for (let at = from; at < end;) {
+      signal?.throwIfAborted();
+      const piece = await coming;
+      if (piece.length === 0) throw new Error(`expected the ${end} bytes that were found, got ${at}: it was cut meanwhile`);
+      at += piece.length;
+      if (at < end) coming = readAt(at);
+      yield piece;
+    }
+  } finally {
+    // Nobody may close the file before.
+    await coming.catch(() => {});
   }
 }
 
