@@ -176,6 +176,13 @@ describe('archived reads', () => {
     expect(textsByShard(more.events)).toEqual({ [idOf('s')]: ['b'] });
   });
 
+  it('all that somebody put together of several objects, be it more than one member or frame', async () => {
+    const parts = ['a\n', 'b\nc\n'];
+    await files.put('events/2026/11/22/0900-s-1.tsv.gz', Buffer.concat(parts.map((part) => gzipSync(part))));
+    await files.put('events/2026/11/22/0901-s-2.tsv.zst', Buffer.concat(parts.map((part) => zstdCompressSync(part))));
+    expect(await linesOf()).toEqual({ [idOf('s')]: ['a', 'b', 'c', 'a', 'b', 'c'] });
+  });
+
   it('a line without its newline, be it the last one of a file that somebody made', async () => {
     await files.put('events/2026/11/22/0900-s-1.tsv.gz', gzipSync('a\r\n\nb'));
     expect(await linesOf()).toEqual({ [idOf('s')]: ['a\r', '', 'b'] });
