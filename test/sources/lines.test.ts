@@ -354,6 +354,15 @@ describe('lines, of files that were rotated,', () => {
     });
   });
 
+  it("knows when a line arrived by the next one, whatever of the file is another one's", async () => {
+    await write({ 1: 'on', 2: `e\n${'long'.repeat(150_000)}\n2026-11-22T09:00Z\n` });
+    const arrivedAt = (line: Uint8Array): Date => new Date(Buffer.from(line).toString().trim());
+    const { events, completed } = read('*', { ...rotated, arrivedAt });
+    await completed;
+    const own = events.filter(({ shard }) => nameOf(shard) === '2');
+    expect(own.map(({ arrivedAtMs }) => arrivedAtMs)).toEqual([nine, nine]);
+  });
+
   it('leaves a line without an end to a later run, and says so', async () => {
     await write({ 1: 'one\ntwo', 2: ' and' });
     const first = read('*', rotated);

@@ -48,6 +48,7 @@ export class LineFeed {
    * @param lastEnd where the last one ends, when a part of it is in another text
    */
   async emit(lines: readonly Uint8Array[], times: Arrivals, lastEnd?: number): Promise<boolean> {
+    if (lines.length === 0) return true;
     const { of, maxLines, sequenceOf } = this.#options;
     const ends: number[] = [];
     for (const { length } of lines) ends.push((this.#at += length));
