@@ -76,9 +76,10 @@ describe('lines reads', () => {
     expect(diagnostics).toContainEqual(expect.objectContaining({ type: 'files-found', files: 3, sizeBytes: 8 }));
   });
 
-  it('a file once that several paths lead to, as a link that names the newest does', async () => {
+  it('a file once that several paths lead to, as a link that names the newest does, and nothing of one that is gone', async () => {
     await write({ 'good.1.log': 'a' });
     await symlink('good.1.log', join(folder, 'good.current.log'));
+    await symlink('good.0.log', join(folder, 'good.before.log'));
     await symlink(join(folder, 'good.1.log'), join(folder, '0.log'));
     expect(await linesIn('*.log')).toEqual({ 'good.1.log': ['a'] });
     expect(await linesIn('good.current.log')).toEqual({ 'good.current.log': ['a'] });

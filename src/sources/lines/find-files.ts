@@ -37,7 +37,8 @@ export interface TextFile {
 
 /**
  * Finds the files that patterns match, in the order of their folders and names, in which numbers count as such: `good.9.log` comes before
- * `good.10.log`. One that is found by several paths, as by a link that names the newest, is there once.
+ * `good.10.log`. One that is found by several paths, as by a link that names the newest, is there once; a link that leads
+ * nowhere, as when that was removed, is passed over.
  *
  * @throws {Error} when a pattern matches no file, or they match too many
  */
@@ -48,7 +49,8 @@ export async function findFiles(patterns: readonly string[]): Promise<TextFile[]
     let isMatched = false;
     let folder: string | undefined;
     for await (const path of glob(pattern)) {
-      const real = await realpath(path);
+      const real = await whereLeads(path);
+      if (real === undefined) continue;
       if (!(await stat(real)).isFile()) {
         folder ??= path;
         continue;
@@ -68,6 +70,16 @@ export async function findFiles(patterns: readonly string[]): Promise<TextFile[]
   const found: TextFile[] = [];
   for (const path of paths.values()) found.push(await lookAt(path));
   return found.toSorted((a, b) => naturally.compare(a.folder, b.folder) || naturally.compare(a.path, b.path));
+}
+
+/** Nothing when it leads nowhere. */
+async function whereLeads(path: string): Promise<string | undefined> {
+  try {
+    return await realpath(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
 }
 
 /** Whether a path is to name a file rather than another that leads there, too: it ends in more names that are no links, or is the first by its letters. */
