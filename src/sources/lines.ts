@@ -19,8 +19,8 @@ interface EveryLinesOptions {
    */
   readonly of?: 'line' | 'text';
   /**
-   * Reads from a line when it arrived, always the same; one of which it says nothing, or an invalid date, arrived with the line before. None arrived later than its file
-   * was last written to, or than it is read.
+   * Reads from a line when it arrived, always the same; one of which it says nothing, or an invalid date, arrived with the line before. None arrived
+   * later than its file was last written to, or than it is read.
    *
    * @default when its file was made, or last written to if that was before; when it is read
    */
@@ -39,7 +39,8 @@ export interface FilesOptions extends EveryLinesOptions {
   readonly files: string | readonly string[];
   /**
    * Whether the files of a folder are one text, in the order of their names, that was cut anywhere: a line goes on in the next file. What has no
-   * newline yet at the end of the last one is left to a later run (`line-open`).
+   * newline yet at the end of the last one is left to a later run (`line-open`); of other files it is read
+   * as it is.
    *
    * @default false
    */
@@ -118,7 +119,7 @@ function fromFiles({ files, rotated = false }: FilesOptions, feed: Feed): Source
     describe,
     async check() {
       const { found, sizeBytes } = await find(patterns, rotated);
-      return `${describe}: ${found.size} files of ${sizeBytes} bytes`;
+      return `${describe}: ${found.size} file${found.size === 1 ? '' : 's'} of ${sizeBytes.toLocaleString('en-US')} bytes`;
     },
     ...readingDeliveries((context) => {
       let finding: ReturnType<typeof find> | undefined;

@@ -496,6 +496,7 @@ describe('lines refuses', () => {
     const refused = `lines: expected files that match ${folder}/none.*, got none`;
     expect(await errorOf(readSource(source))).toBe(refused);
     await expect(source.check('test')).rejects.toThrow(refused);
+    expect(await lines({ files: join(folder, 'x') }).check('test')).toBe(`${join(folder, 'x')}: 1 file of 1 bytes`);
   });
 
   it('a folder, and says how its files are called', async () => {

@@ -1,7 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
-import { pipeline } from 'node:stream';
-import { createGunzip, createZstdDecompress } from 'node:zlib';
 import type { Compression } from '../../sinks/pack-lines.ts';
+import { unpackText } from '../unpack-text.ts';
 
 const PACKED_PIECE_BYTES = 64 * 1024;
 
@@ -38,19 +37,13 @@ export async function* piecesOf(
 }
 
 /** Decompresses what lies before a place. */
-export async function* unpackedText(
+export function unpackedText(
   handle: FileHandle,
   compression: Compression,
   end: number,
-  chunkSize: number,
+  pieceBytes: number,
   signal?: AbortSignal,
 ): AsyncGenerator<Uint8Array, void> {
-  // Node's own decompressor of zstd reads no further than the first frame, of which there is one for each time that something was appended.
-  let at = 0;
-  do {
-    const unpacker = compression === 'gzip' ? createGunzip({ chunkSize }) : createZstdDecompress({ chunkSize });
-    // What fails comes out of the iteration.
-    yield* pipeline(piecesOf(handle, at, end, PACKED_PIECE_BYTES, signal), unpacker, () => {}) as AsyncIterable<Buffer>;
-    at += unpacker.bytesWritten;
-  } while (compression === 'zstd' && at < end);
+  const bytesFrom = (at: number): AsyncIterable<Uint8Array> => piecesOf(handle, at, end, PACKED_PIECE_BYTES, signal);
+  return unpackText({ bytesFrom, sizeBytes: end, compression, pieceBytes });
 }
