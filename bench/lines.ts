@@ -44,7 +44,7 @@ export async function warmUpLines({ path }: LinesFile): Promise<LinesFile> {
 
 /** Writes so many records, a newline behind each; the same bytes for the same number. */
 export async function writeLines(path: string, events: number): Promise<void> {
-  const generate = recordMaker({ templates: 20_000, inPlace: true });
+  const generate = recordMaker({ templates: 20_000, inPlace: true, printed: true });
   const file = await open(path, 'wx');
   const block = Buffer.allocUnsafe(BLOCK_BYTES + SPARE_BYTES);
   let length = 0;
