@@ -10,6 +10,8 @@ export interface Records {
   sizeOf(index: number): number;
   /** A record's bytes. */
   rawOf(index: number): Uint8Array;
+  /** What its event has for data, where that is more than its bytes: a line of a text, with its newline. @default its bytes */
+  dataOf?(index: number): Uint8Array;
   positionOf(index: number): Position;
   /** When the stream received it, in milliseconds since 1970. */
   arrivedAtMsOf(index: number): number;

@@ -31,6 +31,7 @@ const LOGGER: u64 = 0x53736973656e694b;
 const LOGGER_LETTER: u8 = 0x4b;
 /** `{"line":`, with which a refused event begins, and where one may begin inside a record: where a write of that may end. */
 const BAD_ROW: u64 = 0x3a22656e696c227b;
+const BAD_ROW_LETTER: u8 = 0x7b;
 const PAGE: usize = 4096;
 
 /** Finds the tabs of the first so many lines of the table. */
@@ -109,6 +110,19 @@ function among(at: usize, first: u8, last: u8): u32 {
 @inline
 function isAmong(at: usize, first: u8, last: u8): v128 {
   return i8x16.le_u(i8x16.sub(v128.load(at), i8x16.splat(first)), i8x16.splat(last - first));
+}
+
+/** Whether `{"line":` stands anywhere in a line. */
+export function holdsBadRow(row: usize): bool {
+  const end = endOf(row);
+  for (let at = startOf(row); at < end; at += 64) {
+    if (!v128.any_true(whereAny(at, BAD_ROW_LETTER))) continue;
+    for (let letters = bits(at, BAD_ROW_LETTER); letters != 0; letters &= letters - 1) {
+      const letter = at + <usize>ctz(letters);
+      if (letter + 8 <= end && load<u64>(letter) == BAD_ROW) return true;
+    }
+  }
+  return false;
 }
 
 /** Tells where each of a line's columns ends, as far as there is room. */

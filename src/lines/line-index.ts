@@ -19,6 +19,7 @@ const WORD_BYTES = 8;
 /** The row of the one line, behind those of the many. */
 const ONE = MAX_LINES;
 const PAGE_BYTES = 65_536;
+const TAB = 9;
 
 /**
  * Finds the columns of a tab-separated line, or of up to 256 of them at once.
@@ -111,6 +112,11 @@ export class LineIndex {
     return (this.#found & HAS_BAD_ROW) !== 0;
   }
 
+  /** Whether `{"line":` stands anywhere in it. */
+  get holdsBadRow(): boolean {
+    return this.#module.holdsBadRow(this.#row) !== 0;
+  }
+
   get isAscii(): boolean {
     return (this.#found & IS_BEYOND_ASCII) === 0;
   }
@@ -125,6 +131,16 @@ export class LineIndex {
   end(column: number): number {
     if (!this.#isSpread) this.#spread();
     return this.#words[ENDS + column + 1]!;
+  }
+
+  /** Whether these bytes are its first column. */
+  beginsWith(column: Uint8Array): boolean {
+    const start = this.#words[TABLE + this.#row * 2]!;
+    const end = start + column.length;
+    const lineEnd = this.#words[TABLE + this.#row * 2 + 1]!;
+    if (end > lineEnd || (end < lineEnd && this.bytes[end] !== TAB)) return false;
+    for (let i = 0; i < column.length; i++) if (this.bytes[start + i] !== column[i]) return false;
+    return true;
   }
 
   /** Whether nothing stands in a column, or the line has not so many. */
@@ -208,6 +224,7 @@ interface LineModule extends WasmModule {
   readonly scan: (row: number) => void;
   readonly scanAll: (count: number) => void;
   readonly spread: (row: number) => void;
+  readonly holdsBadRow: (row: number) => number;
   readonly isEmpty: (row: number, column: number) => number;
   readonly hash: (row: number, first: number, last: number) => void;
   readonly uuid: (row: number, column: number) => number;

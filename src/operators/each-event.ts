@@ -27,7 +27,7 @@ export function eachEvent(): OperatorFunction<Delivery, Event<Uint8Array>> {
 /** The event of a delivery's record, by its number; nothing when it was none, which is then done with. */
 export function eventOf(delivery: Delivery, index: number): Event<Uint8Array> | undefined {
   const records = delivery.records!;
-  const event = new Event(records.rawOf(index), new Origin(delivery, index));
+  const event = new Event(records.dataOf?.(index) ?? records.rawOf(index), new Origin(delivery, index));
   const fate = records.fateOf(index);
   if (fate === undefined) return event;
   if (typeof fate === 'string') event.drop(fate);

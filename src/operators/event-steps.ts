@@ -1,30 +1,39 @@
 import { Observable, type OperatorFunction } from 'rxjs';
+import type { Delivery } from '../delivery.ts';
 import { Event, type Origin, type RejectReason } from '../event.ts';
 import { named } from './named.ts';
 import type { LineLink, LineSteps } from './short-cut.ts';
 
 /** Takes what a step makes of the event at hand. */
 export interface Out<in B> {
-  /** Gives out an event with this data, from the same record; any number of times. */
-  emit(data: B): void;
+  /**
+   * Gives out an event with this data; any number of times.
+   *
+   * @param origin where it comes from; @default where the event at hand does
+   */
+  emit(data: B, origin?: Origin): void;
   /** Notes that the step dropped the event on purpose. */
   drop(): void;
   /** Hands the event to the rejects. */
   reject(why: Omit<RejectReason, 'step'>): void;
 }
 
-/** A pure step on the data of one event after the other, which keeps no event beyond the call. */
+/** A pure step on the data of one event after the other; what it keeps of events beyond the call it holds. */
 export interface EventSteps<S, in A, out B> {
   readonly name: string;
   /** Its settings in a few words, for the graph. */
   readonly detail: string;
+  /** How long it may keep an event with nothing amiss, in milliseconds. @default 0 */
+  readonly keepsMs?: number;
   /** Makes the state of one subscription. */
   seed(): S;
   step(state: S, data: A, origin: Origin, out: Out<B>): void;
   /** What it does with lines, so that ordinary ones may take a short cut. */
   readonly lines?: LineSteps<S>;
-  /** Called when the source completes; not on error or unsubscribe. */
-  complete?(state: S): void;
+  /** Gives out what is left of a shard when that was read to its end. What it emits, it says the origin of. */
+  endShard?(state: S, shard: string, out: Out<B>): void;
+  /** Gives out what is left when the source completes, as `endShard` does; not called on error or unsubscribe. */
+  complete?(state: S, out: Out<B>): void;
   /** Called at the end of the subscription, however it ends. */
   close?(state: S): void;
 }
@@ -42,7 +51,8 @@ export type EventStepsList = readonly EventSteps<unknown, never, unknown>[];
  */
 export function eventSteps<S, A, B>(steps: EventSteps<S, A, B>): OperatorFunction<Event<A>, Event<B>> {
   const list = [steps as EventSteps<unknown, never, unknown>];
-  return named(steps.name, steps.detail, joined(list) as OperatorFunction<Event<A>, Event<B>>, { steps: list });
+  const { name, detail, keepsMs = 0 } = steps;
+  return named(name, detail, joined(list) as OperatorFunction<Event<A>, Event<B>>, { keepsMs, steps: list });
 }
 
 /** Makes one operator of many steps, which does what their operators would do one behind the other: an event goes through them in one call. */
@@ -55,10 +65,25 @@ export function joined(all: EventStepsList): OperatorFunction<Event<unknown>, Ev
         subscriber.next(data === event.data && origin === event.origin ? event : new Event(data, origin)),
       );
       subscriber.add(() => chain.close());
+      let watches = false;
+      // With the first event, so before all steps behind this one, which are told after it.
+      const watch = ({ ledger }: Delivery): void => {
+        watches = true;
+        subscriber.add(
+          ledger.onShardEnd((shard) => {
+            try {
+              chain.endShard(shard);
+            } catch (error) {
+              subscriber.error(error);
+            }
+          }),
+        );
+      };
       subscriber.add(
         source.subscribe({
           next(value) {
             event = value;
+            if (!watches) watch(value.delivery);
             try {
               chain.take(value.data, value.origin);
             } catch (error) {
@@ -113,6 +138,10 @@ export class Chain {
     return this.#links.map((link) => link.lineLink!);
   }
 
+  endShard(shard: string): void {
+    for (const link of this.#links) link.endShard(shard);
+  }
+
   complete(): void {
     for (const link of this.#links) link.complete();
   }
@@ -149,11 +178,11 @@ class Link implements Out<unknown> {
     this.#steps.step(this.#state, data, origin, this);
   }
 
-  emit(data: unknown): void {
+  emit(data: unknown, its?: Origin): void {
     // What is left of a record after an error is read again with it.
     if (this.#subscriber.closed) return;
     const [own, origin] = [this.#data, this.#origin!];
-    this.#next(data, origin);
+    this.#next(data, its ?? origin);
     // A stream that feeds itself has been here meanwhile.
     this.#data = own;
     this.#origin = origin;
@@ -168,8 +197,12 @@ class Link implements Out<unknown> {
     new Event(this.#data, this.#origin!).reject({ step: this.#steps.name, ...why });
   }
 
+  endShard(shard: string): void {
+    this.#steps.endShard?.(this.#state, shard, this);
+  }
+
   complete(): void {
-    this.#steps.complete?.(this.#state);
+    this.#steps.complete?.(this.#state, this);
   }
 
   close(): void {

@@ -118,11 +118,19 @@ export function minuteWindow<T>({
           timerMs = Number.POSITIVE_INFINITY;
           if (state.dueMs < timerMs) arm();
         };
+        const endShard = (shard: string): void => {
+          try {
+            chain.endShard(shard);
+          } catch (error) {
+            subscriber.error(error);
+          }
+          steps.endShard(state, shard, emit);
+        };
         const watch = (its: Ledger): void => {
           ledger = its;
           ledger.onKept((shard) => state.lanes.get(shard)?.contents.first, { isWindow: true });
           subscriber.add(ledger.room.onPressure(() => steps.closeAll(state, 'pressure', emit)));
-          subscriber.add(ledger.onShardEnd((shard) => steps.endShard(state, shard, emit)));
+          subscriber.add(ledger.onShardEnd((shard) => endShard(shard)));
         };
         subscriber.add(() => timer?.unsubscribe());
         subscriber.add(

@@ -12,6 +12,11 @@ import type { MakeData } from './window-contents.ts';
 export interface LineSteps<S> {
   /** Whether the line that is shown passes as it is, for certain and without a trace. @default all do */
   passes?(index: LineIndex): boolean;
+  /**
+   * Whether a line that passes does so in its place, where all before it has been taken: for a step that may have kept something of those. It takes
+   * it then. @default it does
+   */
+  takes?(state: S, delivery: Delivery, record: number): boolean;
   /** Makes the data that the step gives out of what it takes; for a line that passed. @default the same */
   make?(data: never): unknown;
   /** Is shown many lines that all steps let pass, by their places in the index, before `keeps` sees the first of them: to read what that takes. */
@@ -31,6 +36,7 @@ export interface LineLink {
 export class ShortCut<T> {
   readonly #chain: Chain;
   readonly #checks: readonly ((index: LineIndex) => boolean)[];
+  readonly #takers: readonly LineLink[];
   readonly #keepers: readonly LineLink[];
   readonly #make: MakeData<T>;
   readonly #index = lineIndex;
@@ -41,6 +47,7 @@ export class ShortCut<T> {
     const links = chain.lineLinks;
     this.#chain = chain;
     this.#checks = links.flatMap(({ lines }) => (lines.passes ? (index: LineIndex) => lines.passes!(index) : []));
+    this.#takers = links.filter(({ lines }) => lines.takes !== undefined);
     this.#keepers = links.filter(({ lines }) => lines.keeps !== undefined);
     const makes = links.flatMap(({ lines }) => (lines.make ? (data: unknown) => lines.make!(data as never) : []));
     this.#make = (raw) => makes.reduce<unknown>((data, make) => make(data), raw) as T;
@@ -62,8 +69,9 @@ export class ShortCut<T> {
       for (let place = 0, next = 0; place < count; place++) {
         if (isOver.closed) return;
         const record = from + place;
-        if (place === passing[next]) {
-          next++;
+        const passes = place === passing[next];
+        if (passes) next++;
+        if (passes && this.#takes(place, delivery, record)) {
           if (this.#keeps(place, delivery, record)) add(delivery, record, this.#make);
         } else {
           const event = eventOf(delivery, record);
@@ -88,6 +96,14 @@ export class ShortCut<T> {
 
   #passes(): boolean {
     for (const passes of this.#checks) if (!passes(this.#index)) return false;
+    return true;
+  }
+
+  #takes(place: number, delivery: Delivery, record: number): boolean {
+    for (const { state, lines } of this.#takers) {
+      this.#index.show(place);
+      if (!lines.takes!(state, delivery, record)) return false;
+    }
     return true;
   }
 

@@ -1,12 +1,10 @@
 import type { OperatorFunction } from 'rxjs';
-import type { Event } from '../event.ts';
+import { Event } from '../event.ts';
 import { type LineIndex, lineIndex } from '../lines/line-index.ts';
 import { CheckpointNoise, type CheckpointNoiseOptions } from '../snowplow/checkpoint-noise.ts';
 import { LOGGER } from '../snowplow/noise/grammar.ts';
 import { type NoiseOut, UNEXPLAINED_REASON } from '../snowplow/noise/puzzle.ts';
 import { type Out, eventSteps } from './event-steps.ts';
-import { mapAccum } from './map-accum.ts';
-import { named } from './named.ts';
 import { TextPieces } from './text-pieces.ts';
 
 export interface StripCheckpointsOptions extends CheckpointNoiseOptions {
@@ -63,8 +61,7 @@ export function stripCheckpoints({ of = 'payload', ...options }: StripCheckpoint
 > {
   const seed = (): CheckpointNoise => new CheckpointNoise(options);
   seed();
-  // A line of the log may be kept for a whole quiet night, until the next line tells whose its newline is.
-  return of === 'text' ? named(STEP, 'text', ofText(seed), { keepsMs: Infinity }) : ofPayloads(seed);
+  return of === 'text' ? ofText(seed) : ofPayloads(seed);
 }
 
 // eslint-disable-next-line typescript/unbound-method -- works on every Uint8Array, and a Buffer made for it would cost 100 ns
@@ -120,42 +117,74 @@ interface ShardText {
   readonly pieces: TextPieces;
 }
 
+type Texts = Map<string, ShardText>;
+
 function ofText(seed: () => CheckpointNoise): OperatorFunction<Event<Uint8Array>, Event<Uint8Array>> {
-  return mapAccum<Map<string, ShardText>, Event<Uint8Array>, Event<Uint8Array>>({
+  return eventSteps<Texts, Uint8Array, Uint8Array>({
+    name: STEP,
+    detail: 'text',
+    // A line of the log may be kept for a whole quiet night, until the next line tells whose its newline is.
+    keepsMs: Infinity,
     seed: () => new Map(),
-    step(shards, event, emit) {
-      let shard = shards.get(event.shard);
-      const isNew = !shard;
-      if (!shard) shards.set(event.shard, (shard = { noise: seed(), pieces: new TextPieces(STEP) }));
-      const { noise, pieces } = shard;
-      pieces.add(event);
-      const out = outOf(pieces, emit);
+    lines: {
+      passes: isClean,
+      takes(texts, { shard, records }, record) {
+        const line = records!.rawOf(record);
+        return records!.sizeOf(record) === line.length + 1 && takesLine(texts, shard, line);
+      },
+    },
+    step(texts, data, origin, out) {
+      const { shard, raw } = origin;
+      if (isItsLine(data, raw)) {
+        lineIndex.add(raw);
+        if (isClean(lineIndex) && takesLine(texts, shard, raw)) return out.emit(raw);
+      }
+      const isNew = !texts.has(shard);
+      if (isNew) texts.set(shard, { noise: seed(), pieces: new TextPieces(STEP) });
+      const { noise, pieces } = texts.get(shard)!;
+      pieces.add(new Event(data, origin));
+      const found = foundIn(pieces, out);
       // Nobody prints a newline first: it is that of a record or of a log line, which the run before had.
-      if (isNew && event.data[0] === NEWLINE)
-        out.reject(Buffer.from(event.data.subarray(0, 1)), 0, 1, 'unexplained', UNEXPLAINED_REASON);
-      noise.push(event.data, out);
+      if (isNew && data[0] === NEWLINE) found.reject(Buffer.from(data.subarray(0, 1)), 0, 1, 'unexplained', UNEXPLAINED_REASON);
+      noise.push(data, found);
       pieces.doneTo(noise.doneTo);
     },
-    endShard(shards, name, emit) {
-      const shard = shards.get(name);
-      if (shard) giveOut(shard, emit);
-      shards.delete(name);
+    endShard(texts, name, out) {
+      const text = texts.get(name);
+      if (text) giveOut(text, out);
+      texts.delete(name);
     },
-    flush(shards, emit) {
-      for (const shard of shards.values()) giveOut(shard, emit);
+    complete(texts, out) {
+      for (const text of texts.values()) giveOut(text, out);
     },
   });
 }
 
+/** Whether data is a record's bytes and the newline behind them, which its source knows of. */
+function isItsLine(data: Uint8Array, raw: Uint8Array): boolean {
+  return data.length === raw.length + 1 && data.byteOffset === raw.byteOffset && data.buffer === raw.buffer;
+}
+
+/** Takes an ordinary line, of a text of which nothing is kept: no piece is. */
+function takesLine(texts: Texts, shard: string, line: Uint8Array): boolean {
+  const text = texts.get(shard);
+  if (!text?.noise.takes(line)) return false;
+  text.pieces.pass(line.length + 1);
+  return true;
+}
+
 /** Gives out what of a shard's text can become no more than it is. */
-function giveOut({ noise, pieces }: ShardText, emit: (event: Event<Uint8Array>) => void): void {
-  noise.end(outOf(pieces, emit, true));
+function giveOut({ noise, pieces }: ShardText, out: Out<Uint8Array>): void {
+  noise.end(foundIn(pieces, out, true));
   pieces.doneTo(Infinity);
 }
 
-function outOf(pieces: TextPieces, emit: (event: Event<Uint8Array>) => void, isEnd = false): NoiseOut {
+function foundIn(pieces: TextPieces, out: Out<Uint8Array>, isEnd = false): NoiseOut {
   return {
-    record: (bytes, from, to) => emit(pieces.cut(bytes, from, to)),
+    record(bytes, from, to) {
+      const { data, origin } = pieces.cut(bytes, from, to);
+      out.emit(data, origin);
+    },
     reject(bytes, from, to, code, reason) {
       const event = pieces.cut(bytes, from, to);
       const isTorn = code === 'unexplained' && (from === 0 || (isEnd && to === pieces.length));

@@ -36,6 +36,11 @@ export class TextPieces {
     this.#pieces.push({ event, to: this.#length, isHeld: false, cuts: 0 });
   }
 
+  /** Passes over a part of the text; nothing is kept of what is before it. */
+  pass(bytes: number): void {
+    this.#length += bytes;
+  }
+
   /** Makes the event of a part of the text: it has the delivery and the position of the piece with its last byte. */
   cut(bytes: Uint8Array, from: number, to: number): Event<Uint8Array> {
     const last = this.#pieces.find((piece) => piece.to >= to)!;

@@ -10,6 +10,7 @@ import {
   isException,
   isNoiseLine,
 } from './noise/grammar.ts';
+import { lineIndex } from '../lines/line-index.ts';
 import { NoiseKnowledge } from './noise/knowledge.ts';
 import { withoutLogLine } from './one-log-line.ts';
 import { BAD_ROW_REASON, type NoiseOut, NoisePuzzle, UNEXPLAINED_REASON } from './noise/puzzle.ts';
@@ -78,6 +79,20 @@ export class CheckpointNoise {
   /** Says whether a line has the columns of a record, and noise glued to the first or the last of them. */
   hasGlued(line: Uint8Array): boolean {
     return this.#knowledge.hasGlued(line);
+  }
+
+  /**
+   * Takes a line that is shown by the index, and its newline, when it is a record beyond doubt and nothing else is in doubt; else it is to be
+   * pushed. What comes of both is the same.
+   *
+   * @param line without its newline; it has no mark of the log, and its last column is a number or a time
+   */
+  takes(line: Uint8Array): boolean {
+    const isQuiet = this.#tailBytes === 0 && !this.#isOverlong && !this.#blocks && this.#puzzle.isIdle;
+    if (!isQuiet || line.length > this.#maxPendingBytes || lineIndex.holdsBadRow || hasThrown(line)) return false;
+    if (!this.#knowledge.recognizeClean()) return false;
+    this.#offset += line.length + 1;
+    return true;
   }
 
   /** Takes the next bytes of the text, which must not change from then on; gives out what they complete. */
@@ -231,8 +246,8 @@ function asBuffer(bytes: Uint8Array): Buffer {
 }
 
 // A record of one write has nothing inside; of a longer one, a write may end where an exception's text begins.
-function hasThrown(line: Buffer): boolean {
-  return line.length > PAGE && THROWN.some((word) => line.includes(word));
+function hasThrown(line: Uint8Array): boolean {
+  return line.length > PAGE && THROWN.some((word) => asBuffer(line).includes(word));
 }
 
 function isMarked(line: Buffer): boolean {

@@ -110,6 +110,45 @@ describe('LineIndex', () => {
     expect(index.hasBadRow).toBe(false);
   });
 
+  it('tells a bad row anywhere in a line, and not behind it', () => {
+    const index = new LineIndex();
+    const mark = '{"line":';
+    const holds = (text: string): boolean => {
+      index.add(Buffer.from(text));
+      return index.holdsBadRow;
+    };
+    const places = Array.from({ length: 140 }, (_, at) => at);
+    for (const at of places) expect(holds(`${'{'.repeat(at)}${mark}`), String(at)).toBe(true);
+    for (const at of places) expect(holds(`${'x'.repeat(at)}${mark.slice(0, -1)}`), String(at)).toBe(false);
+    expect(holds('')).toBe(false);
+    // What lies behind a line in memory is another one.
+    index.addAll([Buffer.from('x{"lin'), Buffer.from('e":'), Buffer.from(mark)]);
+    const told = [0, 1, 2].map((row) => {
+      index.show(row);
+      return index.holdsBadRow;
+    });
+    expect(told).toEqual([false, false, true]);
+  });
+
+  it('tells whether a line begins with a column, and not with a part of one', () => {
+    const index = new LineIndex();
+    const begins = (line: string, column: string): boolean => {
+      index.add(Buffer.from(line));
+      return index.beginsWith(Buffer.from(column));
+    };
+    expect([begins('shop\tweb', 'shop'), begins('shop', 'shop'), begins('\tweb', ''), begins('', '')]).toEqual([
+      true,
+      true,
+      true,
+      true,
+    ]);
+    expect([begins('shops\tweb', 'shop'), begins('sho', 'shop'), begins('shap\tweb', 'shop'), begins('shop\tweb', '')]).toEqual([false, false, false, false]); // prettier-ignore
+    // Behind one that ends there lies the next: `a` and `b` are no `ab`.
+    index.addAll([Buffer.from('a'), Buffer.from('b\tc')]);
+    index.show(0);
+    expect(index.beginsWith(Buffer.from('ab'))).toBe(false);
+  });
+
   it('indexes as many as it says, and afterwards a single one, as if it had never seen another', () => {
     const index = new LineIndex();
     const one = Buffer.from('a\tb\tc');

@@ -33,10 +33,22 @@ export class NoiseKnowledge {
   /** Says whether a line without marks of noise is a record, beyond doubt, and learns from it if so. */
   recognize(line: Uint8Array): boolean {
     const columns = columnsOf(line);
-    const isSame = columns === this.columns && this.#hasLastApp();
-    if (isSame ? !this.#hasLastColumn(columns) : !this.#isPlausible(columns)) return false;
-    if (!isSame) this.#learn(columns);
-    return true;
+    return this.#isLikeTheLast(columns) ? this.#hasLastColumn(columns) : this.#isNew(columns);
+  }
+
+  /** The same of the line that is shown, when it has no newline in it, and its last column is a number or a time. */
+  recognizeClean(): boolean {
+    return this.#isLikeTheLast(lineIndex.count) || this.#isNew(lineIndex.count);
+  }
+
+  #isLikeTheLast(columns: number): boolean {
+    return columns === this.columns && lineIndex.beginsWith(this.#lastApp);
+  }
+
+  #isNew(columns: number): boolean {
+    const isRecord = this.#isPlausible(columns);
+    if (isRecord) this.#learn(columns);
+    return isRecord;
   }
 
   /** Takes in a line that is the first of a stack trace. */
@@ -79,15 +91,6 @@ export class NoiseKnowledge {
 
   #isPlausible(columns: number): boolean {
     return layoutOf(columns) !== undefined && this.#hasLastColumn(columns) && this.#hasTime(columns) && !hasNoise(this.#field(0));
-  }
-
-  #hasLastApp(): boolean {
-    const app = this.#lastApp;
-    const { bytes } = lineIndex;
-    const start = lineIndex.start(0);
-    if (lineIndex.end(0) - start !== app.length) return false;
-    for (let i = 0; i < app.length; i++) if (bytes[start + i] !== app[i]) return false;
-    return true;
   }
 
   // The last column is a number (doc_height) or a time (derived_tstamp, true_tstamp) in every layout.

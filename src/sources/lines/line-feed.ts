@@ -53,8 +53,9 @@ export class LineFeed {
     const ends: number[] = [];
     for (const { length } of lines) ends.push((this.#at += length));
     if (lastEnd !== undefined) this.#at = ends[ends.length - 1] = lastEnd;
-    const data = of === 'text' ? lines : lines.map(withoutNewline);
-    const emitted = this.#fromSince({ data, ends, arrivedAtMs: this.#arrivals(lines, times) });
+    const texts = of === 'text' ? lines : undefined;
+    const all = { data: lines.map(withoutNewline), texts, ends, arrivedAtMs: this.#arrivals(lines, times) };
+    const emitted = this.#fromSince(all);
     const { length } = emitted.data;
     for (let from = 0; from < length; from += maxLines) {
       const records = new LineRecords(this.#reading.shard.id, emitted, from, Math.min(from + maxLines, length), sequenceOf);
@@ -71,6 +72,7 @@ export class LineFeed {
       (typeof arrivedAtMs === 'number' ? arrivedAtMs : arrivedAtMs[i]!) >= sinceMs;
     return {
       data: lines.data.filter(isLeft),
+      texts: lines.texts?.filter(isLeft),
       ends: lines.ends.filter(isLeft),
       arrivedAtMs: typeof arrivedAtMs === 'number' ? arrivedAtMs : arrivedAtMs.filter(isLeft),
     };

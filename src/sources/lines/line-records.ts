@@ -3,7 +3,10 @@ import type { Records } from '../../records.ts';
 
 /** Lines of a text that follow each other, what is known of each at the same place. */
 export interface Lines {
+  /** Without their newlines. */
   readonly data: readonly Uint8Array[];
+  /** With them, where events are lines of a text. */
+  readonly texts?: readonly Uint8Array[] | undefined;
   /** Where each ends: as many bytes of its text lie before that. */
   readonly ends: readonly number[];
   /** When each arrived, or all, in milliseconds since 1970. */
@@ -27,16 +30,21 @@ export class LineRecords implements Records {
     this.#from = from;
     this.#sequenceOf = sequenceOf;
     let sizeBytes = 0;
-    for (let i = from; i < to; i++) sizeBytes += lines.data[i]!.length;
+    for (let i = 0; i < this.count; i++) sizeBytes += this.sizeOf(i);
     this.sizeBytes = sizeBytes;
   }
 
   sizeOf(index: number): number {
-    return this.rawOf(index).length;
+    return this.dataOf(index).length;
   }
 
   rawOf(index: number): Uint8Array {
     return this.#lines.data[this.#from + index]!;
+  }
+
+  dataOf(index: number): Uint8Array {
+    const { texts, data } = this.#lines;
+    return (texts ?? data)[this.#from + index]!;
   }
 
   positionOf(index: number): Position {
