@@ -99,6 +99,7 @@ class Simulation {
   readonly #records: RecordMaker;
   readonly #setting: Setting;
   readonly #owners: Owner[] = [];
+  #isCalm = false;
   readonly #counts = { records: 0, runs: 0, kills: 0, pauses: 0, takeOvers: 0 };
 
   constructor(world: World, plant: Plant) {
@@ -120,9 +121,8 @@ class Simulation {
     for (let slot = 0; slot < this.#setting.owners; slot++) world.after(world.between(0, 3000), () => this.#keepRunning(slot));
     this.#produce();
     for (let i = 0; i < this.#setting.mishaps; i++) world.after(world.between(500, CALM_AFTER_MS), () => this.#mishap());
-    let isCalm = false;
-    world.after(CALM_AFTER_MS, () => (isCalm = true));
-    await world.play(() => isCalm);
+    world.after(CALM_AFTER_MS, () => (this.#isCalm = true));
+    await world.play(() => this.#isCalm);
 
     world.faultRate = 0;
     world.note('calm');
@@ -154,8 +154,9 @@ class Simulation {
     }
   }
 
-  /** Starts a run in a slot, and another whenever it has ended. */
+  /** Starts a run in a slot, and another whenever it has ended, until calm: then there is one alone, as two would take the shards from each other. */
   #keepRunning(slot: number): void {
+    if (this.#isCalm) return;
     const owner = this.#start();
     const look = (): void => {
       const { process } = owner;

@@ -136,18 +136,19 @@ export class SimulatedStream {
   }
 
   #answer(command: unknown, process: SimulatedProcess, reached: Map<string, number>): unknown {
-    if (command instanceof ListShardsCommand) return this.#list(Number(command.input.NextToken ?? 0));
+    if (command instanceof ListShardsCommand) return this.#list(command.input.NextToken ?? '');
     if (command instanceof GetShardIteratorCommand) return { ShardIterator: this.#iterator(command.input) };
     if (command instanceof GetRecordsCommand)
       return this.#records(command.input.ShardIterator!, command.input.Limit!, process, reached);
     throw new TypeError(`simulated stream: expected a call that it knows, got ${String(command)}`);
   }
 
-  #list(from: number): unknown {
-    const all = [...this.shards.values()].filter(({ isForgotten }) => !isForgotten);
-    const to = from + 1 + this.#world.random.below(3);
+  /** @param token the last shard of the page before: what is forgotten between two pages makes none be passed over */
+  #list(token: string): unknown {
+    const all = [...this.shards.values()].filter(({ id, isForgotten }) => id > token && !isForgotten);
+    const count = 1 + this.#world.random.below(3);
     return {
-      Shards: all.slice(from, to).map(({ id, parents, startsAt, isClosed, records }) => ({
+      Shards: all.slice(0, count).map(({ id, parents, startsAt, isClosed, records }) => ({
         ShardId: id,
         ...(!this.#hidesParents && { ParentShardId: parents[0], AdjacentParentShardId: parents[1] }),
         HashKeyRange: { StartingHashKey: '0', EndingHashKey: '1' },
@@ -156,7 +157,7 @@ export class SimulatedStream {
           ...(isClosed && { EndingSequenceNumber: records.at(-1)?.sequence ?? startsAt }),
         },
       })),
-      ...(to < all.length && { NextToken: String(to) }),
+      ...(count < all.length && { NextToken: all[count - 1]!.id }),
     };
   }
 
