@@ -1,45 +1,51 @@
+import { LineBlock } from './line-block.ts';
+
 /** Longer ones no stream of ours has: Kinesis takes 10 MiB, and what is packed in that unpacks to 32 MiB. */
 export const MAX_LINE_BYTES = 64 * 1024 * 1024;
 export const NEWLINE = 10;
 
 /**
- * Cuts a text that comes in pieces into lines, each with its newline, as many at a time as end in a piece. The last one has none where the text
- * has none. Holds a line that goes on from piece to piece.
+ * Cuts a text that comes in pieces into lines, as many at a time as end in a piece. One that goes on from piece to piece is held, and is then a block
+ * of its own; so is what has no newline at the end, which comes last and alone.
  *
  * @throws {RangeError} when a line is longer than 64 MiB
  */
-export async function* cutLines(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<readonly Uint8Array[], void> {
+export async function* cutLines(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<readonly LineBlock[], void> {
   let begun: Uint8Array[] = [];
   let begunBytes = 0;
   for await (const piece of pieces) {
-    const lines: Uint8Array[] = [];
+    const blocks: LineBlock[] = [];
     let start = 0;
-    for (let end = piece.indexOf(NEWLINE) + 1; end > 0; end = piece.indexOf(NEWLINE, start) + 1) {
-      const rest = piece.subarray(start, end);
-      lines.push(begun.length === 0 ? rest : Buffer.concat([...begun, rest]));
-      if (begun.length > 0) [begun, begunBytes] = [[], 0];
-      start = end;
+    if (begun.length > 0) {
+      start = piece.indexOf(NEWLINE) + 1;
+      if (start > 0) {
+        blocks.push(oneLine([...begun, piece.subarray(0, start)]));
+        [begun, begunBytes] = [[], 0];
+      }
     }
-    if (start < piece.length) {
-      begun.push(piece.subarray(start));
-      begunBytes += piece.length - start;
-      if (begunBytes > MAX_LINE_BYTES) throw tooLong();
+    const starts: number[] = [];
+    const ends: number[] = [];
+    for (let end = piece.indexOf(NEWLINE, start) + 1; end > 0; end = piece.indexOf(NEWLINE, start) + 1) {
+      starts.push(start);
+      ends.push((start = end));
     }
-    if (lines.length > 0) yield lines;
+    if (ends.length > 0) blocks.push(new LineBlock(piece, starts, ends));
+    if (blocks.length > 0) yield blocks;
+    const rest = piece.subarray(start);
+    if (rest.length === 0) continue;
+    begun.push(rest);
+    begunBytes += rest.length;
+    if (begunBytes > MAX_LINE_BYTES) throw tooLong();
   }
-  if (begun.length > 0) yield [Buffer.concat(begun)];
+  if (begun.length > 0) yield [oneLine(begun)];
+}
+
+/** A line of its own, of some parts, with or without a newline. */
+export function oneLine(parts: readonly Uint8Array[]): LineBlock {
+  const line = Buffer.concat(parts);
+  return new LineBlock(line, [0], [line.length], line.at(-1) === NEWLINE ? undefined : line.length);
 }
 
 export function tooLong(): RangeError {
   return new RangeError(`expected lines of up to ${MAX_LINE_BYTES} bytes, got a longer one`);
-}
-
-/** A line without its newline, if it has one: a view of the same bytes. */
-export function withoutNewline(line: Uint8Array): Uint8Array {
-  return endsLine(line) ? line.subarray(0, -1) : line;
-}
-
-/** Whether a line is whole, or nothing. */
-export function endsLine(text: Uint8Array): boolean {
-  return text.at(-1) === NEWLINE;
 }

@@ -20,7 +20,7 @@ import { enriched } from '../../src/snowplow/enriched.ts';
 import { eventId } from '../../src/snowplow/event-id.ts';
 import { label } from '../../src/snowplow/label.ts';
 import { emitDelivery } from '../../src/sources/emit-delivery.ts';
-import { withoutNewline } from '../../src/sources/cut-lines.ts';
+import { LineBlock } from '../../src/sources/line-block.ts';
 import { LineRecords } from '../../src/sources/lines/line-records.ts';
 import { type Source, type SourceContext, readingDeliveries } from '../../src/sources/source.ts';
 import { lineOf } from '../snowplow/line.ts';
@@ -105,6 +105,16 @@ const traffic = fc.record({
   takes: fc.oneof(fc.constant(1000), fc.integer({ min: 1, max: 4 })),
 });
 
+const endsLine = (text: string): boolean => text.endsWith('\n');
+
+/** Of a delivery of lines only the last one may lack its newline. */
+const deliveriesOf = (pieces: readonly string[]): string[][] =>
+  pieces.reduce<string[][]>((all, one, i) => {
+    if (i === 0 || !endsLine(pieces[i - 1]!)) all.push([]);
+    all.at(-1)!.push(one);
+    return all;
+  }, []);
+
 type MakeRecords = (texts: readonly string[], before: number) => Records | readonly SourceRecord[];
 
 /** Payloads, or pieces of a text of which the source knows nothing. */
@@ -119,10 +129,14 @@ const separate: MakeRecords = (texts, before) =>
 
 /** Lines of a text, as `lines` reads them. */
 const ofText: MakeRecords = (pieces, before) => {
-  const texts = pieces.map((one) => Buffer.from(one));
-  const ends = pieces.map((_, i) => before + i + 1);
-  const lines = { data: texts.map(withoutNewline), texts, ends, arrivedAtMs: ends.map((end) => end * 25_000) };
-  return new LineRecords('shard-1', lines, 0, pieces.length, String);
+  const bytes = Buffer.from(pieces.join(''));
+  const ends: number[] = [];
+  for (const one of pieces) ends.push((ends.at(-1) ?? 0) + Buffer.byteLength(one));
+  const block = new LineBlock(bytes, [0, ...ends.slice(0, -1)], ends, endsLine(pieces.at(-1)!) ? undefined : bytes.length);
+  const numberOf = (end: number): number => before + ends.indexOf(end) + 1;
+  const arrivedAtMs = ends.map((end) => numberOf(end) * 25_000);
+  const lines = { block, beginsAt: 0, isText: true, arrivedAtMs };
+  return new LineRecords('shard-1', lines, 0, pieces.length, (end) => String(numberOf(end)));
 };
 
 /** All that can be seen from outside of a pipeline: what comes out, what is rejected, how the stream ends, what the ledger counts. */
@@ -260,7 +274,7 @@ describe('begin', () => {
       () => [stripCheckpoints({ of: 'text' }), decode(enriched), onEvents['label']!(), onEvents['ids']!()],
     ] as readonly (() => AnyOperator[])[];
     const comes = fc.record({
-      deliveries: fc.array(fc.array(piece, { minLength: 1, maxLength: 12 }), { maxLength: 4 }),
+      deliveries: fc.array(fc.array(piece, { maxLength: 12 }).map(deliveriesOf), { maxLength: 4 }).map((all) => all.flat()),
       ends: fc.boolean(),
       endsShard: fc.boolean(),
       takes: fc.oneof(fc.constant(1000), fc.integer({ min: 1, max: 4 })),

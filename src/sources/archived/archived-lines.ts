@@ -1,5 +1,6 @@
 import type { Position } from '../../position.ts';
 import type { Records } from '../../records.ts';
+import type { LineBlock } from '../line-block.ts';
 
 /** Where lines are from: what they have in common. */
 export interface LinesOrigin {
@@ -11,20 +12,26 @@ export interface LinesOrigin {
   readonly startMs: number;
 }
 
-/** Lines of one object that follow each other, of which only the bytes are kept. */
+/** Which lines of a block they are, and how many lines of their object lie before the block. */
+export interface LinesPlace {
+  readonly from: number;
+  readonly to: number;
+  readonly before: number;
+}
+
+/** Lines of one object that follow each other. */
 export class ArchivedLines implements Records {
   readonly sizeBytes: number;
   readonly #origin: LinesOrigin;
-  readonly #lines: readonly Uint8Array[];
-  readonly #first: number;
+  readonly #block: LineBlock;
+  readonly #place: LinesPlace;
 
-  /** @param first the number of the first of them in their object, from 1 */
-  constructor(origin: LinesOrigin, lines: readonly Uint8Array[], first: number) {
+  constructor(origin: LinesOrigin, block: LineBlock, place: LinesPlace) {
     this.#origin = origin;
-    this.#lines = lines;
-    this.#first = first;
+    this.#block = block;
+    this.#place = place;
     let sizeBytes = 0;
-    for (const line of lines) sizeBytes += line.length;
+    for (let i = 0; i < this.count; i++) sizeBytes += this.sizeOf(i);
     this.sizeBytes = sizeBytes;
   }
 
@@ -33,20 +40,21 @@ export class ArchivedLines implements Records {
   }
 
   get count(): number {
-    return this.#lines.length;
+    return this.#place.to - this.#place.from;
   }
 
   sizeOf(index: number): number {
-    return this.#lines[index]!.length;
+    const at = this.#place.from + index;
+    return this.#block.sizeOf(at) - (this.#block.hasNewline(at) ? 1 : 0);
   }
 
   rawOf(index: number): Uint8Array {
-    return this.#lines[index]!;
+    return this.#block.lineOf(this.#place.from + index);
   }
 
   positionOf(index: number): Position {
     const { shard, sequence } = this.#origin;
-    return { shard, sequence, subSequence: this.#first + index };
+    return { shard, sequence, subSequence: this.#place.before + this.#place.from + index + 1 };
   }
 
   arrivedAtMsOf(): number {

@@ -55,7 +55,7 @@ function startOf(key: string, { minuteMs, first }: KeyFacts, { start, first: fou
 async function countLines(key: string, compression: Compression, body: Uint8Array): Promise<number> {
   let count = 0;
   try {
-    for await (const lines of unpackLines(body, compression)) count += lines.length;
+    for await (const blocks of unpackLines(body, compression)) for (const block of blocks) count += block.count;
   } catch (error) {
     throw new Error(
       `archived: expected lines packed by ${compression} in ${key}, got what cannot be unpacked: ${(error as Error).message}`,

@@ -76,13 +76,15 @@ export async function readObjects(
   async function emitLines({ body, compression, startMs }: FetchedObject, sequence: string, done: number): Promise<boolean> {
     const origin = { shard, sequence, startMs };
     let seen = 0;
-    for await (const piece of unpackLines(body, compression)) {
-      for (let from = Math.min(piece.length, Math.max(0, done - seen)); from < piece.length; from += maxLines) {
-        const lines = new ArchivedLines(origin, piece.slice(from, from + maxLines), seen + from + 1);
-        if (!(await emitInTurn(reading, lines))) return false;
+    for await (const blocks of unpackLines(body, compression))
+      for (const block of blocks) {
+        const { count } = block;
+        for (let from = Math.min(count, Math.max(0, done - seen)); from < count; from += maxLines) {
+          const lines = new ArchivedLines(origin, block, { from, to: Math.min(from + maxLines, count), before: seen });
+          if (!(await emitInTurn(reading, lines))) return false;
+        }
+        seen += count;
       }
-      seen += piece.length;
-    }
     return true;
   }
 }

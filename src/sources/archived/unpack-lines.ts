@@ -1,22 +1,21 @@
 import type { Compression } from '../../sinks/pack-lines.ts';
-import { cutLines, withoutNewline } from '../cut-lines.ts';
+import { cutLines } from '../cut-lines.ts';
+import type { LineBlock } from '../line-block.ts';
 import { unpackText } from '../unpack-text.ts';
 
 const PIECE_BYTES = 1024 * 1024;
 
 /**
- * Decompresses what `packLines` packed, off the main thread, and gives its lines, without their newlines, as many at a time as end in a
- * piece of 1 MiB. Holds two pieces, and a line that goes on.
+ * Decompresses what `packLines` packed, off the main thread, and gives its lines, as many at a time as end in a piece of 1 MiB. Holds two pieces, and a line that goes on.
  *
  * @throws {Error} when it cannot be decompressed to its end, or a line is too long
  */
-export async function* unpackLines(packed: Uint8Array, compression: Compression): AsyncGenerator<readonly Uint8Array[], void> {
+export async function* unpackLines(packed: Uint8Array, compression: Compression): AsyncGenerator<readonly LineBlock[], void> {
   const text = unpackText({
     bytesFrom: (at) => [packed.subarray(at)],
     sizeBytes: packed.length,
     compression,
     pieceBytes: PIECE_BYTES,
   });
-  // Who wrote it by hand may have left out the last newline.
-  for await (const lines of cutLines(text)) yield lines.map(withoutNewline);
+  yield* cutLines(text);
 }

@@ -1,5 +1,5 @@
-import { withoutNewline } from '../cut-lines.ts';
 import { emitInTurn } from '../emit-in-turn.ts';
+import type { LineBlock } from '../line-block.ts';
 import type { ShardReading } from '../read-shards.ts';
 import { LineRecords, type Lines } from './line-records.ts';
 
@@ -43,22 +43,29 @@ export class LineFeed {
   }
 
   /**
-   * Emits lines, each with its newline. Resolves with false when the signal ended it.
+   * Emits lines. Resolves with false when the signal ended it.
    *
    * @param lastEnd where the last one ends, when a part of it is in another text
    */
-  async emit(lines: readonly Uint8Array[], times: Arrivals, lastEnd?: number): Promise<boolean> {
-    if (lines.length === 0) return true;
-    const { of, maxLines, sequenceOf } = this.#options;
-    const ends: number[] = [];
-    for (const { length } of lines) ends.push((this.#at += length));
-    if (lastEnd !== undefined) this.#at = ends[ends.length - 1] = lastEnd;
-    const texts = of === 'text' ? lines : undefined;
-    const all = { data: lines.map(withoutNewline), texts, ends, arrivedAtMs: this.#arrivals(lines, times) };
-    const emitted = this.#fromSince(all);
-    const { length } = emitted.data;
-    for (let from = 0; from < length; from += maxLines) {
-      const records = new LineRecords(this.#reading.shard.id, emitted, from, Math.min(from + maxLines, length), sequenceOf);
+  async emit(given: readonly LineBlock[], times: Arrivals, lastEnd?: number): Promise<boolean> {
+    const blocks = given.filter(({ count }) => count > 0);
+    if (blocks.length === 0) return true;
+    const arrivals = this.#arrivals(blocks, times);
+    for (const [i, block] of blocks.entries()) {
+      const end = block.endOf(block.count - 1);
+      const beginsAt = lastEnd === undefined ? this.#at - block.startOf(0) : lastEnd - end;
+      this.#at = beginsAt + end;
+      if (!(await this.#emit({ block, beginsAt, isText: this.#options.of === 'text', arrivedAtMs: arrivals[i]! }))) return false;
+    }
+    return true;
+  }
+
+  async #emit(all: Lines): Promise<boolean> {
+    const { maxLines, sequenceOf } = this.#options;
+    const lines = this.#fromSince(all);
+    const { count } = lines.block;
+    for (let from = 0; from < count; from += maxLines) {
+      const records = new LineRecords(this.#reading.shard.id, lines, from, Math.min(from + maxLines, count), sequenceOf);
       if (!(await emitInTurn(this.#reading, records))) return false;
     }
     return true;
@@ -68,23 +75,25 @@ export class LineFeed {
     const sinceMs = this.#options.since?.getTime();
     if (sinceMs === undefined) return lines;
     const { arrivedAtMs } = lines;
-    const isLeft = (_: unknown, i: number): boolean =>
-      (typeof arrivedAtMs === 'number' ? arrivedAtMs : arrivedAtMs[i]!) >= sinceMs;
+    const isLeft = (i: number): boolean => (typeof arrivedAtMs === 'number' ? arrivedAtMs : arrivedAtMs[i]!) >= sinceMs;
     return {
-      data: lines.data.filter(isLeft),
-      texts: lines.texts?.filter(isLeft),
-      ends: lines.ends.filter(isLeft),
-      arrivedAtMs: typeof arrivedAtMs === 'number' ? arrivedAtMs : arrivedAtMs.filter(isLeft),
+      ...lines,
+      block: lines.block.filter(isLeft),
+      arrivedAtMs: typeof arrivedAtMs === 'number' ? arrivedAtMs : arrivedAtMs.filter((_, i) => isLeft(i)),
     };
   }
 
   /** When each line arrived: one that does not tell, with the line before; the first ones, with the next that tells. */
-  #arrivals(lines: readonly Uint8Array[], { usualMs, latestMs }: Arrivals): readonly number[] | number {
+  #arrivals(blocks: readonly LineBlock[], { usualMs, latestMs }: Arrivals): readonly (readonly number[] | number)[] {
     const { arrivedAt } = this.#options;
-    if (!arrivedAt) return usualMs;
+    if (!arrivedAt) return blocks.map(() => usualMs);
     // An invalid date, NaN here, is made of a line that does not tell.
-    const told = lines.map((line) => arrivedAt(line)?.getTime() ?? NaN);
-    this.#arrivedAtMs ??= told.find((ms) => !Number.isNaN(ms)) ?? usualMs;
-    return told.map((ms) => Math.min((this.#arrivedAtMs = Number.isNaN(ms) ? this.#arrivedAtMs! : ms), latestMs));
+    const told = blocks.map((block) =>
+      Array.from({ length: block.count }, (_, i) => arrivedAt(block.lineOf(i))?.getTime() ?? NaN),
+    );
+    this.#arrivedAtMs ??= told.flat().find((ms) => !Number.isNaN(ms)) ?? usualMs;
+    return told.map((its) =>
+      its.map((ms) => Math.min((this.#arrivedAtMs = Number.isNaN(ms) ? this.#arrivedAtMs! : ms), latestMs)),
+    );
   }
 }

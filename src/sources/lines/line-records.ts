@@ -1,14 +1,14 @@
 import type { Position } from '../../position.ts';
 import type { Records } from '../../records.ts';
+import type { LineBlock } from '../line-block.ts';
 
-/** Lines of a text that follow each other, what is known of each at the same place. */
+/** Lines of a shard, and what is known of them. */
 export interface Lines {
-  /** Without their newlines. */
-  readonly data: readonly Uint8Array[];
-  /** With them, where events are lines of a text. */
-  readonly texts?: readonly Uint8Array[] | undefined;
-  /** Where each ends: as many bytes of its text lie before that. */
-  readonly ends: readonly number[];
+  readonly block: LineBlock;
+  /** Where in the text of the shard that of the block begins. */
+  readonly beginsAt: number;
+  /** Whether they are lines of a text, newlines and all. */
+  readonly isText: boolean;
   /** When each arrived, or all, in milliseconds since 1970. */
   readonly arrivedAtMs: readonly number[] | number;
 }
@@ -35,20 +35,23 @@ export class LineRecords implements Records {
   }
 
   sizeOf(index: number): number {
-    return this.dataOf(index).length;
+    const { block, isText } = this.#lines;
+    const at = this.#from + index;
+    return block.sizeOf(at) - (!isText && block.hasNewline(at) ? 1 : 0);
   }
 
   rawOf(index: number): Uint8Array {
-    return this.#lines.data[this.#from + index]!;
+    return this.#lines.block.lineOf(this.#from + index);
   }
 
   dataOf(index: number): Uint8Array {
-    const { texts, data } = this.#lines;
-    return (texts ?? data)[this.#from + index]!;
+    const { block, isText } = this.#lines;
+    return isText ? block.textOf(this.#from + index) : block.lineOf(this.#from + index);
   }
 
   positionOf(index: number): Position {
-    return { shard: this.shard, sequence: this.#sequenceOf(this.#lines.ends[this.#from + index]!), subSequence: 0 };
+    const { block, beginsAt } = this.#lines;
+    return { shard: this.shard, sequence: this.#sequenceOf(beginsAt + block.endOf(this.#from + index)), subSequence: 0 };
   }
 
   arrivedAtMsOf(index: number): number {

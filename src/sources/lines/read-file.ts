@@ -1,5 +1,6 @@
 import { isPosition } from '../../position.ts';
-import { MAX_LINE_BYTES, NEWLINE, endsLine, tooLong } from '../cut-lines.ts';
+import { MAX_LINE_BYTES, NEWLINE, oneLine, tooLong } from '../cut-lines.ts';
+import type { LineBlock } from '../line-block.ts';
 import type { ShardReading } from '../read-shards.ts';
 import type { TextFile } from './find-files.ts';
 import { LineFeed, type LineFeedOptions } from './line-feed.ts';
@@ -41,28 +42,31 @@ export async function readFile(reading: ShardReading, { file, place, untilMs, ..
   let isBehind = !isResumed;
   let at = from;
 
-  for await (const lines of linesOfFile(file, signal, seen, from)) {
+  for await (const blocks of linesOfFile(file, signal, seen, from)) {
     if (signal.aborted) return false;
     report({ type: 'shard-lag', shard: shard.id, behindMs: untilMs - file.modifiedAtMs, readAtMs: scheduler.now() });
-    for (const { length } of lines) at += length;
-    const passed = passes ? lines[0]!.length : isBehind ? 0 : endOfRead(lines[0]!);
-    const own = passed === 0 ? lines : [lines[0]!.subarray(passed), ...lines.slice(1)].filter(({ length }) => length > 0);
+    const [first, ...others] = blocks as [LineBlock, ...LineBlock[]];
+    for (const block of blocks) at += block.endOf(block.count - 1) - block.startOf(0);
+    const passed = passes ? first.sizeOf(0) : isBehind ? 0 : endOfRead(first);
+    const own = first.behind(passed);
     feed.pass(passed);
     [passes, isBehind] = [false, true];
-    const last = own.at(-1);
-    const isOpen = place !== undefined && last !== undefined && !endsLine(last);
-    if (!(await feed.emit(isOpen ? own.slice(0, -1) : own, times))) return false;
-    if (!isOpen) continue;
-    const line = await joined(last, place, signal);
-    if (!line) report({ type: 'line-open', shard: shard.id, sizeBytes: last.length });
+    // What has no newline comes alone.
+    const isOpen = place !== undefined && own.count > 0 && !own.hasNewline(0);
+    if (!isOpen) {
+      if (!(await feed.emit([own, ...others], times))) return false;
+      continue;
+    }
+    const line = await joined(own.lineOf(0), place, signal);
+    if (!line) report({ type: 'line-open', shard: shard.id, sizeBytes: own.sizeOf(0) });
     else if (!(await feed.emit([line], times, at))) return false;
   }
   return true;
 }
 
-/** How many bytes of a line whose first byte was read were read with it: its newline, when nothing else has come. */
-function endOfRead(line: Uint8Array): number {
-  return line.length === 2 && endsLine(line) ? 2 : 1;
+/** How many bytes of the first line, of which the first was read, were read with that: its newline, when nothing else has come. */
+function endOfRead(block: LineBlock): number {
+  return block.sizeOf(0) === 2 && block.hasNewline(0) ? 2 : 1;
 }
 
 /** Whether the text that lies before a file ends inside a line. */
@@ -75,15 +79,15 @@ async function beginsInside({ files, index }: Place, signal: AbortSignal): Promi
 }
 
 /** A line with what there is of it in the next files; nothing when it does not end there. */
-async function joined(begun: Uint8Array, { files, index }: Place, signal: AbortSignal): Promise<Uint8Array | undefined> {
+async function joined(begun: Uint8Array, { files, index }: Place, signal: AbortSignal): Promise<LineBlock | undefined> {
   const parts = [begun];
   let sizeBytes = begun.length;
   for (let i = index + 1; i < files.length; i++) {
-    for await (const [part] of linesOfFile(files[i]!, signal)) {
-      parts.push(part!);
-      sizeBytes += part!.length;
+    for await (const [block] of linesOfFile(files[i]!, signal)) {
+      parts.push(block!.textOf(0));
+      sizeBytes += block!.sizeOf(0);
       if (sizeBytes > MAX_LINE_BYTES) throw new Error(`lines: ${files[i]!.path}: ${tooLong().message}`);
-      if (endsLine(part!)) return Buffer.concat(parts);
+      if (block!.hasNewline(0)) return oneLine(parts);
     }
   }
   return undefined;

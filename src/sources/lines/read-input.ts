@@ -30,9 +30,9 @@ export async function readInput(
   const end = (): void => void input.destroy();
   signal.addEventListener('abort', end, { once: true });
   try {
-    for await (const lines of cutLines(bytesOf(input))) {
+    for await (const blocks of cutLines(bytesOf(input))) {
       const nowMs = scheduler.now();
-      if (!(await feed.emit(lines, { usualMs: nowMs, latestMs: nowMs }))) return false;
+      if (!(await feed.emit(blocks, { usualMs: nowMs, latestMs: nowMs }))) return false;
     }
     return !signal.aborted;
   } catch (cause) {

@@ -1,5 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { cutLines } from '../cut-lines.ts';
+import type { LineBlock } from '../line-block.ts';
 import { type TextFile, identityOf } from './find-files.ts';
 import { piecesOf, unpackedText } from './pieces.ts';
 
@@ -19,7 +20,7 @@ export async function* linesOfFile(
   signal: AbortSignal,
   seen = 0,
   from = 0,
-): AsyncGenerator<readonly Uint8Array[], void> {
+): AsyncGenerator<readonly LineBlock[], void> {
   try {
     yield* cutLines(file.compression === undefined ? plainText(file, signal, seen, from) : behind(file, signal, seen, from));
   } catch (cause) {
