@@ -6,6 +6,7 @@ export function nullSink(name: string): Sink<Item> {
   return {
     name,
     describe: 'nothing',
+    keepsNothing: true,
     open: async () => ({
       acquire: async () => undefined,
       positions: async () => new Map(),

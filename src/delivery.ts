@@ -67,6 +67,7 @@ export class Delivery {
     if (--this.#holds > 0) return;
     this.ledger.settle(this, this.#outcomes);
     for (const then of this.#then ?? []) then();
+    if (this.ledger.freesRecords) this.records?.free?.();
   }
 
   /** The source's own release, after it emitted the last event. */

@@ -32,6 +32,8 @@ export interface LedgerOptions extends RoomOptions {
   readonly report?: Report;
   /** Whether rejects wait for the windows in which earlier events are: steps behind those may reject, too. @default false */
   readonly rejectsWaitForWindows?: boolean;
+  /** Whether nobody looks at a record any more once it is settled: its memory is given back then. @default false */
+  readonly freesRecords?: boolean;
 }
 
 /** At every moment: read = stored + all dropped + rejected + in flight. */
@@ -53,6 +55,8 @@ export class Ledger {
   readonly room: Room;
   /** For operators, which know no run: `event.delivery.ledger.report`. */
   readonly report: Report;
+  /** Whether nobody looks at a record any more once it is settled. */
+  readonly freesRecords: boolean;
   #read = 0;
   #inFlight = 0;
   readonly #settledBy: number[] = Array.from({ length: 256 }, () => 0);
@@ -64,9 +68,10 @@ export class Ledger {
   readonly #rejects: RejectLine;
 
   /** @throws {RangeError} when `maxInFlightBytes` is not above zero. */
-  constructor({ report = () => {}, rejectsWaitForWindows = false, ...room }: LedgerOptions = {}) {
+  constructor({ report = () => {}, rejectsWaitForWindows = false, freesRecords = false, ...room }: LedgerOptions = {}) {
     this.room = new Room(room);
     this.report = report;
+    this.freesRecords = freesRecords;
     this.#rejects = new RejectLine(this.#keepers, { waitsForWindows: rejectsWaitForWindows });
   }
 

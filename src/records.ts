@@ -17,6 +17,11 @@ export interface Records {
   arrivedAtMsOf(index: number): number;
   /** What becomes of it when it is no event: a reject, for this reason, or a drop, counted by this name. */
   fateOf(index: number): RejectReason | string | undefined;
+  /**
+   * Gives the memory of their bytes back, which would else wait for a collection of garbage: what is a view of it has nothing in it from then on,
+   * and no other can be made. Called once they are settled, in a run in which nobody looks at them any more then. @default it waits
+   */
+  free?(): void;
 }
 
 /** One record as a source may have it: an object of its own. */
@@ -31,10 +36,15 @@ export interface SourceRecord {
 export class RecordList implements Records {
   readonly shard: string;
   readonly sizeBytes: number;
+  readonly free: () => void;
   readonly #records: readonly SourceRecord[];
 
-  /** @param records at least one */
-  constructor(records: readonly SourceRecord[]) {
+  /**
+   * @param records at least one
+   * @param free gives their memory back; @default it waits
+   */
+  constructor(records: readonly SourceRecord[], free: () => void = () => {}) {
+    this.free = free;
     this.shard = records[0]!.position.shard;
     this.#records = records;
     let sizeBytes = 0;

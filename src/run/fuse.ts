@@ -27,18 +27,35 @@ interface Begun {
  *   event, only odd ones go from step to step;
  * - else event by event, joined steps in one call.
  */
-export function begin({ source, operators }: Pick<Pipeline, 'source' | 'operators'>, context: SourceContext): Begun {
+export function begin(pipeline: Fusable, context: SourceContext): Begun {
+  const { source, operators } = pipeline;
+  const found = windowsOfDeliveries(pipeline);
+  if (!found) return { stream: source.read(context), count: 0, rest: fuse(operators) };
+  const { windows, count } = found;
+  return { stream: source.deliveries!(context).pipe(windows), count, rest: fuse(operators.slice(count)) };
+}
+
+/** Whether all steps of a pipeline take whole deliveries: then they are done with a record once it is settled. */
+export function takesDeliveries(pipeline: Fusable): boolean {
+  return windowsOfDeliveries(pipeline)?.count === pipeline.operators.length;
+}
+
+type Fusable = Pick<Pipeline, 'source' | 'operators'>;
+
+/** The first operators of a pipeline as one that makes windows of whole deliveries, and how many these are; nothing where that cannot be. */
+function windowsOfDeliveries({
+  source,
+  operators,
+}: Fusable): { readonly windows: OperatorFunction<Delivery, unknown>; readonly count: number } | undefined {
   const steps: EventStepsList[] = [];
   for (const operator of operators) {
     const { steps: its, behindDeliveries } = stepOf(operator) ?? {};
     if (its?.every(({ lines }) => lines)) steps.push(its);
-    else if (source.deliveries && behindDeliveries && steps.length > 0) {
-      const windows = behindDeliveries(steps.flat()) as OperatorFunction<Delivery, unknown>;
-      const count = steps.length + 1;
-      return { stream: source.deliveries(context).pipe(windows), count, rest: fuse(operators.slice(count)) };
-    } else break;
+    else if (source.deliveries && behindDeliveries && steps.length > 0)
+      return { windows: behindDeliveries(steps.flat()) as OperatorFunction<Delivery, unknown>, count: steps.length + 1 };
+    else break;
   }
-  return { stream: source.read(context), count: 0, rest: fuse(operators) };
+  return undefined;
 }
 
 /**

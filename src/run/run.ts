@@ -12,6 +12,7 @@ import type { SourceContext, Start } from '../sources/source.ts';
 import { steady } from '../steady.ts';
 import { acceptor } from './accept.ts';
 import { startDeadline } from './deadline.ts';
+import { takesDeliveries } from './fuse.ts';
 import { guarded } from './guard.ts';
 import type { RetryOptions } from './retry.ts';
 import { LOOK_EVERY_MS, ShardWatch } from './shard-watch.ts';
@@ -79,7 +80,8 @@ export function startRun(pipeline: Pipeline, given: RunOptions = {}): Running {
   const scheduler = steady(given.scheduler ?? asyncScheduler);
   const options = { ...given, scheduler };
   const rejectsWaitForWindows = hasStepsBehindWindows(pipeline);
-  const newLedger = (): Ledger => new Ledger({ ...options, report, rejectsWaitForWindows });
+  const freesRecords = isDoneWithWhatIsSettled(pipeline);
+  const newLedger = (): Ledger => new Ledger({ ...options, report, rejectsWaitForWindows, freesRecords });
   let ledger = newLedger();
   const perform = async (): Promise<Counts> => {
     for (let returns = 0; ; returns++) {
@@ -186,6 +188,12 @@ async function performOnce(
 /** Whether something may be rejected that has been in a window. */
 function hasStepsBehindWindows({ operators }: Pipeline): boolean {
   return operators.slice(0, -1).some((operator) => stepOf(operator)?.windowMs !== undefined);
+}
+
+/** Whether nobody looks at a record any more once it is settled. */
+function isDoneWithWhatIsSettled(pipeline: Pipeline): boolean {
+  const { sinks, rejectsSink } = pipeline;
+  return takesDeliveries(pipeline) && [...sinks, ...(rejectsSink ? [rejectsSink] : [])].every(({ keepsNothing }) => keepsNothing);
 }
 
 /** How long the steps of a pipeline may keep an event, all together. */

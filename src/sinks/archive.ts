@@ -53,6 +53,7 @@ export function archive<T extends Line>(
     throw new RangeError(`${name}: expected a level of ${compression} from 1 to ${maxLevel}, got ${level}`);
   return {
     name,
+    keepsNothing: true,
     describe: `${compression} objects of lines in ${store.describe}/${prefix}`,
     check: () => checkStore(store),
     stands: (pipeline) => standingsIn(store, { pipeline, sink: name }),

@@ -55,6 +55,7 @@ export function copyInto(
     );
   return {
     name,
+    keepsNothing: true,
     describe: `${missingBy === undefined ? '' : 'what is missing of '}${tableName} in ${database.describe}`,
     check: () => checkStore(database, table),
     stands: (pipeline) => standsIn(database, { pipeline, sink: name }),

@@ -46,6 +46,7 @@ export function rejectsIntoArchive(
   checkPrefix(name, prefix);
   return {
     name,
+    keepsNothing: true,
     describe: `gzip objects of JSON lines in ${store.describe}/${prefix}`,
     check: () => checkStore(store),
     stands: (pipeline) => standingsIn(store, { pipeline, sink: name }),

@@ -13,6 +13,7 @@ export interface RejectsIntoDatabaseOptions {
 export function rejectsIntoDatabase(database: Database, { name = 'rejects' }: RejectsIntoDatabaseOptions = {}): Sink<Reject> {
   return {
     name,
+    keepsNothing: true,
     describe: `rejects in ${database.describe}`,
     check: () => checkStore(database),
     stands: (pipeline) => standsIn(database, { pipeline, sink: name }),

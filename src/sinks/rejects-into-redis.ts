@@ -14,6 +14,7 @@ export interface RejectsIntoRedisOptions {
 export function rejectsIntoRedis(store: CommandStore, { name = 'rejects' }: RejectsIntoRedisOptions = {}): Sink<Reject> {
   return {
     name,
+    keepsNothing: true,
     describe: `rejects in ${store.describe}`,
     check: () => checkStore(store),
     stands: (pipeline) => standsIn(store, { pipeline, sink: name }),

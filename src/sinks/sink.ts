@@ -37,6 +37,11 @@ export interface Sink<in T extends Item> {
   check?(pipeline: string): Promise<string>;
   /** For `--positions`: where it stands in all shards that its store knows it to have, by its store's word. Changes nothing. */
   stands?(pipeline: string): Promise<readonly Standing[]>;
+  /**
+   * Whether neither it nor a function that it is given looks at an item any more once its commit has resolved: then sources may give back the memory of
+   * their records at once. @default false
+   */
+  readonly keepsNothing?: boolean;
   /** Connects, and makes what is missing (tables, folders). Rejects when the store does not answer. */
   open(context: SinkContext): Promise<OpenSink<T>>;
 }

@@ -1,4 +1,5 @@
 import { LineBlock } from './line-block.ts';
+import { ownMemory } from './own-memory.ts';
 
 /** Longer ones no stream of ours has: Kinesis takes 10 MiB, and what is packed in that unpacks to 32 MiB. */
 export const MAX_LINE_BYTES = 64 * 1024 * 1024;
@@ -31,8 +32,9 @@ export async function* cutLines(pieces: AsyncIterable<Uint8Array>): AsyncGenerat
     }
     if (ends.length > 0) blocks.push(new LineBlock(piece, starts, ends));
     if (blocks.length > 0) yield blocks;
-    const rest = piece.subarray(start);
-    if (rest.length === 0) continue;
+    if (start === piece.length) continue;
+    // A copy: the memory of the piece may be given back with its lines.
+    const rest = new Uint8Array(piece.subarray(start));
     begun.push(rest);
     begunBytes += rest.length;
     if (begunBytes > MAX_LINE_BYTES) throw tooLong();
@@ -42,7 +44,7 @@ export async function* cutLines(pieces: AsyncIterable<Uint8Array>): AsyncGenerat
 
 /** A line of its own, of some parts, with or without a newline. */
 export function oneLine(parts: readonly Uint8Array[]): LineBlock {
-  const line = Buffer.concat(parts);
+  const line = ownMemory(Buffer.concat(parts));
   return new LineBlock(line, [0], [line.length], line.at(-1) === NEWLINE ? undefined : line.length);
 }
 

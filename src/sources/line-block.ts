@@ -1,3 +1,5 @@
+import { freeing } from './own-memory.ts';
+
 /**
  * Lines of one text, one behind the other, by where they lie: a line is no object until it is asked for, and then a view. Of what waits in windows
  * there are some hundred thousand.
@@ -63,6 +65,11 @@ export class LineBlock {
     if (bytes === 0) return this;
     const starts = this.#starts.with(0, this.#starts[0]! + bytes);
     return new LineBlock(this.#bytes, starts, this.#ends, this.#openEnd).filter((i) => i > 0 || this.#ends[0]! > starts[0]!);
+  }
+
+  /** Makes what gives the memory of the text back, once it was called as often as `users` says. */
+  freeing(users: number): () => void {
+    return freeing(this.#bytes, users);
   }
 
   #view(start: number, end: number): Uint8Array {

@@ -1,6 +1,7 @@
 import { pipeline } from 'node:stream';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import type { Compression } from '../sinks/pack-lines.ts';
+import { ownMemory } from './own-memory.ts';
 
 export interface PackedText {
   /** Its bytes from a place on, in pieces. */
@@ -23,7 +24,8 @@ export async function* unpackText(packed: PackedText): AsyncGenerator<Uint8Array
   do {
     const unpacker = compression === 'gzip' ? createGunzip({ chunkSize }) : createZstdDecompress({ chunkSize });
     // What fails comes out of the iteration.
-    yield* pipeline(bytesFrom(at), unpacker, () => {}) as AsyncIterable<Buffer>;
+    const pieces = pipeline(bytesFrom(at), unpacker, () => {}) as AsyncIterable<Buffer>;
+    for await (const piece of pieces) yield ownMemory(piece);
     at += unpacker.bytesWritten;
   } while (compression === 'zstd' && at < sizeBytes);
 }

@@ -21,6 +21,7 @@ import { eventId } from '../../src/snowplow/event-id.ts';
 import { label } from '../../src/snowplow/label.ts';
 import { emitDelivery } from '../../src/sources/emit-delivery.ts';
 import { LineBlock } from '../../src/sources/line-block.ts';
+import { ownMemory } from '../../src/sources/own-memory.ts';
 import { LineRecords } from '../../src/sources/lines/line-records.ts';
 import { type Source, type SourceContext, readingDeliveries } from '../../src/sources/source.ts';
 import { lineOf } from '../snowplow/line.ts';
@@ -127,25 +128,35 @@ const separate: MakeRecords = (texts, before) =>
     return { position, arrivedAtMs: sequence * 25_000, data: Buffer.from(raw), fate };
   });
 
-/** Lines of a text, as `lines` reads them. */
+/** Lines of a text, as `lines` reads them, in memory of their own. */
 const ofText: MakeRecords = (pieces, before) => {
-  const bytes = Buffer.from(pieces.join(''));
+  const bytes = ownMemory(new Uint8Array(Buffer.from(pieces.join(''))));
   const ends: number[] = [];
   for (const one of pieces) ends.push((ends.at(-1) ?? 0) + Buffer.byteLength(one));
   const block = new LineBlock(bytes, [0, ...ends.slice(0, -1)], ends, endsLine(pieces.at(-1)!) ? undefined : bytes.length);
   const numberOf = (end: number): number => before + ends.indexOf(end) + 1;
   const arrivedAtMs = ends.map((end) => numberOf(end) * 25_000);
   const lines = { block, beginsAt: 0, isText: true, arrivedAtMs };
-  return new LineRecords('shard-1', lines, 0, pieces.length, (end) => String(numberOf(end)));
+  return new LineRecords('shard-1', lines, {
+    from: 0,
+    to: pieces.length,
+    sequenceOf: (end) => String(numberOf(end)),
+    free: block.freeing(1),
+  });
 };
 
 /** All that can be seen from outside of a pipeline: what comes out, what is rejected, how the stream ends, what the ledger counts. */
 function seen(
   lead: (source: Required<Pick<Source<Uint8Array>, 'read' | 'deliveries'>>, context: SourceContext) => Observable<unknown>,
   { deliveries, ends, takes, endsShard }: Traffic,
-  { recordsOf = separate, tellsSizes = true }: { recordsOf?: MakeRecords; tellsSizes?: boolean } = {},
+  {
+    recordsOf = separate,
+    tellsSizes = true,
+    freesRecords = false,
+  }: Readonly<{ recordsOf?: MakeRecords; tellsSizes?: boolean; freesRecords?: boolean }> = {},
 ): unknown {
-  const ledger = new Ledger();
+  const ledger = new Ledger({ freesRecords });
+  const read: Records[] = [];
   const told: string[] = [];
   ledger.onReject((reject) => {
     told.push(`reject ${reject.first.sequence} ${reject.why.step} ${reject.why.code} ${text(reject.event.data)}`);
@@ -184,12 +195,15 @@ function seen(
   let sequence = 0;
   for (const texts of deliveries) {
     const records = recordsOf(texts, sequence);
+    if ('count' in records) read.push(records);
     sequence += texts.length;
     emitDelivery(feed, ledger, records, { readAtMs: sequence * 25_000, reservedBytes: 0 });
   }
   if (endsShard && !feed.closed) ledger.endShard('shard-1');
   if (ends) feed.complete();
   else subscription.unsubscribe();
+  if (freesRecords && ledger.counts().inFlight === 0)
+    for (const records of read) expect(() => records.rawOf(0)).toThrow('detached');
   return { told, counts: ledger.counts(), checkpoint: ledger.checkpoint('shard-1') };
 }
 
@@ -287,7 +301,7 @@ describe('begin', () => {
           seen((source, context) => through(make(), source.read(context)), its, how);
         const begun = (how: Parameters<typeof seen>[2]): unknown =>
           seen(({ deliveries, read }, context) => begin({ source: { read, deliveries } as never, operators: make() }, context).stream, its, how); // prettier-ignore
-        expect(begun({ recordsOf: ofText })).toEqual(plainly({ recordsOf: ofText }));
+        expect(begun({ recordsOf: ofText, freesRecords: true })).toEqual(plainly({ recordsOf: ofText }));
         const unsized = { tellsSizes: false };
         expect(begun({ recordsOf: ofText, ...unsized })).toEqual(plainly(unsized));
         if (its.takes === 1000 && its.deliveries.flat().length > 12) tookMany++;

@@ -12,11 +12,12 @@ export interface LinesOrigin {
   readonly startMs: number;
 }
 
-/** Which lines of a block they are, and how many lines of their object lie before the block. */
+/** Which lines of a block they are, how many lines of their object lie before the block, and what gives its memory back. */
 export interface LinesPlace {
   readonly from: number;
   readonly to: number;
   readonly before: number;
+  readonly free: () => void;
 }
 
 /** Lines of one object that follow each other. */
@@ -33,6 +34,10 @@ export class ArchivedLines implements Records {
     let sizeBytes = 0;
     for (let i = 0; i < this.count; i++) sizeBytes += this.sizeOf(i);
     this.sizeBytes = sizeBytes;
+  }
+
+  free(): void {
+    this.#place.free();
   }
 
   get shard(): string {

@@ -79,8 +79,11 @@ export async function readObjects(
     for await (const blocks of unpackLines(body, compression))
       for (const block of blocks) {
         const { count } = block;
-        for (let from = Math.min(count, Math.max(0, done - seen)); from < count; from += maxLines) {
-          const lines = new ArchivedLines(origin, block, { from, to: Math.min(from + maxLines, count), before: seen });
+        const first = Math.min(count, Math.max(0, done - seen));
+        const free = block.freeing(Math.ceil((count - first) / maxLines));
+        for (let from = first; from < count; from += maxLines) {
+          const to = Math.min(from + maxLines, count);
+          const lines = new ArchivedLines(origin, block, { from, to, before: seen, free });
           if (!(await emitInTurn(reading, lines))) return false;
         }
         seen += count;

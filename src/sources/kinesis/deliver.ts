@@ -2,9 +2,11 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { _Record } from '@aws-sdk/client-kinesis';
 import { type Position, type Beginning, comparePositions, isPosition } from '../../position.ts';
 import { RECORD_OVERHEAD_BYTES } from '../../ledger.ts';
-import type { SourceRecord } from '../../records.ts';
+import { RecordList, type Records, type SourceRecord } from '../../records.ts';
+import { freeing } from '../own-memory.ts';
 import type { ShardReading } from '../read-shards.ts';
 import { reserveRoom } from '../reserve-room.ts';
+import { AnsweredRecords } from './answered-records.ts';
 import { type Part, Unpacker, type Unpacking, isPacked } from './unpack.ts';
 
 /** What is reserved at least for each further delivery of an answer that is taken apart. */
@@ -39,12 +41,19 @@ export async function deliver(
   unpacking: Unpacking | undefined,
 ): Promise<Beginning | undefined> {
   const { shard, ledger, signal, emit } = reading;
-  const whole = wholeBehind(from, shard.id, records, unpacking !== undefined);
-  if (whole) {
-    emit(whole, reservedBytes);
+  const body = bodyOf(records);
+  const freeBody = freeing(body, 1);
+  const first = firstBehind(from, shard.id, records, unpacking !== undefined);
+  if (first !== undefined) {
+    emit(wholeRecords(shard.id, records.slice(first), body, freeBody), reservedBytes);
     return behindAll(from, shard.id, records);
   }
 
+  // Each parcel, and the loop.
+  let users = 1;
+  const letGo = (): void => {
+    if (--users === 0) freeBody();
+  };
   let parcel: SourceRecord[] = [];
   let sizeBytes = 0;
   let roomBytes = reservedBytes;
@@ -52,7 +61,8 @@ export async function deliver(
   for (const record of unpackedBehind(from, shard.id, records, new Unpacker(shard, unpacking!))) {
     const bytes = record.data.length + RECORD_OVERHEAD_BYTES;
     if (sizeBytes + bytes > roomBytes && parcel.length > 0) {
-      emit(parcel, roomBytes);
+      users++;
+      emit(listOf(parcel, letGo), roomBytes);
       [parcel, sizeBytes, roomBytes] = [[], 0, Math.max(reservedBytes, FURTHER_BYTES)];
       if (!(await reserveRoom(ledger, roomBytes, signal, shard.id))) return undefined;
     }
@@ -65,8 +75,20 @@ export async function deliver(
     ledger.room.unreserve(roomBytes);
     return undefined;
   }
-  emit(parcel, roomBytes);
+  if (parcel.length > 0) users++;
+  emit(listOf(parcel, letGo), roomBytes);
+  letGo();
   return behindAll(from, shard.id, records);
+}
+
+/** @param free gives the memory of all back */
+function listOf(records: readonly SourceRecord[], free: () => void): RecordList | [] {
+  return records.length === 0 ? [] : new RecordList(records, free);
+}
+
+/** What the data of all records lies in, where those are views of one answer's bytes. */
+function bodyOf(records: readonly _Record[]): Uint8Array {
+  return records.find(({ Data }) => Data!.length > 0)?.Data ?? new Uint8Array();
 }
 
 function behindAll(from: Beginning, shard: string, records: readonly _Record[]): Beginning {
@@ -77,29 +99,36 @@ function behindAll(from: Beginning, shard: string, records: readonly _Record[]):
   return isOlder ? from : position;
 }
 
-/** The records as they are; nothing when one of them is to be taken apart. */
-function wholeBehind(
-  from: Beginning,
-  shard: string,
-  records: readonly _Record[],
-  isUnpacking: boolean,
-): SourceRecord[] | undefined {
-  const behind: SourceRecord[] = [];
-  for (const record of records) {
-    const { SequenceNumber, Data } = record;
-    const data = Data!;
+/** The number of the first record that lies behind; nothing when one of them is to be taken apart. */
+function firstBehind(from: Beginning, shard: string, records: readonly _Record[], isUnpacking: boolean): number | undefined {
+  let first = 0;
+  for (const [i, { SequenceNumber, Data }] of records.entries()) {
     const position: Position = { shard, sequence: SequenceNumber!, subSequence: 0 };
-    if (isPacked(data)) {
+    if (isPacked(Data!)) {
       if (isUnpacking) return undefined;
       if (isPosition(from) && from.sequence === position.sequence && from.subSequence > 0)
         throw new Error(
           `${standsInside(from)}, which is not to be taken apart any more. Read it with unpack on until it is behind`,
         );
     }
-    if (behind.length === 0 && isPosition(from) && comparePositions(position, from) <= 0) continue;
-    behind.push({ position, arrivedAtMs: arrivedAtMsOf(record), data });
+    if (first === i && isPosition(from) && comparePositions(position, from) <= 0) first++;
   }
-  return behind;
+  return first;
+}
+
+/** @param free gives the memory of the body back */
+function wholeRecords(shard: string, records: readonly _Record[], { buffer }: Uint8Array, free: () => void): Records | [] {
+  if (records.length === 0) return [];
+  const isOneBody = records.every(({ Data }) => Data!.length === 0 || Data!.buffer === buffer);
+  if (!isOneBody) return new RecordList(records.map((record) => sourceRecord(shard, record)));
+  const answered = new AnsweredRecords(shard, buffer, free);
+  for (const record of records) answered.add(record.Data!, record.SequenceNumber!, arrivedAtMsOf(record));
+  return answered;
+}
+
+function sourceRecord(shard: string, record: _Record): SourceRecord {
+  const position = { shard, sequence: record.SequenceNumber!, subSequence: 0 };
+  return { position, arrivedAtMs: arrivedAtMsOf(record), data: record.Data! };
 }
 
 function* unpackedBehind(

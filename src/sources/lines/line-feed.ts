@@ -64,8 +64,10 @@ export class LineFeed {
     const { maxLines, sequenceOf } = this.#options;
     const lines = this.#fromSince(all);
     const { count } = lines.block;
+    const free = lines.block.freeing(Math.ceil(count / maxLines));
     for (let from = 0; from < count; from += maxLines) {
-      const records = new LineRecords(this.#reading.shard.id, lines, from, Math.min(from + maxLines, count), sequenceOf);
+      const to = Math.min(from + maxLines, count);
+      const records = new LineRecords(this.#reading.shard.id, lines, { from, to, sequenceOf, free });
       if (!(await emitInTurn(this.#reading, records))) return false;
     }
     return true;

@@ -13,19 +13,30 @@ export interface Lines {
   readonly arrivedAtMs: readonly number[] | number;
 }
 
+export interface LineRecordsOptions {
+  /** Which of the lines they are: those from a number up to another one. */
+  readonly from: number;
+  readonly to: number;
+  /** Makes a sequence number of where a line ends. */
+  readonly sequenceOf: (end: number) => string;
+  /** Gives their memory back. */
+  readonly free: () => void;
+}
+
 /** Some of those lines as records. */
 export class LineRecords implements Records {
   readonly shard: string;
   readonly count: number;
   readonly sizeBytes: number;
+  readonly free: () => void;
   readonly #lines: Lines;
   readonly #from: number;
   readonly #sequenceOf: (end: number) => string;
 
-  /** @param sequenceOf makes a sequence number of where a line ends */
-  constructor(shard: string, lines: Lines, from: number, to: number, sequenceOf: (end: number) => string) {
+  constructor(shard: string, lines: Lines, { from, to, sequenceOf, free }: LineRecordsOptions) {
     this.shard = shard;
     this.count = to - from;
+    this.free = free;
     this.#lines = lines;
     this.#from = from;
     this.#sequenceOf = sequenceOf;

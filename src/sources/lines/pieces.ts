@@ -1,5 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
 import type { Compression } from '../../sinks/pack-lines.ts';
+import { ownMemory } from '../own-memory.ts';
 import { unpackText } from '../unpack-text.ts';
 
 const PACKED_PIECE_BYTES = 64 * 1024;
@@ -13,7 +14,7 @@ export async function* piecesOf(
   signal?: AbortSignal,
 ): AsyncGenerator<Uint8Array, void> {
   const readAt = (at: number): Promise<Uint8Array> => {
-    const piece = Buffer.allocUnsafeSlow(Math.min(pieceBytes, end - at));
+    const piece = ownMemory(Buffer.allocUnsafeSlow(Math.min(pieceBytes, end - at)));
     const read = handle.read(piece, 0, piece.length, at).then(({ bytesRead }) => piece.subarray(0, bytesRead));
     // It may fail before anybody waits for it.
     read.catch(() => {});
