@@ -33,17 +33,20 @@ export class RecordMaker {
   readonly #random: Random;
   readonly #repeats: boolean;
   readonly #unlucky: boolean;
+  readonly #filtered: boolean;
   #made = 0;
   readonly #ids: string[] = [];
 
   /**
    * @param repeats whether events are sent more than once
    * @param unlucky whether there are some that a promise rejects
+   * @param filtered whether there are some that the pipeline leaves out
    */
-  constructor(random: Random, repeats: boolean, unlucky: boolean) {
+  constructor(random: Random, has: Readonly<{ repeats: boolean; unlucky: boolean; filtered: boolean }>) {
     this.#random = random;
-    this.#repeats = repeats;
-    this.#unlucky = unlucky;
+    this.#repeats = has.repeats;
+    this.#unlucky = has.unlucky;
+    this.#filtered = has.filtered;
   }
 
   next(): Record {
@@ -53,7 +56,7 @@ export class RecordMaker {
     if (dice < 6)
       return this.#record('broken-label', [], this.#line({ [CATEGORY]: 'cart', [ACTION]: 'add', [LABEL]: '{"sku":' }));
     if (dice < 8) return this.#kept('refused', this.#line({ [APP_ID]: REFUSED }));
-    if (dice < 10) return this.#record('filtered', [], this.#line({ [APP_ID]: FILTERED }));
+    if (dice < 10 && this.#filtered) return this.#record('filtered', [], this.#line({ [APP_ID]: FILTERED }));
     if (dice < 13) return this.#record('noise', [], NOISE);
     if (dice < 16) {
       const lines = [this.#line(), this.#line()];

@@ -111,7 +111,8 @@ class Simulation {
     this.#checker = new Checker({ world, stream: this.#stream, sinks: this.#setting.sinks });
     this.#database = new SimulatedDatabase(this.#checker, plant.database);
     this.#objects = new SimulatedObjectStore(this.#checker, plant.objects);
-    this.#records = new RecordMaker(world.random, this.#setting.repeats, this.#setting.mapAsync);
+    const { repeats, steps } = this.#setting;
+    this.#records = new RecordMaker(world.random, { repeats, unlucky: steps === 'promises', filtered: steps !== 'joined' });
   }
 
   async live(): Promise<Outcome> {
@@ -244,30 +245,34 @@ class Simulation {
   }
 
   #pipeline(process: SimulatedProcess, reached: Map<string, number>): Pipeline {
-    const { sinks, rejects, mapAsync: isAsync, window, pollEveryMs, maxRecords } = this.#setting;
+    const { sinks, rejects, steps, window, pollEveryMs, maxRecords } = this.#setting;
     const [database, objects] = [this.#database.for(process), this.#objects.for(process)];
     const makers: Record<string, () => Sink<Window<EnrichedEvent>>> = {
       archive: () => archive(objects, { prefix: 'events' }),
       copy: () => copyInto(database, { table: 'events' }),
     };
     const [first, ...others] = sinks.map((sink) => makers[sink]!());
-    return pipeline('simulated')
-      .from(kinesis({ stream: 'simulated', client: this.#stream.client(process, reached), pollEveryMs, maxRecords }))
-      .pipe(
-        stripCheckpoints(),
-        decode(enriched),
-        isAsync ? this.#ask(process) : filter(() => true),
-        validate(label(shopLabels)),
-        filter(({ data }) => data.app_id !== FILTERED),
-        dedupe({
-          by: eventId,
-          within: { hours: 1 },
-          capacity: 10_000,
-          state: this.#identities.for(process, this.#plant.forgetsIdentities),
-        }),
-        this.#plant.step?.(process) ?? filter(() => true),
-      )
-      .pipe(minuteWindow({ ...window, scheduler: process.scheduler }))
+    const source = kinesis({ stream: 'simulated', client: this.#stream.client(process, reached), pollEveryMs, maxRecords });
+    const state = this.#identities.for(process, this.#plant.forgetsIdentities);
+    const onlyOnce = dedupe({ by: eventId, within: { hours: 1 }, capacity: 10_000, state });
+    const windows = minuteWindow<EnrichedEvent>({ ...window, scheduler: process.scheduler });
+    const begun = pipeline('simulated').from(source);
+    // With nothing in between, a run takes whole deliveries into windows, and gives their memory back.
+    const stage =
+      steps === 'joined' && !this.#plant.step
+        ? begun.pipe(stripCheckpoints(), decode(enriched), validate(label(shopLabels)), onlyOnce, windows)
+        : begun
+            .pipe(
+              stripCheckpoints(),
+              decode(enriched),
+              steps === 'promises' ? this.#ask(process) : filter(() => true),
+              validate(label(shopLabels)),
+              filter(({ data }) => data.app_id !== FILTERED),
+              onlyOnce,
+              this.#plant.step?.(process) ?? filter(() => true),
+            )
+            .pipe(windows);
+    return stage
       .to(first!, ...others)
       .rejects(rejects === 'database' ? rejectsIntoDatabase(database) : rejectsIntoArchive(objects));
   }
@@ -294,7 +299,7 @@ function settingOf({ random }: World) {
     sinks: random.pick([['archive', 'copy'], ['archive', 'copy'], ['copy'], ['archive']]),
     rejects: random.pick(['database', 'archive'] as const),
     repeats: random.chance(0.5),
-    mapAsync: random.chance(0.3),
+    steps: random.pick(['plain', 'promises', 'joined'] as const),
     faultRate: random.pick([0, 0.02, 0.1]),
     mishaps: random.below(6),
     bursts: 8 + random.below(24),

@@ -5,6 +5,7 @@ import {
   type KinesisClient,
   ListShardsCommand,
 } from '@aws-sdk/client-kinesis';
+import { ownMemory } from '../../src/sources/own-memory.ts';
 import type { Record } from './records.ts';
 import { type SimulatedProcess, delay } from './simulated-process.ts';
 import type { World } from './world.ts';
@@ -184,12 +185,15 @@ export class SimulatedStream {
     const isEnd = isClosed && isAll && (to === at || random.chance(0.5));
     if (isAll) reached.set(id, to);
     if (to > at) process.note(`reads ${id} ${at} to ${to}${isEnd ? ', its end' : ''}`);
+    // In memory of the answer's own, as in that of a lean one.
+    const body = ownMemory(new Uint8Array(Buffer.concat(records.slice(at, to).map(({ data }) => data))));
+    let end = 0;
     return {
       Records: records.slice(at, to).map(({ sequence, arrivedAtMs, data }) => ({
         SequenceNumber: sequence,
         ApproximateArrivalTimestamp: new Date(arrivedAtMs),
         PartitionKey: 'key',
-        Data: data,
+        Data: body.subarray(end, (end += data.length)),
       })),
       NextShardIterator: isEnd ? undefined : this.#write({ shard: id, at: to }),
       MillisBehindLatest: isAll ? 0 : Math.max(1, nowMs - records[to]!.arrivedAtMs),
