@@ -1,12 +1,12 @@
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, open, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, open, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { parseArgs } from 'node:util';
 import { realtime, weights } from '../pipelines/realtime.ts';
-import { run, scripted } from '../src/index.ts';
+import { lines, run } from '../src/index.ts';
 import { startRedis } from '../test/support/redis.ts';
 import { python } from './old/python.ts';
 import { redisCpuSeconds } from './redis-cpu.ts';
@@ -14,9 +14,10 @@ import { differences, expectedOf } from './visits-oracle.ts';
 import { ARRIVED_AT_MS, fillLookups, visits } from './visits.ts';
 
 /**
- * The whole realtime pipeline, on lines made beforehand, into a redis-server of the row's own:
+ * The whole realtime pipeline, on a file of lines, into a redis-server of the row's own:
  *
  *     node bench/realtime.ts [--how millrace | old] [--batch 1] [--events 200000]
+ *     node bench/realtime.ts --write file [--events 200000]      only writes the lines: in a process of its own, whose memory is not the row's
  *
  * `old` is `old/realtime.py`, line by line, or in batches of `--batch` actions. Checks each key of each visitor against an oracle, then prints one line
  * of JSON: events, seconds, CPU seconds of the client and of the server, peak memory of the client, keys that are not as they should be. Starting the
@@ -27,6 +28,7 @@ const { values } = parseArgs({
     how: { type: 'string', default: 'millrace' },
     batch: { type: 'string', default: '1' },
     events: { type: 'string', default: '200000' },
+    write: { type: 'string' },
   },
 });
 
@@ -44,20 +46,27 @@ interface Took {
   readonly peakMiB: number;
 }
 
-const lines = visits(Number(values.events));
+if (values.write !== undefined) {
+  const text = visits(Number(values.events)).flatMap((line) => [line, Buffer.from('\n')]);
+  await writeFile(values.write, text);
+  // No line arrives later than its file was written to.
+  await utimes(values.write, ARRIVED_AT_MS / 1000, ARRIVED_AT_MS / 1000);
+  process.exit();
+}
 const folder = await mkdtemp(join(tmpdir(), 'millrace-bench-'));
+const file = written('events', Number(values.events));
 const server = await startRedis({ settings: { appendonly: 'no' } });
 try {
   await fillLookups(server.client);
   if (values.how === 'millrace') {
-    await millrace('warm-up', visits(WARM_UP));
+    await millrace('warm-up', written('warm-up', WARM_UP));
     await server.client.flushall();
     await fillLookups(server.client);
   }
   const before = await redisCpuSeconds(server.client);
-  const took = values.how === 'old' ? await old() : await millrace('events', lines);
+  const took = values.how === 'old' ? await old() : await millrace('events', file);
   const serverCpuSeconds = (await redisCpuSeconds(server.client)) - before;
-  const expected = await expectedOf(lines, weights, server.client);
+  const expected = await expectedOf(visits(Number(values.events)), weights, server.client);
   const differing = await differences(server.client, expected);
   const { recommended = 0, ...others } = differing;
   if (Object.keys(others).length > 0 || recommended > MAX_STALE * expected.size)
@@ -68,8 +77,14 @@ try {
   await rm(folder, { recursive: true, force: true });
 }
 
-/** The pipeline file itself, but for its source: one shard, from memory. */
-async function millrace(name: string, given: readonly Uint8Array[]): Promise<Took> {
+function written(name: string, events: number): string {
+  const path = join(folder, name);
+  execFileSync(process.execPath, [import.meta.filename, '--write', path, '--events', String(events)]);
+  return path;
+}
+
+/** The pipeline file itself, but for its source. */
+async function millrace(name: string, files: string): Promise<Took> {
   const declared = realtime.pipeline({
     KINESIS_STREAM: 'bench',
     KINESIS_ENDPOINT: undefined,
@@ -79,12 +94,7 @@ async function millrace(name: string, given: readonly Uint8Array[]): Promise<Too
     PRODUCT_PAGE: /^\/p\/([a-z]{2}-\d{4})$/,
     STATE_FILE: join(folder, `${name}.state`),
   });
-  const source = scripted({
-    generate: (i) => given[i]!,
-    count: given.length,
-    startMs: ARRIVED_AT_MS,
-    arrivalStepMs: 0,
-  });
+  const source = lines({ files, arrivedAt: () => new Date(ARRIVED_AT_MS) });
   const cpuBefore = process.cpuUsage();
   const startedAt = performance.now();
   const { read } = await run({ ...declared, source });
@@ -95,11 +105,6 @@ async function millrace(name: string, given: readonly Uint8Array[]): Promise<Too
 }
 
 async function old(): Promise<Took> {
-  const file = join(folder, 'lines');
-  await writeFile(
-    file,
-    lines.flatMap((line) => [line, Buffer.from('\n')]),
-  );
   const input = await open(file);
   const args = ['--port', server.port, '--batch', values.batch, '--now', ARRIVED_AT_MS / 1000].map(String);
   const child = spawn(python(), [join(import.meta.dirname, 'old', 'realtime.py'), ...args], {
