@@ -31,8 +31,8 @@ export async function main<S extends SettingsShape>({ summary, settings: shape, 
     if (graph) process.stdout.write(graphOf(declared));
     else if (check) process.exit((await checkAll(declared, fileOfProcess())) ? 0 : 1);
     else if (positions) process.exit((await printPositions(declared)) ? 0 : 1);
-    // A store that hangs must not keep a run alive that has failed.
-    else if (!(await attend(declared, options))) process.exit(1);
+    // A call that hangs must not keep a process alive that has nothing more to do.
+    else process.exit((await attend(declared, options)) ? 0 : 1);
   });
 }
 

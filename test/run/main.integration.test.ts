@@ -73,6 +73,13 @@ describe('a pipeline file, as a process', { timeout: 60_000 }, () => {
     expect((await idsIn(signal.toLowerCase())).toSorted()).toEqual(all);
   });
 
+  it('ends once it is done, whatever would keep its process alive', async () => {
+    const settings = { ...(await warehouse('open')), NODE_OPTIONS: '--import=data:text/javascript,setInterval(()=>{},1e6)' };
+    const { code, output } = await startVictim('pipelines/warehouse.ts', settings, ['--for', '1s']).ended();
+    expect(output).toContain('the time is up');
+    expect(code).toBe(0);
+  });
+
   it('ends at once on a second signal, and the next run stores what is missing, once', async () => {
     const settings = await warehouse('twice');
     const run = startVictim('pipelines/warehouse.ts', settings);
