@@ -31,10 +31,10 @@ export async function* cutLines(pieces: AsyncIterable<Uint8Array>): AsyncGenerat
       ends.push((start = end));
     }
     if (ends.length > 0) blocks.push(new LineBlock(piece, starts, ends));
+    // A copy, made before the lines go out: with them the memory of the piece may be given back.
+    const rest = start < piece.length ? new Uint8Array(piece.subarray(start)) : undefined;
     if (blocks.length > 0) yield blocks;
-    if (start === piece.length) continue;
-    // A copy: the memory of the piece may be given back with its lines.
-    const rest = new Uint8Array(piece.subarray(start));
+    if (!rest) continue;
     begun.push(rest);
     begunBytes += rest.length;
     if (begunBytes > MAX_LINE_BYTES) throw tooLong();

@@ -38,6 +38,11 @@ export class LineBlock {
     return this.#ends[index]! - this.#starts[index]!;
   }
 
+  /** How many bytes a line has without its newline. */
+  lineSizeOf(index: number): number {
+    return this.sizeOf(index) - (this.hasNewline(index) ? 1 : 0);
+  }
+
   hasNewline(index: number): boolean {
     return this.#ends[index] !== this.#openEnd;
   }

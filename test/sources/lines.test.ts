@@ -8,6 +8,7 @@ import { finished } from 'node:stream/promises';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Ledger } from '../../src/ledger.ts';
 import { comparePositions } from '../../src/position.ts';
 import { type FilesOptions, lines } from '../../src/sources/lines.ts';
 import { type ReadOptions, type Reading, readSource, textsByShard } from '../support/read-source.ts';
@@ -339,6 +340,37 @@ describe('lines, run again,', () => {
     expect(await errorOf(read(name, {}, { acquire: async () => position }))).toMatch(
       /^lines: .*x(\.gz)?: expected the 5 bytes up to which it was read before, or more, got 4: it was cut, or is another file;/,
     );
+  });
+});
+
+describe('lines, of files whose memory is given back at once', () => {
+  const texts = Array.from({ length: 3000 }, (_, i) => `${i} ${'x'.repeat(500 + (i % 97))}`);
+  const whole = texts.map((text) => `${text}\n`).join('');
+
+  /** Reads a file of several pieces as a run does in which each delivery is settled as it comes. Gives the lines, from behind so many bytes. */
+  async function readAtOnce(name: string, of: 'line' | 'text', behind: number): Promise<string[]> {
+    const got: string[] = [];
+    const { completed } = read(
+      name,
+      { of },
+      {
+        ledger: new Ledger({ freesRecords: true }),
+        onEvent: ({ data }) => void got.push(Buffer.from(data).toString().trimEnd()),
+        acquire: async (shard, from) => (behind === 0 ? from : { shard, sequence: String(behind), subSequence: 0 }),
+      },
+    );
+    await completed;
+    return got;
+  }
+
+  it.each(['a.log', 'a.log.gz', 'a.log.zst'])('reads all of %s, and all that is behind a place', async (name) => {
+    const packed = name.endsWith('gz') ? gzipSync(whole) : name.endsWith('zst') ? zstdCompressSync(whole) : whole;
+    await write({ [name]: packed });
+    expect(await readAtOnce(name, 'line', 0)).toEqual(texts);
+    expect(await readAtOnce(name, 'text', 0)).toEqual(texts);
+    const behind = whole.indexOf('\n700 ') + 1;
+    expect(await readAtOnce(name, 'line', behind)).toEqual(texts.slice(700));
+    expect(await readAtOnce(name, 'text', behind)).toEqual(texts);
   });
 });
 

@@ -49,8 +49,7 @@ export class ArchivedLines implements Records {
   }
 
   sizeOf(index: number): number {
-    const at = this.#place.from + index;
-    return this.#block.sizeOf(at) - (this.#block.hasNewline(at) ? 1 : 0);
+    return this.#block.lineSizeOf(this.#place.from + index);
   }
 
   rawOf(index: number): Uint8Array {

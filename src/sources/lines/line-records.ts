@@ -47,8 +47,7 @@ export class LineRecords implements Records {
 
   sizeOf(index: number): number {
     const { block, isText } = this.#lines;
-    const at = this.#from + index;
-    return block.sizeOf(at) - (!isText && block.hasNewline(at) ? 1 : 0);
+    return isText ? block.sizeOf(this.#from + index) : block.lineSizeOf(this.#from + index);
   }
 
   rawOf(index: number): Uint8Array {

@@ -38,8 +38,10 @@ async function* plainText(file: TextFile, signal: AbortSignal, seen: number, fro
 async function* behind(file: TextFile, signal: AbortSignal, seen: number, from: number): AsyncGenerator<Uint8Array, void> {
   let at = 0;
   for await (const piece of unpacked(file, signal)) {
-    if (at + piece.length > from) yield piece.subarray(Math.max(0, from - at));
+    const begins = at;
+    // Before it goes out: its memory may be given back then.
     at += piece.length;
+    if (at > from) yield piece.subarray(Math.max(0, from - begins));
   }
   if (at < seen) throw tooShort(seen, at);
 }
