@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { dirname, join, normalize, relative } from 'node:path';
 import { globSync } from 'node:fs';
@@ -41,7 +42,7 @@ const roomOf = (file: string): string => file.split('/')[0]!.replace(/\.ts$/, ''
 
 const imports = globSync('**/*.ts', { cwd: root }).flatMap((file) => {
   const text = readFileSync(join(root, file), 'utf8');
-  return [...text.matchAll(/(?:from|import)\s+'(\.[^']+)'/g)].map(([, target]) => ({
+  return [...text.matchAll(/(?:from |import |import\()'(\.[^']+)'/g)].map(([, target]) => ({
     file,
     target: relative('.', normalize(join(dirname(file), target!))),
   }));
@@ -62,6 +63,19 @@ describe('architecture', () => {
   it('imports of date-fns only its types: Node loads its functions slowly as ES modules', () => {
     const texts = globSync('**/*.ts', { cwd: root }).map((file) => [file, readFileSync(join(root, file), 'utf8')] as const);
     expect(texts.filter(([, text]) => /^import (?!type\b).*'date-fns/m.test(text)).map(([file]) => file)).toEqual([]);
+  });
+
+  it('a client is loaded with the store that is opened, not with what declares it', () => {
+    const listed = `
+      const { databaseFrom, kinesis, objectStoreFrom, redis } = await import(${JSON.stringify(join(root, 'index.ts'))});
+      databaseFrom('postgres://127.0.0.1/shop');
+      objectStoreFrom('s3://archive');
+      kinesis({ stream: 'events' });
+      redis('redis://127.0.0.1');
+      console.log(Object.keys(process.getBuiltinModule('module').createRequire('file:///here').cache).join());`;
+    const loaded = execFileSync(process.execPath, ['--input-type=module', '--eval', listed], { encoding: 'utf8' });
+    expect(loaded).toContain('/node_modules/rxjs/');
+    expect(loaded).not.toMatch(/\/node_modules\/(@aws-sdk|@duckdb|@smithy|ioredis|pg)\//);
   });
 
   it('operators know no source, no sink and no store', () => {

@@ -1,18 +1,11 @@
 import type { KinesisClient } from '@aws-sdk/client-kinesis';
 import type { Duration } from 'date-fns';
-import { Observable } from 'rxjs';
+import { defer, mergeMap } from 'rxjs';
 import { durationMs } from '../duration.ts';
-import { KinesisBackOff } from './kinesis/back-off.ts';
-import { Calls } from './kinesis/calls.ts';
-import { fanOutClient, kinesisClient } from './kinesis/client.ts';
-import { CONSUMER_NAME, Consumer, consumerNameOf } from './kinesis/consumer.ts';
-import { explain, refuseForeign } from './kinesis/failure.ts';
+import { CONSUMER_NAME } from './kinesis/consumer.ts';
 import { speakLean } from './kinesis/lean-protocol.ts';
-import { readShard } from './kinesis/read-shard.ts';
-import { gapBehind } from './kinesis/retention.ts';
-import { subscribeShard } from './kinesis/subscribe-shard.ts';
-import { type ShardReaders, readShards } from './read-shards.ts';
-import { type Source, type SourceContext, readingDeliveries } from './source.ts';
+import type { KinesisStream } from './kinesis/stream.ts';
+import { type Source, readingDeliveries } from './source.ts';
 
 /** How records come from the stream. */
 export type KinesisMode = 'polling' | 'fan-out';
@@ -118,7 +111,6 @@ export function kinesis(options: KinesisOptions): Source<Uint8Array> {
     throw new RangeError(
       `kinesis: expected a consumer of 1 to 128 letters, digits, _, . and -, got ${JSON.stringify(options.consumer)}`,
     );
-  const consumerOf = (pipeline: string): string => options.consumer ?? consumerNameOf(pipeline);
   const { protocol = options.client ? 'stock' : 'lean' } = options;
   if (protocol !== 'lean' && protocol !== 'stock')
     throw new RangeError(`kinesis: expected a protocol of 'lean' or 'stock', got ${String(protocol)}`);
@@ -126,98 +118,25 @@ export function kinesis(options: KinesisOptions): Source<Uint8Array> {
   const name = `kinesis ${stream}`;
   const where = endpoint === undefined ? region && ` in ${region}` : ` at ${new URL(endpoint).host}`;
 
-  /** Works with a client, which is ours to destroy unless it was given. */
-  const withClient = (): { calls: Calls; close: () => void } => {
-    const client = options.client ?? kinesisClient({ endpoint, region, protocol });
-    return { calls: new Calls(client, stream, timeoutMs), close: () => client === options.client || client.destroy() };
+  // Who declares a stream and reads nothing of it need not load the SDK.
+  const open = async (): Promise<KinesisStream> => {
+    const { KinesisStream } = await import('./kinesis/stream.ts');
+    return new KinesisStream({
+      ...options,
+      name,
+      protocol,
+      isFanOut,
+      timeoutMs,
+      listEveryMs,
+      pollEveryMs,
+      maxRecords,
+      unpacking,
+    });
   };
-
-  /** Reads a shard once it is known to be the one in which the pipeline stands. */
-  const known = (read: ShardReaders['readShard']): ShardReaders['readShard'] =>
-    async function readShard(reading) {
-      refuseForeign(reading.resume, reading.shard, name);
-      return read(reading);
-    };
-
   return {
     name: 'kinesis',
     describe: `stream ${stream}${where ?? ''}${isFanOut ? ', by fan-out' : ''}`,
-    async check(pipeline) {
-      const { calls, close } = withClient();
-      try {
-        const { OpenShardCount = 0, RetentionPeriodHours, StreamARN, StreamStatus } = await calls.describe();
-        const shards = `${OpenShardCount} open ${OpenShardCount === 1 ? 'shard' : 'shards'}`;
-        const status = StreamStatus === 'ACTIVE' ? '' : `, ${StreamStatus?.toLowerCase()}`;
-        const how = isFanOut ? await consumerState(calls, StreamARN!, consumerOf(pipeline)) : 'by polling';
-        return `stream ${stream}: ${shards}, retention ${RetentionPeriodHours} h${status}, ${how}`;
-      } catch (error) {
-        throw explain(error, name);
-      } finally {
-        close();
-      }
-    },
-    ...readingDeliveries(
-      (context) =>
-        new Observable((subscriber) => {
-          const { calls, close } = withClient();
-          subscriber.add(close);
-          const list: ShardReaders['list'] = async (signal) =>
-            (await repeated(() => calls.listShards(signal), context, name, signal)) ?? [];
-          const lost: ShardReaders['gapBehind'] = async (shard, resume, signal) =>
-            (await repeated(() => gapBehind(shard, resume, calls, context.scheduler.now(), signal), context, name, signal)) ?? {
-              shard,
-              resume,
-            };
-          const polling = { calls, maxRecords, pollEveryMs, unpacking, name };
-          if (!isFanOut) {
-            readShards(context, {
-              listEveryMs,
-              list,
-              gapBehind: lost,
-              readShard: known((reading) => readShard(reading, polling)),
-            }).subscribe(subscriber);
-            return;
-          }
-          const client = options.client ?? fanOutClient({ endpoint, region });
-          subscriber.add(() => client === options.client || client.destroy());
-          const consumer = new Consumer(context, { calls, consumer: consumerOf(context.pipeline), name });
-          const fanOut = { client, calls, consumer, maxRecords, unpacking, isLean: protocol === 'lean', name };
-          readShards(context, {
-            listEveryMs,
-            gapBehind: lost,
-            async list(signal) {
-              // Before a shard is taken over: a run that may not have a consumer should leave the one before it alone.
-              await consumer.activeArn(signal);
-              return list(signal);
-            },
-            readShard: known((reading) => subscribeShard(reading, fanOut)),
-          }).subscribe(subscriber);
-        }),
-    ),
+    check: async (pipeline) => (await open()).check(pipeline),
+    ...readingDeliveries((context) => defer(open).pipe(mergeMap((opened) => opened.read(context)))),
   };
-}
-
-/** For `--check`. */
-async function consumerState(calls: Calls, streamArn: string, consumer: string): Promise<string> {
-  const found = await calls.consumer(streamArn, consumer);
-  const state = found ? found.ConsumerStatus!.toLowerCase() : 'not registered yet; a run does it';
-  return `by fan-out as consumer ${consumer} (${state})`;
-}
-
-/** Repeats a call until it succeeds or fails for good; nothing when it was aborted. */
-async function repeated<T>(
-  call: () => Promise<T>,
-  context: SourceContext,
-  name: string,
-  signal: AbortSignal,
-): Promise<T | undefined> {
-  const backOff = new KinesisBackOff(context, name, 'all shards', signal);
-  while (!signal.aborted) {
-    try {
-      return await call();
-    } catch (error) {
-      await backOff.after(error);
-    }
-  }
-  return undefined;
 }

@@ -2,11 +2,8 @@ import type { Duration } from 'date-fns';
 import { durationMs } from '../duration.ts';
 import type { LookupSource } from '../operators/lookup-source.ts';
 import type { CommandStore } from './command-store.ts';
-import { OpenCluster } from './redis/open-cluster.ts';
-import { OpenRedis, standingsOf } from './redis/open-redis.ts';
-import { RedisClient, RedisError } from './redis/client.ts';
-import { clusterKeys, redisKeys } from './redis/keys.ts';
 import { RedisReads } from './redis/reads.ts';
+import type { RedisServer } from './redis/server.ts';
 import { parseRedisUrl } from './redis/url.ts';
 
 export interface RedisOptions {
@@ -59,62 +56,16 @@ export function redis(
   if (keepRejectsMs !== undefined && keepRejectsMs < HOUR_MS)
     throw new RangeError(`redis: expected to keep rejects for an hour or longer, got ${keepRejectsMs / 60_000} minutes`);
   const { scheme, hosts, path } = parseRedisUrl(url);
-  const connect = async (): Promise<RedisClient> => {
-    const client = new RedisClient(url, { timeoutMs });
-    await client.open();
-    try {
-      await checkServer(client);
-    } catch (error) {
-      client.close();
-      throw error;
-    }
-    return client;
+  // Who declares a server and asks nothing of it need not load its client.
+  const server = async (): Promise<RedisServer> => {
+    const { RedisServer } = await import('./redis/server.ts');
+    return new RedisServer(url, { timeoutMs, rememberScores, keepRejectsMs });
   };
   return {
     describe: `${scheme}://${hosts}${path}`,
-    async check() {
-      const client = await connect();
-      try {
-        // Of all that a run does, this changes nothing, and a user or a server of another kind may refuse it.
-        await client.call('EVAL', ['return 1', 0]);
-        return `the ${client.isCluster ? 'cluster' : 'server'} answers, and runs scripts`;
-      } finally {
-        client.close();
-      }
-    },
-    async stands(owner) {
-      const client = await connect();
-      try {
-        const key = (client.isCluster ? clusterKeys : redisKeys).positions(owner);
-        const fields = (await client.call('HGETALL', [key])) as readonly string[];
-        return standingsOf(fields);
-      } finally {
-        client.close();
-      }
-    },
-    async open() {
-      const client = await connect();
-      return client.isCluster
-        ? new OpenCluster(client, { keepRejectsMs })
-        : new OpenRedis(client, redisKeys, { rememberScores, keepRejectsMs });
-    },
-    openReads: () => new RedisReads(new RedisClient(url, { timeoutMs })),
+    check: async () => (await server()).check(),
+    stands: async (owner) => (await server()).stands(owner),
+    open: async () => (await server()).open(),
+    openReads: () => new RedisReads(async () => (await server()).client()),
   };
-}
-
-/** @throws {Error} when the server may throw positions away to make room, or is part of a cluster; nothing when it does not let us ask */
-async function checkServer(client: RedisClient): Promise<void> {
-  const info = await client.call('INFO', ['all']).catch((error: Error) => {
-    if (error instanceof RedisError) return '';
-    throw error;
-  });
-  if (!client.isCluster && /^cluster_enabled:1/m.test(String(info)))
-    throw new Error(
-      `${client.where}: is a node of a cluster; expected its URL to begin with redis-cluster:// (or rediss-cluster://)`,
-    );
-  const [, policy] = /^maxmemory_policy:(allkeys-\S+)/m.exec(String(info)) ?? [];
-  if (policy && !/^maxmemory:0\b/m.test(String(info)))
-    throw new Error(
-      `${client.where}: expected a maxmemory-policy that evicts no key without expiry (noeviction, volatile-…), got ${policy}, which may evict positions`,
-    );
 }

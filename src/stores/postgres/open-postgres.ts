@@ -1,0 +1,198 @@
+import { DatabaseError } from 'pg';
+import type { Report } from '../../diagnostic.ts';
+import type { Resume } from '../../position.ts';
+import type { Owner } from '../../owner.ts';
+import { type FoundColumn, checkColumns } from '../database/columns.ts';
+import type { Load, OpenDatabase, RejectRow, Table } from '../database.ts';
+import { BinaryLines } from './binary.ts';
+import { explainDenied } from './check.ts';
+import type { PostgresConnection, Row } from './connection.ts';
+import { Copy, copyData, textLines } from './copy.ts';
+import { type BinaryFormat, type Part, loadLines } from './load.ts';
+import { PostgresPositions } from './positions.ts';
+import { rejectLines } from './rejects.ts';
+import * as sql from './sql.ts';
+import { type CatalogColumn, columnWord } from './types.ts';
+
+/** One user's connection to the database, and what is stored by it. */
+export class OpenPostgres implements OpenDatabase {
+  readonly #describe: string;
+  readonly #schema: string;
+  readonly #connection: PostgresConnection;
+  readonly #check: (table: Table) => Promise<string>;
+  readonly #positions: PostgresPositions;
+  readonly #report: Report;
+  /** Tables whose lines can be written in binary. */
+  readonly #formats = new Map<Table, BinaryFormat | undefined>();
+  #takesAnyText = true;
+
+  constructor(
+    describe: string,
+    schema: string,
+    connection: PostgresConnection,
+    { report, check }: { readonly report: Report; readonly check: (table: Table) => Promise<string> },
+  ) {
+    this.#describe = describe;
+    this.#report = report;
+    this.#schema = schema;
+    this.#connection = connection;
+    this.#check = check;
+    this.#positions = new PostgresPositions(describe, schema, connection);
+  }
+
+  async setUp(): Promise<void> {
+    // Looking first: a user who may not create schemas can work in one that is there.
+    const names = [sql.ownTable(this.#schema, 'positions'), sql.ownTable(this.#schema, 'rejects')];
+    const [state] = await this.#connection.query(sql.SELECT_STATE, [names]);
+    const { tables, mayStoreRejects, remedy, takesAnyText } = state as unknown as State;
+    if (!mayStoreRejects)
+      throw new Error(`${this.#describe}: expected the right to make temporary tables, by which rejects are stored; ${remedy}`);
+    this.#takesAnyText = takesAnyText;
+    if (tables < names.length) await this.#create(sql.createOwnTables(this.#schema));
+  }
+
+  async createTable(table: Table): Promise<void> {
+    try {
+      if ((await this.#columns(table)).length === 0) await this.#create(sql.createTable(table));
+      const found = await this.#columns(table);
+      checkColumns(this.#describe, table, found);
+      await this.#checkIndex(table);
+      this.#formats.set(table, binaryFormat(table, found));
+    } catch (error) {
+      throw await explainDenied(error, () => this.#check(table));
+    }
+  }
+
+  acquire(owner: Owner, shard: string): Promise<Resume | undefined> {
+    return this.#positions.acquire(owner, shard);
+  }
+
+  positions(owner: Owner, shards: Iterable<string>): Promise<ReadonlyMap<string, Resume>> {
+    return this.#positions.read(owner, shards);
+  }
+
+  async commit(owner: Owner, { rows, refuse, leftOut, rejects = [], positions }: Load): Promise<void> {
+    const lines = rows?.lines ?? [];
+    if (positions.size === 0) {
+      if (lines.length + rejects.length > 0)
+        throw new RangeError(`${this.#describe}: expected positions with what is stored, got none`);
+      return;
+    }
+    const guard = this.#positions.guard(owner, positions, lines.length > 0);
+    const storing = (all: readonly RejectRow[]): Part => {
+      const copy = new Copy(copyData(rejectLines(owner, all, this.#takesAnyText)));
+      return { text: sql.storeRejects(this.#schema), copy };
+    };
+    const finish = (all: readonly RejectRow[]): Part[] => [
+      ...(all.length === 0 ? [] : [storing(all)]),
+      { text: guard },
+      { text: 'COMMIT' },
+    ];
+    let count = 0;
+    try {
+      if (!rows || lines.length === 0) await this.#send([{ text: sql.BEGIN }, ...finish(rejects)]);
+      else if (!refuse) {
+        const copy = new Copy(copyData(textLines(lines, 0, lines.length)), sql.lastTag(rows.table));
+        await this.#send([
+          { text: sql.beginLoad(rows.table) },
+          { text: sql.copyRows(rows.table, 'text'), copy },
+          ...finish(rejects),
+        ]);
+        count = copy.leftOut;
+      } else count = await this.#load(rows, refuse, (refused) => finish([...rejects, ...refused]));
+    } catch (error) {
+      await this.#connection.rollback();
+      throw this.#positions.explain(error, owner, positions);
+    }
+    leftOut?.(count);
+  }
+
+  close(): Promise<void> {
+    return this.#connection.close();
+  }
+
+  async #load(
+    { table, lines }: NonNullable<Load['rows']>,
+    refuse: NonNullable<Load['refuse']>,
+    finish: (refused: readonly RejectRow[]) => readonly Part[],
+  ): Promise<number> {
+    const refused: RejectRow[] = [];
+    const load = (binary?: BinaryFormat): Promise<number> =>
+      loadLines({
+        lines,
+        binary,
+        begin: sql.beginLoad(table),
+        text: sql.copyRows(table, 'text'),
+        lastTag: sql.lastTag(table),
+        gate: sql.gate(this.#schema),
+        refuse: (index, fault) => refused.push(refuse(index, fault)),
+        finish: () => finish(refused),
+        send: (parts) => this.#send(parts),
+      });
+    if (this.#formats.get(table)?.wasRefused) await this.#learn(table);
+    const binary = this.#formats.get(table);
+    try {
+      return await load(binary);
+    } catch (error) {
+      // Values of types that the columns no longer have may fail with any code.
+      if (!binary || refused.length > 0 || !(error instanceof DatabaseError)) throw error;
+      await this.#connection.rollback();
+      const isAltered = await this.#learn(table).catch(() => false);
+      if (!isAltered) throw error;
+      // Text is right whatever the columns are by now.
+      return load();
+    }
+  }
+
+  /** Tells when all of a table is read for each load that is to leave out what it has. */
+  async #checkIndex({ name, missingBy }: Table): Promise<void> {
+    if (missingBy === undefined) return;
+    const found = await this.#connection.query(sql.SELECT_INDEX, [sql.quoteName(name), missingBy]);
+    if (found.length === 0) this.#report({ type: 'no-index', store: this.#describe, table: name, column: missingBy });
+  }
+
+  /** Looks at a table's columns again; says whether they are others than before. */
+  async #learn(table: Table): Promise<boolean> {
+    const before = this.#formats.get(table);
+    const now = binaryFormat(table, await this.#columns(table), before);
+    this.#formats.set(table, now);
+    return before?.copy !== now?.copy;
+  }
+
+  async #columns({ name }: Table): Promise<CatalogRow[]> {
+    return (await this.#connection.query(sql.SELECT_COLUMNS, [sql.quoteName(name)])) as unknown as CatalogRow[];
+  }
+
+  #send(parts: readonly Part[]): Promise<void> {
+    const copies = parts.flatMap(({ copy }) => copy ?? []);
+    return this.#connection.send(parts.map(({ text }) => text).join(';\n'), copies);
+  }
+
+  #create(statements: string): Promise<Row[]> {
+    return this.#connection.transaction([sql.BEGIN, sql.LOCK_CATALOG, statements, 'COMMIT']);
+  }
+}
+
+/** What `SELECT_STATE` tells. */
+interface State {
+  readonly tables: number;
+  readonly mayStoreRejects: boolean;
+  /** What an administrator does when it may not. */
+  readonly remedy: string;
+  readonly takesAnyText: boolean;
+}
+
+interface CatalogRow extends FoundColumn, CatalogColumn {
+  readonly types: string;
+  readonly isUtf8: boolean;
+}
+
+/** Nothing when a column is of a type that only Postgres itself reads for sure, or is not there. */
+function binaryFormat(table: Table, found: readonly CatalogRow[], before?: BinaryFormat): BinaryFormat | undefined {
+  const byName = new Map(found.map((column) => [column.name, column]));
+  const words = table.columns.map(({ name }) => columnWord(byName.get(name)));
+  const [first] = found;
+  if (!first?.isUtf8 || !words.every((word) => word !== undefined)) return undefined;
+  const copy = `${sql.copyRows(table, 'binary')};\n${sql.checkTypes(table, first.types)}`;
+  return { lines: before?.copy === copy ? before.lines : new BinaryLines(words), copy, wasRefused: false };
+}
