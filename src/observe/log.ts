@@ -1,3 +1,4 @@
+import { counted } from '../counted.ts';
 import type { Diagnostic } from '../diagnostic.ts';
 import { formatResume } from '../position.ts';
 import { lostOf } from '../sources/gap.ts';
@@ -127,10 +128,6 @@ export function logLine(diagnostic: Diagnostic): string | undefined {
     case 'rejected':
       return undefined;
   }
-}
-
-function counted(count: number, what: string): string {
-  return `${count.toLocaleString('en-US')} ${what}${count === 1 ? '' : 's'}`;
 }
 
 function messageOf(error: unknown): string {

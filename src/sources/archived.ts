@@ -1,3 +1,4 @@
+import { counted } from '../counted.ts';
 import { checkPrefix } from '../sinks/object-key.ts';
 import type { ObjectStore, OpenObjectStore } from '../stores/object-store.ts';
 import { type FoundObject, findObjects } from './archived/find-objects.ts';
@@ -66,7 +67,7 @@ export function archived(store: ObjectStore, { prefix, since, until, maxLines = 
       const open = await store.open({ report: () => {}, readOnly: true });
       try {
         const found = await find(open);
-        return `${where}: ${countOf(found)} objects in ${range}, of ${found.size} ${found.size === 1 ? 'shard' : 'shards'}`;
+        return `${where}: ${counted(countOf(found), 'object')} in ${range}, of ${counted(found.size, 'shard')}`;
       } finally {
         await open.close();
       }

@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import { counted } from '../counted.ts';
 import { type TextFile, findFiles } from './lines/find-files.ts';
 import { type Place, readFile } from './lines/read-file.ts';
 import { readInput } from './lines/read-input.ts';
@@ -35,7 +36,7 @@ interface EveryLinesOptions {
 
 /** Lines that lie in files. */
 export interface FilesOptions extends EveryLinesOptions {
-  /** Paths, or patterns such as `logs/good.*.log`; `.gz` and `.zst` are unpacked. */
+  /** Paths, or patterns such as `logs/good.*.log`; what gzip or zstd has packed is unpacked. */
   readonly files: string | readonly string[];
   /**
    * Whether the files of a folder are one text, in the order of their names, that was cut anywhere: a line goes on in the next file. What has no
@@ -119,7 +120,7 @@ function fromFiles({ files, rotated = false }: FilesOptions, feed: Feed): Source
     describe,
     async check() {
       const { found, sizeBytes } = await find(patterns, rotated);
-      return `${describe}: ${found.size} file${found.size === 1 ? '' : 's'} of ${sizeBytes.toLocaleString('en-US')} bytes`;
+      return `${describe}: ${counted(found.size, 'file')} of ${counted(sizeBytes, 'byte')}`;
     },
     ...readingDeliveries((context) => {
       let finding: ReturnType<typeof find> | undefined;

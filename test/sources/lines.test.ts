@@ -115,6 +115,11 @@ describe('lines reads', () => {
     expect(await linesIn('x*')).toEqual({ 'x.gz': [...texts, ...texts], 'x.zst': [...texts, ...texts], x: texts });
   });
 
+  it('what was packed under a name that does not say so', async () => {
+    await write({ 'x.GZ': gzipSync('a\nb\n'), y: zstdCompressSync('c\n'), z: gzipSync('d') });
+    expect(await linesIn('*')).toEqual({ 'x.GZ': ['a', 'b'], y: ['c'], z: ['d'] });
+  });
+
   it('nothing of files that are empty', async () => {
     await write({ x: '', 'x.gz': gzipSync('') });
     expect(await linesIn('x*')).toEqual({});
@@ -528,7 +533,7 @@ describe('lines refuses', () => {
     const refused = `lines: expected files that match ${folder}/none.*, got none`;
     expect(await errorOf(readSource(source))).toBe(refused);
     await expect(source.check('test')).rejects.toThrow(refused);
-    expect(await lines({ files: join(folder, 'x') }).check('test')).toBe(`${join(folder, 'x')}: 1 file of 1 bytes`);
+    expect(await lines({ files: join(folder, 'x') }).check('test')).toBe(`${join(folder, 'x')}: 1 file of 1 byte`);
   });
 
   it('a folder, and says how its files are called', async () => {
@@ -542,6 +547,18 @@ describe('lines refuses', () => {
     expect(await errorOf(read('x.gz'))).toMatch(/^lines: .*x\.gz: incorrect header check$/);
     await write({ 'x.gz': gzipSync('a'.repeat(100)).subarray(0, 20) });
     expect(await errorOf(read('x.gz'))).toMatch(/^lines: .*x\.gz: unexpected end of file$/);
+  });
+
+  it.each([
+    ['bzip2', 'BZh91AY'],
+    ['xz', '\xfd7zXZ\0'],
+    ['lzop', '\x89LZO\0\r\n'],
+    ['zip', 'PK\x03\x04'],
+  ])('a file that %s has packed', async (by, begins) => {
+    await write({ x: Buffer.from(`${begins}…`, 'latin1') });
+    const refused = `lines: ${join(folder, 'x')}: expected lines, as they are or packed by gzip or zstd, got a file that ${by} has packed`;
+    expect(await errorOf(read('x'))).toBe(refused);
+    await expect(lines({ files: join(folder, 'x') }).check('test')).rejects.toThrow(refused);
   });
 
   it('a file that went away since it was found', async () => {

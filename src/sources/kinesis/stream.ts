@@ -1,5 +1,6 @@
 import type { KinesisClient } from '@aws-sdk/client-kinesis';
 import { Observable, type Subscriber } from 'rxjs';
+import { counted } from '../../counted.ts';
 import type { Delivery } from '../../delivery.ts';
 import { type ShardReaders, readShards } from '../read-shards.ts';
 import type { SourceContext } from '../source.ts';
@@ -51,10 +52,9 @@ export class KinesisStream {
     const { calls, close } = this.#withClient();
     try {
       const { OpenShardCount = 0, RetentionPeriodHours, StreamARN, StreamStatus } = await calls.describe();
-      const shards = `${OpenShardCount} open ${OpenShardCount === 1 ? 'shard' : 'shards'}`;
       const status = StreamStatus === 'ACTIVE' ? '' : `, ${StreamStatus?.toLowerCase()}`;
       const how = isFanOut ? await consumerState(calls, StreamARN!, this.#consumerOf(pipeline)) : 'by polling';
-      return `stream ${stream}: ${shards}, retention ${RetentionPeriodHours} h${status}, ${how}`;
+      return `stream ${stream}: ${counted(OpenShardCount, 'open shard')}, retention ${RetentionPeriodHours} h${status}, ${how}`;
     } catch (error) {
       throw explain(error, name);
     } finally {

@@ -10,6 +10,17 @@ import { piecesOf, unpackedText } from './pieces.ts';
 const MAX_FILES = 100_000;
 
 const COMPRESSIONS: Readonly<Record<string, Compression>> = { gz: 'gzip', zst: 'zstd' };
+/** What begins so is no text, whatever its name. */
+const PACKED: readonly (readonly [begins: string, by: string])[] = [
+  ['\x1f\x8b', 'gzip'],
+  ['\x28\xb5\x2f\xfd', 'zstd'],
+  ['BZh', 'bzip2'],
+  ['\xfd7zXZ\0', 'xz'],
+  ['\x89LZO\0', 'lzop'],
+  ['\x04\x22\x4d\x18', 'lz4'],
+  ['PK\x03\x04', 'zip'],
+];
+const PACKED_BYTES = 6;
 /** So much of a file's first line tells it from others, and so many hexadecimal digits are made of it. */
 const HEAD_BYTES = 16 * 1024;
 const MARK_DIGITS = 8;
@@ -31,7 +42,7 @@ export interface TextFile {
   readonly madeAtMs: number;
   /** When it was last written to. */
   readonly modifiedAtMs: number;
-  /** By the end of its name; nothing when it is plain. */
+  /** By the end of its name, or by what it begins with; nothing when it is plain. */
   readonly compression: Compression | undefined;
 }
 
@@ -95,10 +106,10 @@ function namesInCommon(path: string, real: string): number {
 }
 
 async function lookAt(path: string): Promise<TextFile> {
-  const compression = COMPRESSIONS[/\.(\w+)$/.exec(path)?.[1] ?? ''];
   const handle = await open(path);
   try {
     const found = await handle.stat();
+    const compression = COMPRESSIONS[/\.(\w+)$/.exec(path)?.[1] ?? ''] ?? (await packedBy(handle));
     const modifiedAtMs = Math.floor(found.mtimeMs);
     // 0 where the file system does not know it.
     const madeAtMs = Math.min(Math.floor(found.birthtimeMs) || modifiedAtMs, modifiedAtMs);
@@ -110,6 +121,15 @@ async function lookAt(path: string): Promise<TextFile> {
   } finally {
     await handle.close();
   }
+}
+
+/** @throws {Error} when it was packed by what is not unpacked here: as text it would be one reject a line */
+async function packedBy(handle: FileHandle): Promise<Compression | undefined> {
+  const { buffer, bytesRead } = await handle.read(Buffer.alloc(PACKED_BYTES), 0, PACKED_BYTES, 0);
+  const head = buffer.toString('latin1', 0, bytesRead);
+  const by = PACKED.find(([begins]) => head.startsWith(begins))?.[1];
+  if (by === undefined || by === 'gzip' || by === 'zstd') return by;
+  throw new Error(`expected lines, as they are or packed by gzip or zstd, got a file that ${by} has packed`);
 }
 
 /** Tells a file from one that is there later under its name; it stays as it is when the file grows. */
