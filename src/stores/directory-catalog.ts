@@ -1,5 +1,8 @@
+import { accessSync, constants, existsSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { setTimeout } from 'node:timers/promises';
+import { pathToFileURL } from 'node:url';
 
 /** How long one attempt to enter the critical section may block the thread, in milliseconds. */
 const BLOCK_MS = 20;
@@ -35,8 +38,22 @@ export class DirectoryCatalog {
   }
 
   /** Opens the catalog, and makes it when it is absent. */
-  static async open(path: string): Promise<DirectoryCatalog> {
-    const database = new DatabaseSync(path, { timeout: BLOCK_MS });
+  static open(path: string): Promise<DirectoryCatalog> {
+    return DirectoryCatalog.#open(path, path);
+  }
+
+  /** Opens the catalog of a folder in which nothing is to be made; where there is none, or nothing can be written, as on a volume that is mounted so, too. */
+  static async openToRead(path: string): Promise<DirectoryCatalog> {
+    if (!existsSync(path)) return DirectoryCatalog.#open(path, ':memory:');
+    if (isWritable(dirname(path))) return DirectoryCatalog.#open(path, path);
+    // Nobody writes to it, so SQLite need not make the files by which it would be told.
+    const fixed = pathToFileURL(path);
+    fixed.searchParams.set('immutable', '1');
+    return new DirectoryCatalog(path, new DatabaseSync(fixed, { readOnly: true }));
+  }
+
+  static async #open(path: string, location: string): Promise<DirectoryCatalog> {
+    const database = new DatabaseSync(location, { timeout: BLOCK_MS });
     try {
       // WAL: a commit is one fsync, and readers never wait.
       await untilFree(path, () => {
@@ -85,6 +102,15 @@ export class DirectoryCatalog {
 
   close(): void {
     if (this.#database.isOpen) this.#database.close();
+  }
+}
+
+function isWritable(folder: string): boolean {
+  try {
+    accessSync(folder, constants.W_OK);
+    return true;
+  } catch {
+    return false;
   }
 }
 

@@ -38,10 +38,11 @@ export function directory(path: string): ObjectStore {
       const root = resolve(path);
       if (readOnly && !(await ifThere(() => stat(root)))?.isDirectory())
         throw new Error(`directory: expected a folder at ${path}, got none`);
-      const staging = join(root, OWN_FOLDER, 'staged');
+      const [staging, catalog] = ['staged', 'catalog.db'].map((name) => join(root, OWN_FOLDER, name)) as [string, string];
+      if (readOnly) return new Directory(describe, root, staging, await DirectoryCatalog.openToRead(catalog));
       await mkdir(staging, { recursive: true });
       await removeAbandoned(staging);
-      return new Directory(describe, root, staging, await DirectoryCatalog.open(join(root, OWN_FOLDER, 'catalog.db')));
+      return new Directory(describe, root, staging, await DirectoryCatalog.open(catalog));
     },
   };
 }

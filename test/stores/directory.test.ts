@@ -1,10 +1,55 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { chmod, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { directory } from '../../src/stores/directory.ts';
+import type { ObjectHead } from '../../src/stores/object-store.ts';
 import { objectStoreConformance } from './object-store.conformance.ts';
 
 objectStoreConformance('directory', async () => {
   const path = await mkdtemp(join(tmpdir(), 'millrace-directory-'));
   return { declare: () => directory(path), isConditional: true, close: () => rm(path, { recursive: true }) };
+});
+
+describe('a directory that is only to be read', () => {
+  let folder: string;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'millrace-directory-'));
+    await chmod(folder, 0o755);
+  });
+  afterEach(async () => {
+    await chmod(join(folder, '.millrace'), 0o755).catch(() => {});
+    await rm(folder, { recursive: true });
+  });
+
+  it('has files that people put there, and nothing more afterwards', async () => {
+    await writeFile(join(folder, 'a'), 'by hand');
+    const open = await directory(folder).open({ report: () => {}, readOnly: true });
+    expect(await Array.fromAsync(open.list(''))).toEqual(['a']);
+    const found = await open.get('a');
+    expect(found?.body.toString()).toBe('by hand');
+    expect(await open.head('a')).toEqual({ etag: found!.etag, sizeBytes: 7, metadata: {} });
+    await open.close();
+    expect(await readdir(folder)).toEqual(['a']);
+  });
+
+  it('is read where nobody may write, as on a volume that is mounted so', async () => {
+    const open = await directory(folder).open({ report: () => {} });
+    const etag = await open.put('a', Buffer.from('put'), { metadata: { count: '1' } });
+    await open.close();
+    await writeFile(join(folder, 'b'), 'by hand');
+    await chmod(join(folder, '.millrace'), 0o555);
+    // Root may write everywhere.
+    const read = `
+      const { directory } = await import(${JSON.stringify(join(import.meta.dirname, '../../src/stores/directory.ts'))});
+      if (process.getuid?.() === 0) process.setuid(65534);
+      const open = await directory(${JSON.stringify(folder)}).open({ report() {}, readOnly: true });
+      console.log(JSON.stringify([await open.head('a'), await open.get('b')]));`;
+    const told = execFileSync(process.execPath, ['--input-type=module', '--eval', read], { encoding: 'utf8' });
+    const [put, byHand] = JSON.parse(told) as [ObjectHead, ObjectHead];
+    expect(put).toEqual({ etag, sizeBytes: 3, metadata: { count: '1' } });
+    expect(byHand).toMatchObject({ sizeBytes: 7, metadata: {} });
+    expect(await readdir(join(folder, '.millrace'))).toEqual(['catalog.db', 'staged']);
+  });
 });
