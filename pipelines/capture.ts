@@ -30,6 +30,7 @@ export const capture = command({
   summary: 'Puts what the enricher prints, or printed into files, once into a database and an archive; ends with it.',
   settings: {
     FILES: z.string().optional().describe('logs/good.*.log, in the order of their names; otherwise standard input'),
+    FILES_URL: archiveUrl.optional().describe('s3://bucket/prefix or file:./folder that has them; otherwise this machine'),
     ARCHIVE_URL: archiveUrl.default('file:./data/archive').describe('s3://bucket/prefix or file:./folder'),
     S3_ENDPOINT: endpoint.optional().describe('an S3 API server other than AWS'),
     AWS_REGION: z.string().optional().describe('the region of the bucket; otherwise as the AWS SDK finds it'),
@@ -40,12 +41,14 @@ export const capture = command({
   },
   pipeline({ FILES: files, TABLE: table, NAME: name, ...settings }) {
     const database = databaseFrom(settings.DATABASE_URL);
-    const store = objectStoreFrom(settings.ARCHIVE_URL, { region: settings.AWS_REGION, endpoint: settings.S3_ENDPOINT });
+    const aws = { region: settings.AWS_REGION, endpoint: settings.S3_ENDPOINT };
+    const archived = objectStoreFrom(settings.ARCHIVE_URL, aws);
+    const store = settings.FILES_URL === undefined ? undefined : objectStoreFrom(settings.FILES_URL, aws);
     const state = identityLog(settings.STATE_FILE ?? `./data/${name}.state`);
-    const text = { of: 'text', arrivedAt: enrichedAt } as const;
+    const input = files === undefined && !store ? { input: process.stdin } : { files: files ?? '**', store, rotated: true };
 
     return pipeline(name)
-      .from(lines(files === undefined ? { input: process.stdin, ...text } : { files, rotated: true, ...text }))
+      .from(lines({ ...input, of: 'text', arrivedAt: enrichedAt }))
       .pipe(
         stripCheckpoints({ of: 'text' }),
         decode(enriched),
@@ -53,7 +56,7 @@ export const capture = command({
         dedupe({ by: eventId, within: { hours: 1 }, state }),
         minuteWindow(),
       )
-      .to(archive(store, { prefix: 'snowplow' }), copyInto(database, { table }))
+      .to(archive(archived, { prefix: 'snowplow' }), copyInto(database, { table }))
       .rejects(rejectsIntoDatabase(database));
   },
 });

@@ -1,14 +1,10 @@
 import type { Readable } from 'node:stream';
-import { counted } from '../counted.ts';
-import { type TextFile, findFiles } from './lines/find-files.ts';
-import { type Place, readFile } from './lines/read-file.ts';
+import type { ObjectStore } from '../stores/object-store.ts';
+import { type Feed, fromFiles } from './lines/files-source.ts';
 import { readInput } from './lines/read-input.ts';
 import { settled } from './read-range.ts';
 import { readShards } from './read-shards.ts';
 import { type Source, readingDeliveries } from './source.ts';
-
-/** How many files are read at a time: each has two pieces of 512 KiB in memory, which nothing counts. */
-const FILES_AT_ONCE = 4;
 
 /** What both ways to read lines have in common. */
 interface EveryLinesOptions {
@@ -36,8 +32,14 @@ interface EveryLinesOptions {
 
 /** Lines that lie in files. */
 export interface FilesOptions extends EveryLinesOptions {
-  /** Paths, or patterns such as `logs/good.*.log`; what gzip or zstd has packed is unpacked. */
+  /** Paths, or patterns such as `logs/good.*.log`; what gzip or zstd has packed is unpacked. In a store, keys, packed where they end in `.gz` or `.zst`. */
   readonly files: string | readonly string[];
+  /**
+   * Where they are, a bucket of S3, say: `objectStoreFrom('s3://shop-events/enriched')`.
+   *
+   * @default this machine
+   */
+  readonly store?: ObjectStore | undefined;
   /**
    * Whether the files of a folder are one text, in the order of their names, that was cut anywhere: a line goes on in the next file. What has no
    * newline yet at the end of the last one is left to a later run (`line-open`); of other files it is read
@@ -63,6 +65,7 @@ export type LinesOptions = FilesOptions | InputOptions;
  *
  *     lines({ files: 'enriched/*.tsv.gz' })
  *     lines({ files: 'logs/good.*.log', rotated: true, of: 'text' })
+ *     lines({ files: '2026/11/22/*.gz', store: objectStoreFrom('s3://shop-events/enriched') })
  *     lines({ input: process.stdin })
  *
  * **Each file is a shard**, named by its path as the pattern has it and a mark of its first line (`logs/good.log#5f3a9c21`), and a line's sequence number is
@@ -71,6 +74,9 @@ export type LinesOptions = FilesOptions | InputOptions;
  * shorter than it was, was renamed or replaced meanwhile, or cannot be unpacked, is an error, as is a pattern without files. A compressed file has an end
  * that is written down, unless it is rotated: it is not unpacked again, be it that something was appended, or that another one that begins with the same
  * line took its place. What has no newline at the end of a file is a line, too: a file that is written to is one to read as `rotated`.
+ *
+ * **Of a store** each object is a shard, named by its key and a mark of its etag: one that was put anew is read anew, all of it. It is fetched whole when its
+ * turn comes, and held packed. Its lines arrived, at the latest, when it was stored. A store that fails for a passing reason is tried again (`source-retry`).
  *
  * What comes of a text depends on what came before, so a file of which a part was read is read again from its beginning, and the same events come of it:
  * the sinks pass over those that they have. What a run counts as read and stored has them in it again.
@@ -90,8 +96,6 @@ export function lines(options: LinesOptions): Source<Uint8Array> {
   return 'input' in options && options.input ? fromInput(options, feed) : fromFiles(options as FilesOptions, feed);
 }
 
-type Feed = Required<Omit<EveryLinesOptions, 'arrivedAt'>> & { readonly arrivedAt: EveryLinesOptions['arrivedAt'] };
-
 function fromInput({ input, name = 'stdin' }: InputOptions, feed: Feed): Source<Uint8Array> {
   return {
     name: 'lines',
@@ -107,67 +111,4 @@ function fromInput({ input, name = 'stdin' }: InputOptions, feed: Feed): Source<
       ),
     ),
   };
-}
-
-function fromFiles({ files, rotated = false }: FilesOptions, feed: Feed): Source<Uint8Array> {
-  const patterns = typeof files === 'string' ? [files] : files;
-  // What comes from JavaScript, or an environment, may be nothing.
-  if (!patterns?.length || !patterns.every(Boolean)) throw new TypeError('lines: expected the paths of files, got none');
-  const describe = patterns.join(', ');
-
-  return {
-    name: 'lines',
-    describe,
-    async check() {
-      const { found, sizeBytes } = await find(patterns, rotated);
-      return `${describe}: ${counted(found.size, 'file')} of ${counted(sizeBytes, 'byte')}`;
-    },
-    ...readingDeliveries((context) => {
-      let finding: ReturnType<typeof find> | undefined;
-      const begin = async (): ReturnType<typeof find> => {
-        const all = await find(patterns, rotated);
-        context.report({ type: 'files-found', where: describe, files: all.found.size, sizeBytes: all.sizeBytes });
-        return all;
-      };
-      const end = async (shard: string): Promise<void> => {
-        const { file, place } = (await finding)!.found.get(shard)!;
-        const isWhole = file.compression !== undefined && !place;
-        await (isWhole ? context.end(shard) : settled(context, shard));
-      };
-      return readShards(
-        { ...context, end },
-        {
-          async list() {
-            finding ??= begin();
-            const { found } = await finding;
-            return [...found.keys()].map((id) => ({ id, parents: [] }));
-          },
-          atOnce: FILES_AT_ONCE,
-          async readShard(reading) {
-            const { found, untilMs } = await finding!;
-            return (await readFile(reading, { ...found.get(reading.shard.id)!, untilMs, ...feed })) ? [] : undefined;
-          },
-        },
-      );
-    }),
-  };
-}
-
-interface Found {
-  /** By shard, in their order. */
-  readonly found: ReadonlyMap<string, { readonly file: TextFile; readonly place: Place | undefined }>;
-  readonly sizeBytes: number;
-  /** When one of them was last written to. */
-  readonly untilMs: number;
-}
-
-async function find(patterns: readonly string[], rotated: boolean): Promise<Found> {
-  const files = await findFiles(patterns);
-  const folders = Map.groupBy(files, ({ folder }) => folder);
-  const found = new Map<string, { file: TextFile; place: Place | undefined }>();
-  for (const all of folders.values())
-    for (const [index, file] of all.entries())
-      found.set(file.shard, { file, place: rotated ? { files: all, index } : undefined });
-  const sum = files.reduce((bytes, { sizeBytes }) => bytes + sizeBytes, 0);
-  return { found, sizeBytes: sum, untilMs: files.reduce((ms, { modifiedAtMs }) => Math.max(ms, modifiedAtMs), 0) };
 }

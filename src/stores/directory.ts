@@ -68,7 +68,7 @@ class Directory implements OpenObjectStore {
     const stats = await ifThere(() => stat(path, { bigint: true }));
     if (!stats?.isFile()) return undefined;
     const version = await this.#catalog.look(key, fingerprint(stats));
-    return version ? { ...version, sizeBytes: Number(stats.size) } : this.#catalog.exclusively(() => this.#current(key, path));
+    return version ? headOf(version, stats) : this.#catalog.exclusively(() => this.#current(key, path));
   }
 
   async get(key: string): Promise<(ObjectHead & { readonly body: Uint8Array }) | undefined> {
@@ -80,7 +80,7 @@ class Directory implements OpenObjectStore {
       if (!stats.isFile()) return undefined;
       const body = await file.readFile();
       const version = await this.#catalog.look(key, fingerprint(stats));
-      if (version) return { ...version, sizeBytes: body.length, body };
+      if (version) return { ...headOf(version, stats), sizeBytes: body.length, body };
     } finally {
       await file.close();
     }
@@ -150,7 +150,7 @@ class Directory implements OpenObjectStore {
     if (!stats?.isFile()) return undefined;
     const print = fingerprint(stats);
     const version: Version = this.#catalog.find(key, print) ?? { etag: `file-${print}`, metadata: {} };
-    return { ...version, sizeBytes: Number(stats.size) };
+    return headOf(version, stats);
   }
 
   async #stage(body: Uint8Array): Promise<string> {
@@ -173,6 +173,10 @@ class Directory implements OpenObjectStore {
     if (this.#durable.size >= MAX_FOLDERS_REMEMBERED) this.#durable.clear();
     this.#durable.add(folder);
   }
+}
+
+function headOf(version: Version, { size, mtimeMs }: BigIntStats): ObjectHead {
+  return { ...version, sizeBytes: Number(size), storedAtMs: Number(mtimeMs) };
 }
 
 /** Tells one writing of a file from another, and stays the same when a folder is copied with its times. */

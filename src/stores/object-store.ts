@@ -18,6 +18,8 @@ export interface ObjectHead {
    */
   readonly etag: string;
   readonly sizeBytes: number;
+  /** When this version was stored, in milliseconds since 1970; nothing where the store does not tell. */
+  readonly storedAtMs?: number;
   readonly metadata: Readonly<Record<string, string>>;
 }
 

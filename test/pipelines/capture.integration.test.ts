@@ -5,12 +5,14 @@ import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { gunzipSync } from 'node:zlib';
+import { gunzipSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Random } from '../../src/demo/random.ts';
 import { shop } from '../../src/demo/shop.ts';
+import { s3 as s3Store } from '../../src/stores/s3.ts';
 import { startVictim } from '../crash/victim.ts';
 import { queryDuckdb } from '../support/duckdb.ts';
+import { startS3 } from '../support/s3.ts';
 
 const RECORDS = 3_000;
 const FILES = 60;
@@ -135,13 +137,7 @@ describe('pipelines/capture.ts', { timeout: 120_000 }, () => {
       await writeFile(join(logs, `good.${FILES - 1}.log`), parts.at(-1)!);
       const last = await run().ended();
       expect(last.code, last.output).toBe(0);
-      const begins = parts.map(
-        (
-          (at) =>
-          ({ length }) =>
-            (at += length) - length
-        )(0),
-      );
+      const begins = beginningsOf(parts);
       await expectAll(places, (shard, sequence) => begins[Number(/good\.(\d+)\.log#/.exec(shard)![1])]! + Number(sequence));
     });
 
@@ -149,6 +145,45 @@ describe('pipelines/capture.ts', { timeout: 120_000 }, () => {
       const { output } = await run().ended();
       expect(output).toMatch(/^read 0 = stored 0 /m);
     });
+  });
+
+  it('of packed minutes in S3, killed in the middle, has every event once in both, or once among the rejects', async () => {
+    const s3 = await startS3();
+    try {
+      const places = await emptyPlaces();
+      const parts = cut(new Random(SEED, KILLS + 2));
+      const open = await s3Store(`s3://${s3.bucket}/old`, { client: s3.client }).open({ report: () => {} });
+      for (const [i, part] of parts.entries()) await open.put(`2026/11/22/09/${i}.gz`, gzipSync(part));
+      await open.close();
+      const settings = {
+        ...pick(places),
+        FILES_URL: `s3://${s3.bucket}/old`,
+        FILES: '2026/11/22/**/*.gz',
+        S3_ENDPOINT: s3.endpoint,
+        AWS_REGION: 'us-east-1',
+        AWS_ACCESS_KEY_ID: 'S3RVER',
+        AWS_SECRET_ACCESS_KEY: 'S3RVER',
+      };
+      const run = (): ReturnType<typeof startVictim> =>
+        startVictim('pipelines/capture.ts', { ...settings, STATE_FILE: `${places.STATE_FILE}-${runs++}` }, [
+          '--max-in-flight',
+          '1',
+        ]);
+      let runs = 0;
+      const victim = run();
+      while (!victim.hasEnded && (await objectsIn(places)).length < 5) await sleep(1);
+      victim.signal('SIGKILL');
+      await victim.ended();
+      const met = (await objectsIn(places)).length;
+      const { code, output } = await run().ended();
+      expect(code, output).toBe(0);
+      expect(met).toBeGreaterThan(0);
+      expect(met).toBeLessThan((await objectsIn(places)).length);
+      const begins = beginningsOf(parts);
+      await expectAll(places, (shard, sequence) => begins[Number(/(\d+)\.gz#/.exec(shard)![1])]! + Number(sequence));
+    } finally {
+      await s3.close();
+    }
   });
 
   it('of its standard input has every event once in both, or once among the rejects', async () => {
@@ -179,4 +214,10 @@ describe('pipelines/capture.ts', { timeout: 120_000 }, () => {
 
 function pick({ DATABASE_URL, ARCHIVE_URL, STATE_FILE }: Places): Record<keyof Places, string> {
   return { DATABASE_URL, ARCHIVE_URL, STATE_FILE };
+}
+
+/** Where each part begins in the text. */
+function beginningsOf(parts: readonly Buffer[]): number[] {
+  let at = 0;
+  return parts.map(({ length }) => (at += length) - length);
 }

@@ -29,7 +29,7 @@ describe('a directory that is only to be read', () => {
     expect(await Array.fromAsync(open.list(''))).toEqual(['a']);
     const found = await open.get('a');
     expect(found?.body.toString()).toBe('by hand');
-    expect(await open.head('a')).toEqual({ etag: found!.etag, sizeBytes: 7, metadata: {} });
+    expect(await open.head('a')).toMatchObject({ etag: found!.etag, sizeBytes: 7, metadata: {} });
     await open.close();
     expect(await readdir(folder)).toEqual(['a']);
   });
@@ -48,7 +48,7 @@ describe('a directory that is only to be read', () => {
       console.log(JSON.stringify([await open.head('a'), await open.get('b')]));`;
     const told = execFileSync(process.execPath, ['--input-type=module', '--eval', read], { encoding: 'utf8' });
     const [put, byHand] = JSON.parse(told) as [ObjectHead, ObjectHead];
-    expect(put).toEqual({ etag, sizeBytes: 3, metadata: { count: '1' } });
+    expect(put).toMatchObject({ etag, sizeBytes: 3, metadata: { count: '1' } });
     expect(byHand).toMatchObject({ sizeBytes: 7, metadata: {} });
     expect(await readdir(join(folder, '.millrace'))).toEqual(['catalog.db', 'staged']);
   });

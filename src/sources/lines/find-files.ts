@@ -4,52 +4,27 @@ import { type FileHandle, glob, open, realpath, stat } from 'node:fs/promises';
 import { dirname, join, resolve, sep } from 'node:path';
 import type { Compression } from '../../sinks/pack-lines.ts';
 import { NEWLINE } from '../cut-lines.ts';
+import { ownMemory } from '../own-memory.ts';
 import { piecesOf, unpackedText } from './pieces.ts';
+import {
+  MARK_DIGITS,
+  type OpenFile,
+  PACKED_BYTES,
+  type TextFile,
+  compressionOf,
+  inOrder,
+  packedBy,
+  packerOf,
+} from './text-file.ts';
 
 /** Each is kept by its name, in some 500 bytes. */
-const MAX_FILES = 100_000;
-
-const COMPRESSIONS: Readonly<Record<string, Compression>> = { gz: 'gzip', zst: 'zstd' };
-/** What begins so is no text, whatever its name. */
-const PACKED: readonly (readonly [begins: string, by: string])[] = [
-  ['\x1f\x8b', 'gzip'],
-  ['\x28\xb5\x2f\xfd', 'zstd'],
-  ['BZh', 'bzip2'],
-  ['\xfd7zXZ\0', 'xz'],
-  ['\x89LZO\0', 'lzop'],
-  ['\x04\x22\x4d\x18', 'lz4'],
-  ['PK\x03\x04', 'zip'],
-];
-const PACKED_BYTES = 6;
-/** So much of a file's first line tells it from others, and so many hexadecimal digits are made of it. */
+export const MAX_FILES = 100_000;
+/** So much of a file's first line tells it from others. */
 const HEAD_BYTES = 16 * 1024;
-const MARK_DIGITS = 8;
-
-const naturally = new Intl.Collator('en', { numeric: true });
-
-/** A file of lines, as it was found. */
-export interface TextFile {
-  /** Relative where its pattern is. */
-  readonly path: string;
-  /** Its path, and what tells it from another file that had or will have that path: `logs/good.log#5f3a9c21`. */
-  readonly shard: string;
-  readonly folder: string;
-  /** As of `identityOf`. */
-  readonly identity: string;
-  /** So much of it is read, whatever is appended meanwhile. */
-  readonly sizeBytes: number;
-  /** When it was made, which stays as it is when it grows; when it was last written to where that was before, as of a copy, or where nobody knows. */
-  readonly madeAtMs: number;
-  /** When it was last written to. */
-  readonly modifiedAtMs: number;
-  /** By the end of its name, or by what it begins with; nothing when it is plain. */
-  readonly compression: Compression | undefined;
-}
 
 /**
- * Finds the files that patterns match, in the order of their folders and names, in which numbers count as such: `good.9.log` comes before
- * `good.10.log`. One that is found by several paths, as by a link that names the newest, is there once; a link that leads
- * nowhere, as when that was removed, is passed over.
+ * Finds the files of this machine that patterns match, in order. One that is found by several paths, as by a link that names the newest, is there
+ * once; a link that leads nowhere, as when that was removed, is passed over.
  *
  * @throws {Error} when a pattern matches no file, or they match too many
  */
@@ -80,7 +55,7 @@ export async function findFiles(patterns: readonly string[]): Promise<TextFile[]
   // Only once all are known: of files that are one text, all that have another behind them are written to their end.
   const found: TextFile[] = [];
   for (const path of paths.values()) found.push(await lookAt(path));
-  return found.toSorted((a, b) => naturally.compare(a.folder, b.folder) || naturally.compare(a.path, b.path));
+  return inOrder(found);
 }
 
 /** Nothing when it leads nowhere. */
@@ -109,13 +84,14 @@ async function lookAt(path: string): Promise<TextFile> {
   const handle = await open(path);
   try {
     const found = await handle.stat();
-    const compression = COMPRESSIONS[/\.(\w+)$/.exec(path)?.[1] ?? ''] ?? (await packedBy(handle));
+    const file = new LocalFile(handle);
+    const compression = compressionOf(path) ?? (await recognised(file));
     const modifiedAtMs = Math.floor(found.mtimeMs);
     // 0 where the file system does not know it.
     const madeAtMs = Math.min(Math.floor(found.birthtimeMs) || modifiedAtMs, modifiedAtMs);
-    const shard = `${path}#${await markOf(handle, found.size, compression)}`;
-    const identity = identityOf(found);
-    return { path, shard, folder: dirname(path), identity, sizeBytes: found.size, madeAtMs, modifiedAtMs, compression };
+    const shard = `${path}#${await markOf(file, found.size, compression)}`;
+    const open = (): Promise<OpenFile> => reopened(path, identityOf(found));
+    return { path, shard, folder: dirname(path), sizeBytes: found.size, madeAtMs, modifiedAtMs, compression, open };
   } catch (cause) {
     throw new Error(`lines: ${path}: ${(cause as Error).message}`, { cause });
   } finally {
@@ -123,30 +99,55 @@ async function lookAt(path: string): Promise<TextFile> {
   }
 }
 
-/** @throws {Error} when it was packed by what is not unpacked here: as text it would be one reject a line */
-async function packedBy(handle: FileHandle): Promise<Compression | undefined> {
-  const { buffer, bytesRead } = await handle.read(Buffer.alloc(PACKED_BYTES), 0, PACKED_BYTES, 0);
-  const head = buffer.toString('latin1', 0, bytesRead);
-  const by = PACKED.find(([begins]) => head.startsWith(begins))?.[1];
-  if (by === undefined || by === 'gzip' || by === 'zstd') return by;
-  throw new Error(`expected lines, as they are or packed by gzip or zstd, got a file that ${by} has packed`);
+/** Opens the file that was found, which may have been renamed since, and another one begun in its place. */
+async function reopened(path: string, identity: string): Promise<OpenFile> {
+  const handle = await open(path);
+  if (identityOf(await handle.stat()) === identity) return new LocalFile(handle);
+  await handle.close();
+  throw new Error(
+    'expected the file that was found, got another one of this name: it was rotated meanwhile; run again to read it',
+  );
 }
 
 /** Tells a file from one that is there later under its name; it stays as it is when the file grows. */
-export function identityOf({ ino, birthtimeMs }: Stats): string {
+function identityOf({ ino, birthtimeMs }: Stats): string {
   return `${ino}-${birthtimeMs}`;
+}
+
+class LocalFile implements OpenFile {
+  readonly #handle: FileHandle;
+
+  constructor(handle: FileHandle) {
+    this.#handle = handle;
+  }
+
+  async read(at: number, length: number): Promise<Uint8Array> {
+    const memory = ownMemory(Buffer.allocUnsafeSlow(length));
+    const { bytesRead } = await this.#handle.read(memory, 0, length, at);
+    return memory.subarray(0, bytesRead);
+  }
+
+  close(): Promise<void> {
+    return this.#handle.close();
+  }
+}
+
+async function recognised(file: OpenFile): Promise<Compression | undefined> {
+  const packer = packerOf(await file.read(0, PACKED_BYTES));
+  if (packer === undefined || packer === 'gzip' || packer === 'zstd') return packer;
+  throw packedBy(packer);
 }
 
 /**
  * Tells files apart by their first line, which stays as it is when they grow, also when that is all they have and its newline comes later: a log that is
  * begun anew under its old name is another file.
  */
-async function markOf(handle: FileHandle, sizeBytes: number, compression: Compression | undefined): Promise<string> {
+async function markOf(file: OpenFile, sizeBytes: number, compression: Compression | undefined): Promise<string> {
   const hash = createHash('sha256');
   const text =
     compression === undefined
-      ? piecesOf(handle, 0, Math.min(sizeBytes, HEAD_BYTES), HEAD_BYTES)
-      : unpackedText(handle, compression, sizeBytes, HEAD_BYTES);
+      ? piecesOf(file, 0, Math.min(sizeBytes, HEAD_BYTES), HEAD_BYTES)
+      : unpackedText(file, compression, sizeBytes, HEAD_BYTES);
   let length = 0;
   for await (const piece of text) {
     const head = piece.subarray(0, HEAD_BYTES - length);

@@ -1,21 +1,19 @@
-import type { FileHandle } from 'node:fs/promises';
 import type { Compression } from '../../sinks/pack-lines.ts';
-import { ownMemory } from '../own-memory.ts';
 import { unpackText } from '../unpack-text.ts';
+import type { OpenFile } from './text-file.ts';
 
 const PACKED_PIECE_BYTES = 64 * 1024;
 
 /** Reads what lies between two places, in pieces; holds two of them. */
 export async function* piecesOf(
-  handle: FileHandle,
+  file: OpenFile,
   from: number,
   end: number,
   pieceBytes: number,
   signal?: AbortSignal,
 ): AsyncGenerator<Uint8Array, void> {
   const readAt = (at: number): Promise<Uint8Array> => {
-    const piece = ownMemory(Buffer.allocUnsafeSlow(Math.min(pieceBytes, end - at)));
-    const read = handle.read(piece, 0, piece.length, at).then(({ bytesRead }) => piece.subarray(0, bytesRead));
+    const read = file.read(at, Math.min(pieceBytes, end - at));
     // It may fail before anybody waits for it.
     read.catch(() => {});
     return read;
@@ -39,12 +37,12 @@ export async function* piecesOf(
 
 /** Decompresses what lies before a place. */
 export function unpackedText(
-  handle: FileHandle,
+  file: OpenFile,
   compression: Compression,
   end: number,
   pieceBytes: number,
   signal?: AbortSignal,
 ): AsyncGenerator<Uint8Array, void> {
-  const bytesFrom = (at: number): AsyncIterable<Uint8Array> => piecesOf(handle, at, end, PACKED_PIECE_BYTES, signal);
+  const bytesFrom = (at: number): AsyncIterable<Uint8Array> => piecesOf(file, at, end, PACKED_PIECE_BYTES, signal);
   return unpackText({ bytesFrom, sizeBytes: end, compression, pieceBytes });
 }

@@ -2,8 +2,8 @@ import { isPosition } from '../../position.ts';
 import { MAX_LINE_BYTES, NEWLINE, oneLine, tooLong } from '../cut-lines.ts';
 import type { LineBlock } from '../line-block.ts';
 import type { ShardReading } from '../read-shards.ts';
-import type { TextFile } from './find-files.ts';
 import { LineFeed, type LineFeedOptions } from './line-feed.ts';
+import type { TextFile } from './text-file.ts';
 import { lastByteOf, linesOfFile } from './text-of-file.ts';
 
 /** A file's place in its folder, when the files of a folder are one text that was cut. */

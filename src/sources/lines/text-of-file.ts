@@ -1,8 +1,7 @@
-import { type FileHandle, open } from 'node:fs/promises';
 import { cutLines } from '../cut-lines.ts';
 import type { LineBlock } from '../line-block.ts';
-import { type TextFile, identityOf } from './find-files.ts';
 import { piecesOf, unpackedText } from './pieces.ts';
+import type { OpenFile, TextFile } from './text-file.ts';
 
 const PIECE_BYTES = 512 * 1024;
 
@@ -31,7 +30,7 @@ export async function* linesOfFile(
 async function* plainText(file: TextFile, signal: AbortSignal, seen: number, from: number): AsyncGenerator<Uint8Array, void> {
   const { sizeBytes } = file;
   if (sizeBytes < seen) throw tooShort(seen, sizeBytes);
-  if (sizeBytes > seen) yield* opened(file, (handle) => piecesOf(handle, from, sizeBytes, PIECE_BYTES, signal));
+  if (sizeBytes > seen) yield* opened(file, (open) => piecesOf(open, from, sizeBytes, PIECE_BYTES, signal));
 }
 
 /** Leaves out what lies before. */
@@ -47,23 +46,15 @@ async function* behind(file: TextFile, signal: AbortSignal, seen: number, from: 
 }
 
 function unpacked(file: TextFile, signal: AbortSignal): AsyncGenerator<Uint8Array, void> {
-  return opened(file, (handle) => unpackedText(handle, file.compression!, file.sizeBytes, PIECE_BYTES, signal));
+  return opened(file, (open) => unpackedText(open, file.compression!, file.sizeBytes, PIECE_BYTES, signal));
 }
 
-/** Reads from the file that was found, which may have been renamed since, and another one begun in its place. */
-async function* opened(
-  file: TextFile,
-  read: (handle: FileHandle) => AsyncIterable<Uint8Array>,
-): AsyncGenerator<Uint8Array, void> {
-  const handle = await open(file.path);
+async function* opened(file: TextFile, read: (open: OpenFile) => AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void> {
+  const open = await file.open();
   try {
-    if (identityOf(await handle.stat()) !== file.identity)
-      throw new Error(
-        'expected the file that was found, got another one of this name: it was rotated meanwhile; run again to read it',
-      );
-    yield* read(handle);
+    yield* read(open);
   } finally {
-    await handle.close();
+    await open.close();
   }
 }
 

@@ -1,6 +1,7 @@
 import {
   GetObjectCommand,
   HeadObjectCommand,
+  type HeadObjectCommandOutput,
   ListObjectsV2Command,
   PutObjectCommand,
   S3Client,
@@ -62,14 +63,14 @@ export class Bucket implements OpenObjectStore {
 
   async head(key: string): Promise<ObjectHead | undefined> {
     const answer = await ifThere(() => this.#client.send(new HeadObjectCommand(this.#at(key))));
-    return answer && { etag: answer.ETag ?? '', sizeBytes: answer.ContentLength ?? 0, metadata: answer.Metadata ?? {} };
+    return answer && headOf(answer, answer.ContentLength ?? 0);
   }
 
   async get(key: string): Promise<(ObjectHead & { readonly body: Uint8Array }) | undefined> {
     const answer = await ifThere(() => this.#client.send(new GetObjectCommand(this.#at(key))));
     if (!answer) return undefined;
     const body = await answer.Body!.transformToByteArray();
-    return { etag: answer.ETag ?? '', sizeBytes: body.length, metadata: answer.Metadata ?? {}, body };
+    return { ...headOf(answer, body.length), body };
   }
 
   async put(key: string, body: Uint8Array, { metadata, contentType, condition }: PutOptions = {}): Promise<string> {
@@ -135,6 +136,11 @@ function settings(endpoint: string | undefined, region: string | undefined): S3C
   const requestHandler = { connectionTimeout: CONNECTION_TIMEOUT_MS, socketTimeout: SILENCE_TIMEOUT_MS };
   if (endpoint !== undefined) return { requestHandler, endpoint, forcePathStyle: true, region: region ?? 'us-east-1' };
   return region === undefined ? { requestHandler } : { requestHandler, region };
+}
+
+function headOf({ ETag = '', LastModified, Metadata = {} }: HeadObjectCommandOutput, sizeBytes: number): ObjectHead {
+  const head = { etag: ETag, sizeBytes, metadata: Metadata };
+  return LastModified ? { ...head, storedAtMs: LastModified.getTime() } : head;
 }
 
 /**
