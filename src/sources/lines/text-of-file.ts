@@ -4,6 +4,9 @@ import { piecesOf, unpackedText } from './pieces.ts';
 import type { OpenFile, TextFile } from './text-file.ts';
 
 const PIECE_BYTES = 512 * 1024;
+const LEAST_PIECE_BYTES = 16 * 1024;
+/** How many times as large a text is as what it is packed in. */
+const USUAL_RATIO = 12;
 
 /**
  * Reads a file's lines, as many at a time as end in a piece of 512 KiB; what is compressed is decompressed, off the main thread. What was appended since
@@ -46,7 +49,7 @@ async function* behind(file: TextFile, signal: AbortSignal, seen: number, from: 
 }
 
 function unpacked(file: TextFile, signal: AbortSignal): AsyncGenerator<Uint8Array, void> {
-  return opened(file, (open) => unpackedText(open, file.compression!, file.sizeBytes, PIECE_BYTES, signal));
+  return opened(file, (open) => unpackedText(open, file.compression!, file.sizeBytes, pieceBytesOf(file), signal));
 }
 
 async function* opened(file: TextFile, read: (open: OpenFile) => AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void> {
@@ -63,6 +66,11 @@ function tooShort(seen: number, length: number): Error {
     `expected the ${seen} bytes up to which it was read before, or more, got ${length}: it was cut, or is another file; ` +
       'under another name of the pipeline it is read anew',
   );
+}
+
+/** A decompressor has a whole piece made before it begins: a small file has small ones. */
+function pieceBytesOf({ sizeBytes }: TextFile): number {
+  return Math.min(PIECE_BYTES, Math.max(LEAST_PIECE_BYTES, sizeBytes * USUAL_RATIO));
 }
 
 /** The last byte of a file's text; nothing when it is empty. What is compressed is decompressed for it. */
