@@ -111,7 +111,7 @@ export class LookupQueue<A, B> {
   }
 
   #ask(entry: Waiting<A>, at: number, read: Read<unknown>): void {
-    const id = `${read.name} ${read.key} ${read.args.join(' ')}`;
+    const id = JSON.stringify([read.name, read.key, ...read.args]);
     const known = this.#cache.get(id, this.#nowMs);
     if (known) {
       entry.values![at] = known.value;

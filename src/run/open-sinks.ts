@@ -167,7 +167,8 @@ export class OpenSinks {
 
   #takeReject(reject: Reject): void {
     const rejects = this.#rejects;
-    const { why, event } = reject;
+    // Once it is released, its memory may be given back: nothing more can be asked of it.
+    const { why, event, sizeBytes } = reject;
     if (!rejects) {
       const { name } = this.#pipeline;
       return this.#fail(
@@ -177,11 +178,11 @@ export class OpenSinks {
       );
     }
     this.#report({ type: 'rejected', position: event.position, why });
-    this.#ledger.room.linger(reject.sizeBytes);
+    this.#ledger.room.linger(sizeBytes);
     rejects.push(reject, () => {
       reject.mark(Outcome.rejected);
       reject.release();
-      this.#ledger.room.linger(-reject.sizeBytes);
+      this.#ledger.room.linger(-sizeBytes);
     });
   }
 }

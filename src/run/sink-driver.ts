@@ -219,9 +219,10 @@ export class SinkDriver<T extends Item> {
       event.mark(Outcome.rejected);
       report({ type: 'rejected', position: event.position, why });
     }
+    // Before they are done with: then their memory may be given back.
+    const [count, sizeBytes] = [total(all, 'count'), total(all, 'sizeBytes')];
     for (const { done } of entries) done();
     this.#stored += entries.length;
-    const [count, sizeBytes] = [total(all, 'count'), total(all, 'sizeBytes')];
     report({ type: 'committed', sink: name, count, sizeBytes, ms: scheduler.now() - startedAtMs, positions });
   }
 

@@ -64,7 +64,7 @@ class OpenApply<T> implements OpenSink<Event<T>> {
   readonly #owner: Owner;
   readonly #commands: CommandsOf<T>;
   readonly #maxEvents: number;
-  /** What earlier tries of the commit at hand had refused: their calls stand. */
+  /** What the commit at hand has had refused, by whichever try: their calls stand. */
   #refused: Refusal[] = [];
   /** The calls of which nobody knows whether they ran, in their order, each with its answer. */
   #unsure: { readonly call: Call<T>; readonly faults: Promise<readonly CommandFault[]> }[] = [];
@@ -90,8 +90,8 @@ class OpenApply<T> implements OpenSink<Event<T>> {
   }
 
   async commit(batch: Batch<Event<T>>, refused: Refusal[]): Promise<void> {
-    refused.splice(0, Infinity, ...this.#refused);
-    // Also for `positions`, which may find out that there are more.
+    // The tries of a commit share one list, which `positions` may add to, also when nothing is left to try.
+    if (refused !== this.#refused) refused.length = 0;
     this.#refused = refused;
     this.#unsure = [];
     let goesOn = false;
@@ -107,7 +107,6 @@ class OpenApply<T> implements OpenSink<Event<T>> {
       await Promise.allSettled(this.#unsure.map(({ faults }) => faults));
       throw error;
     }
-    this.#refused = [];
   }
 
   close(): Promise<void> {

@@ -86,12 +86,17 @@ export class ObjectLog {
     if (pending !== undefined && pending !== objects[0]?.key) await this.#put(document, emptyObject(pending, document.shard));
     let { position } = document;
     let packed = packAhead(objects[0], document.epoch);
-    for (const [i, object] of objects.entries()) {
-      await document.write({ position, pending: object.key });
-      const body = await packed;
-      packed = packAhead(objects[i + 1], document.epoch);
-      await this.#put(document, object, body);
-      position = formatResume(object.holds.last);
+    try {
+      for (const [i, object] of objects.entries()) {
+        await document.write({ position, pending: object.key });
+        const body = await packed;
+        packed = packAhead(objects[i + 1], document.epoch);
+        await this.#put(document, object, body);
+        position = formatResume(object.holds.last);
+      }
+    } finally {
+      // A next try may store what it still reads, and memory that is given back then would be read no more.
+      await packed?.catch(() => {});
     }
     await document.write({ position: formatResume(end) });
   }

@@ -1,6 +1,6 @@
 import type { Duration } from 'date-fns';
 import { durationMs } from '../duration.ts';
-import { Scores, scoresOf } from './scores.ts';
+import { asSent, Scores, scoresOf } from './scores.ts';
 
 export { type Scores, shares } from './scores.ts';
 
@@ -55,7 +55,7 @@ export const redisCommand = (name: string, key: string, ...args: Argument[]): Co
 export const recent = (key: string, member: string, bounds: Bounds): Command => ({
   name: 'recent',
   key,
-  args: [keptBy('recent', bounds), msOf(bounds.expire, 'recent'), member],
+  args: [keptBy('recent', bounds), msOf(bounds.expire, 'recent'), asSent(member)],
 });
 
 export interface RankBounds extends Bounds {
@@ -74,6 +74,7 @@ export function rank(
   bounds: RankBounds,
 ): Command {
   const { without } = bounds;
+  if (without === '') throw new RangeError('rank: expected the key of a set in `without`, got an empty one');
   const added = scores instanceof Scores ? scores : scoresOf(scores);
   const args = [keptBy('rank', bounds), msOf(bounds.expire, 'rank'), without ?? '', added];
   return without === undefined ? { name: 'rank', key, args } : { name: 'rank', key, args, reads: without };

@@ -26,22 +26,27 @@ export class CommandMerger {
   add(command: Command, event: number): void {
     const merge = mergeOf(command);
     if (!merge) this.#last.clear();
-    const at = merge && this.#last.get(command.key);
+    // To the store keys with halves of surrogate pairs are one.
+    const key = command.key.toWellFormed();
+    const reads = command.reads?.toWellFormed();
+    const at = merge && this.#last.get(key);
     const before = at === undefined ? undefined : this.#merged[at]!;
-    const both = before && this.#mayJoin(command, at!, before.command) ? merge!(before.command.args, command.args) : undefined;
+    const both =
+      before && this.#mayJoin(command, [key, reads], at!, before.command) ? merge!(before.command.args, command.args) : undefined;
     if (before && both) {
       if (before.events.at(-1) !== event) before.events.push(event);
       this.#merged[at!] = { command: { ...command, args: both }, events: before.events };
       return;
     }
-    if (merge) this.#last.set(command.key, this.#merged.length);
-    if (command.reads !== undefined) this.#lastLook.set(command.reads, this.#merged.length);
+    if (merge) this.#last.set(key, this.#merged.length);
+    if (reads !== undefined) this.#lastLook.set(reads, this.#merged.length);
     this.#merged.push({ command, events: [event] });
   }
 
   /** Says whether a command may run as early as one before it: nobody has looked at its key since, and what it looks at is as it was. */
-  #mayJoin({ name, key, args, reads }: Command, at: number, before: Command): boolean {
-    if (before.name !== name || before.args.length + args.length > MAX_ARGUMENTS || before.reads !== reads) return false;
+  #mayJoin({ name, args }: Command, [key, reads]: readonly [string, string | undefined], at: number, before: Command): boolean {
+    if (before.name !== name || before.args.length + args.length > MAX_ARGUMENTS) return false;
+    if (before.reads?.toWellFormed() !== reads) return false;
     return (this.#lastLook.get(key) ?? -1) < at && (reads === undefined || (this.#last.get(reads) ?? -1) < at);
   }
 

@@ -63,7 +63,7 @@ export function scoresOf(pairs: readonly Pair[]): Scores {
 }
 
 /** Half of a surrogate pair has no bytes of its own: all of them are one member. */
-function asSent(member: string): string {
+export function asSent(member: string): string {
   return typeof member === 'string' ? member.toWellFormed() : member;
 }
 

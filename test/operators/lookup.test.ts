@@ -73,6 +73,15 @@ describe('lookup', () => {
     expect(out).toEqual(['a,b=A,B', 'b=B', 'c=C']);
   });
 
+  it('takes two reads for two whose texts run together', async () => {
+    const store = new Store();
+    const hget = (key: string, field: string): Read<string> => ({ name: 'HGET', key, args: [field], understand: String });
+    const { push, out } = looked(store, { keys: () => [hget('a', 'b c'), hget('a b', 'c')] });
+    await push('x');
+    store.answer(0);
+    expect(out).toEqual(['x=A,A B']);
+  });
+
   it('has one call under way, of no more reads than it may have, and asks for the rest when that is answered', async () => {
     const store = new Store();
     const { push, out } = looked(store, { maxReads: 2 });

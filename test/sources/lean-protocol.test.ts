@@ -20,6 +20,7 @@ import { kinesisClient } from '../../src/sources/kinesis/client.ts';
 import { collectBody } from '../../src/sources/kinesis/collect-body.ts';
 import { isPassing } from '../../src/sources/kinesis/failure.ts';
 import { speakLean } from '../../src/sources/kinesis/lean-protocol.ts';
+import { freeing } from '../../src/sources/own-memory.ts';
 import { startFaultyKinesis } from '../support/faulty-kinesis.ts';
 import { readSource } from '../support/read-source.ts';
 
@@ -288,3 +289,24 @@ function* endlessly(): Generator<Buffer> {
 function signedAtMs(date: string): number {
   return Date.parse(date.replace(/^(....)(..)(..)T(..)(..)/, '$1-$2-$3T$4:$5:'));
 }
+
+it('gives no memory back that a request handler has made', async () => {
+  const bytes = Buffer.from(new Uint8Array(cbor.serialize(answer)).buffer);
+  const requestHandler = {
+    handle: async () => ({ response: { statusCode: 200, headers: {}, body: Readable.from([bytes]) } }),
+    metadata: {},
+    destroy() {},
+    updateHttpClientConfig() {},
+    httpHandlerConfigs: () => ({}),
+  };
+  const client = new KinesisClient({
+    region: 'eu-west-1',
+    endpoint: 'http://127.0.0.1:1',
+    credentials: { accessKeyId: 'a', secretAccessKey: 'b' },
+    requestHandler: requestHandler as never,
+  });
+  speakLean(client);
+  const { Records } = await client.send(new GetRecordsCommand({ ShardIterator: 'i' }));
+  freeing(Records![0]!.Data!, 1)();
+  expect(bytes.length).toBeGreaterThan(0);
+});

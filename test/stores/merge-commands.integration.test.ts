@@ -153,3 +153,17 @@ async function keysAfter(batches: readonly (readonly Merged[])[]): Promise<unkno
   const keys = (await client.keys('*')).filter((key) => !key.startsWith('millrace:')).sort();
   return Promise.all(keys.map(async (key) => [key, await contentsOf(client, key), (await client.pttl(key)) > 0]));
 }
+
+// Redis is sent the same three bytes for each half of a surrogate pair.
+it('takes halves of surrogate pairs for the one text that they are to the store', () => {
+  const pushed = ['\uD800', '\uD801', '\uFFFD'].map((member) => recent('l', member, bounds));
+  expect(merged(...pushed).map(({ command }) => command)).toEqual([recent('l', '\uFFFD', bounds)]);
+  const written = merged(set('\uD800', 1), set('\uFFFD', 2), set('\uD800', 3));
+  expect(written.map(({ command }) => command.args)).toEqual([[3]]);
+});
+
+it('knows no set of an empty key', () => {
+  expect(() => rank('k', [['a', 1]], { ...bounds, without: '' })).toThrow(
+    'rank: expected the key of a set in `without`, got an empty one',
+  );
+});

@@ -1,7 +1,6 @@
 import type { KinesisClient } from '@aws-sdk/client-kinesis';
 import { Readable } from 'node:stream';
 import { CborReader } from './cbor-reader.ts';
-import { ownMemory } from '../own-memory.ts';
 import { collectBody } from './collect-body.ts';
 import { readGetRecords } from './get-records-answer.ts';
 import { writeCbor } from './write-cbor.ts';
@@ -68,7 +67,7 @@ function leanly(stock: Protocol): Pick<Protocol, 'serializeRequest' | 'deseriali
         return stock.deserializeResponse(operation, context, response);
       const encoding = response.headers['content-encoding'];
       if (encoding) throw new TypeError(`expected an answer as it is, got one in ${encoding}`);
-      const bytes = ownMemory(await collectBody(response.body, MAX_BODY_BYTES));
+      const bytes = await collectBody(response.body, MAX_BODY_BYTES);
       const isRead = response.statusCode === 200 && !isJson(bytes);
       // The SDK's part: without a body it only reads the headers.
       response.body = isRead ? new Uint8Array() : inJson(bytes);

@@ -25,6 +25,8 @@ export class OpenRedis implements OpenCommandStore {
   readonly #keys: RedisKeys;
   /** Each shard's field of positions as this run left it. */
   readonly #fields = new Map<string, Field>();
+  /** Of each owner, the shards that it has acquired. */
+  readonly #acquired = new Map<string, Set<string>>();
   /** How calls that are under way will leave it. */
   readonly #sent = new Map<string, Field>();
   readonly #script: BatchScript;
@@ -66,18 +68,23 @@ export class OpenRedis implements OpenCommandStore {
       const field = fieldOf(shard, text);
       this.#sent.delete(keyOf(owner, shard));
       this.#fields.set(keyOf(owner, shard), field);
+      const acquired = this.#acquired.get(ownerKey(owner)) ?? new Set<string>();
+      this.#acquired.set(ownerKey(owner), acquired.add(shard));
       return field.resume;
     }
   }
 
   async positions(owner: Owner, shards: Iterable<string>): Promise<ReadonlyMap<string, Resume>> {
-    const asked = [...shards];
+    const asked = new Set(shards);
     this.#settle();
-    if (asked.length === 0) return new Map();
-    const texts = (await this.#client.call('HMGET', [this.#keys.positions(owner), ...asked])) as (string | null)[];
+    if (asked.size === 0) return new Map();
+    // A server that has lost something of one shard is met by a call of another: that may be the next to come for long.
+    const all = [...asked.union(this.#acquired.get(ownerKey(owner)) ?? new Set<string>())];
+    const texts = (await this.#client.call('HMGET', [this.#keys.positions(owner), ...all])) as (string | null)[];
     const found = new Map<string, Resume>();
-    for (const [i, shard] of asked.entries()) {
+    for (const [i, shard] of all.entries()) {
       const field = this.#checked(owner, shard, texts[i] ?? '');
+      if (!asked.has(shard)) continue;
       this.#fields.set(keyOf(owner, shard), field);
       if (field.resume) found.set(shard, field.resume);
     }
@@ -266,6 +273,10 @@ function isLost(stored: Resume | undefined, own: Resume | undefined): boolean {
 /** A refused command in the store's words: `WRONGTYPE Operation against a key…`. */
 export function faultOf({ command, events }: Merged, reason: string): CommandFault {
   return { events, code: /^[A-Z]+/.exec(reason)?.[0] ?? 'ERR', reason, path: command.key };
+}
+
+function ownerKey({ pipeline, sink }: Owner): string {
+  return JSON.stringify([pipeline, sink]);
 }
 
 function keyOf({ pipeline, sink }: Owner, shard: string): string {

@@ -1,0 +1,82 @@
+import { asyncScheduler } from 'rxjs';
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { WentBackError } from '../../src/errors.ts';
+import type { Event } from '../../src/event.ts';
+import { SinkDriver } from '../../src/run/sink-driver.ts';
+import { type CommandsOf, apply } from '../../src/sinks/apply.ts';
+import { incrby } from '../../src/stores/commands.ts';
+import { redis } from '../../src/stores/redis.ts';
+import { deliver } from '../../src/testing/deliver.ts';
+import { startFaultProxy } from '../support/fault-proxy.ts';
+import { type RedisServer, startRedis } from '../support/redis.ts';
+
+let server: RedisServer;
+beforeAll(async () => {
+  server = await startRedis({ settings: { appendonly: 'no' } });
+});
+afterAll(() => server.stop());
+beforeEach(async () => {
+  await server.client.flushall();
+});
+
+/** A sink as a run drives it, and what that tells: rejects, tries and what ends it. */
+async function driven(
+  url: string,
+  commands: CommandsOf<Uint8Array>,
+  rememberScores = 0,
+): Promise<{ readonly driver: SinkDriver<Event<Uint8Array>>; readonly told: unknown[] }> {
+  const sink = await apply<Uint8Array>(redis(url, { rememberScores }), commands).open({ pipeline: 'p', report: () => {} });
+  const told: unknown[] = [];
+  const driver = new SinkDriver<Event<Uint8Array>>({
+    name: 'apply',
+    describe: '',
+    sink,
+    retry: { firstDelayMs: 1 },
+    signal: new AbortController().signal,
+    scheduler: asyncScheduler,
+    random: () => 0,
+    beforeCommit: async () => {},
+    fail: (error) => told.push(error),
+    report(diagnostic) {
+      if (diagnostic.type === 'rejected') told.push(diagnostic.position.sequence);
+      if (diagnostic.type === 'sink-retry') told.push('retry');
+    },
+  });
+  return { driver, told };
+}
+
+it('a refused event is told of once, also when the answer of its call was lost', async () => {
+  const proxy = await startFaultProxy({ target: server.url, faults: [{ kind: 'drop-answer', on: 'EVALSHA', at: 1 }] });
+  await server.client.set('text', 'x');
+  const { driver, told } = await driven(proxy.url, (data) => [incrby(Buffer.from(data).toString(), 1)]);
+  await driver.acquire('shard-1');
+  for (const event of deliver(['n', 'text', 'n', 'm']).events) {
+    driver.push(event, () => {});
+    await driver.stored();
+  }
+  await driver.close();
+  await proxy.close();
+  expect(told).toEqual(['retry', '2']);
+});
+
+it('a failover that has lost what one shard had is noticed by the next call of another', async () => {
+  const { client } = server;
+  const { driver, told } = await driven(server.url, (_, { shard }) => [incrby(`n:${shard}`, 1)], 1_000);
+  for (const shard of ['a', 'b']) await driver.acquire(shard);
+  const push = async (shard: string, sequence: number): Promise<void> => {
+    driver.push(deliver([{ shard, sequence, raw: 'x' }]).events[0]!, () => {});
+    await driver.stored().catch(() => {});
+  };
+  await push('a', 1);
+  await push('b', 1);
+  const keys = await client.keys('*');
+  const had = await Promise.all(keys.map(async (key) => [key, await client.dumpBuffer(key)] as const));
+  await push('b', 2);
+  // A replica takes over that has not seen the last call.
+  await client.flushall();
+  for (const [key, bytes] of had) await client.restore(key, 0, bytes, 'REPLACE');
+  await push('a', 2);
+  await driver.close();
+  expect(told.at(-1)).toBeInstanceOf(WentBackError);
+  expect(await client.get('n:b')).toBe('1');
+});
