@@ -83,7 +83,7 @@ export class OpenRedis implements OpenCommandStore {
     const texts = (await this.#client.call('HMGET', [this.#keys.positions(owner), ...all])) as (string | null)[];
     const found = new Map<string, Resume>();
     for (const [i, shard] of all.entries()) {
-      const field = this.#checked(owner, shard, texts[i] ?? '');
+      const field = this.#checked(owner, shard, texts[i] ?? '', asked.has(shard));
       if (!asked.has(shard)) continue;
       this.#fields.set(keyOf(owner, shard), field);
       if (field.resume) found.set(shard, field.resume);
@@ -213,10 +213,11 @@ export class OpenRedis implements OpenCommandStore {
     return field;
   }
 
-  /** What a field says, when this run may still write to its shard and the store has lost nothing. */
-  #checked(owner: Owner, shard: string, text: string): Field {
+  /** What a field says, when this run may still write to its shard, where it needs to, and the store has lost nothing. */
+  #checked(owner: Owner, shard: string, text: string, isNeeded = true): Field {
     const own = this.#field(owner, shard);
     const stored = fieldOf(shard, text);
+    if (stored.epoch > own.epoch && !isNeeded) return stored;
     if (stored.epoch > own.epoch) throw new FencedError(this.#client.where, shard, own.epoch);
     if (stored.epoch < own.epoch || isLost(stored.resume, own.resume))
       throw new WentBackError(this.#client.where, shard, own.text, text || 'nothing');
