@@ -6,6 +6,7 @@ import { type AttendOptions, attendAll } from '../run/attend.ts';
 import { type Command, withSettings } from '../run/main.ts';
 import { type SettingsShape, duration } from '../run/settings.ts';
 import { kinesisClient } from '../sources/kinesis/client.ts';
+import { claim } from './claim.ts';
 import { hints } from './hints.ts';
 import { startKinesisLocal } from './kinesis-local.ts';
 import { openRealtimePlace } from './realtime-place.ts';
@@ -14,6 +15,8 @@ import { sendTraffic } from './traffic.ts';
 
 const STREAM = 'shop';
 const DIRECTORY = './data/demo';
+/** A live page that nobody asked for is for this machine alone, at any port that is free. */
+const LIVE_PAGE = { port: 0, host: '127.0.0.1' };
 /** It writes all it has each time, and answers nobody meanwhile; it also writes when it is stopped. */
 const PERSIST_EVERY_MS = 600_000;
 
@@ -44,6 +47,7 @@ export async function demo<W extends SettingsShape, R extends SettingsShape>(
   const summary = 'Runs the warehouse and the realtime pipeline on the traffic of a shop.';
   const work: Work = async ({ DIRECTORY: directory, RATE, WINDOW }, options) => {
     await mkdir(directory, { recursive: true });
+    const claimed = claim(directory);
     const redis = await openRealtimePlace(join(directory, 'redis'));
     const server = await startKinesisLocal({ directory: join(directory, 'kinesis'), persistEveryMs: PERSIST_EVERY_MS });
     const client = kinesisClient({ endpoint: server.endpoint });
@@ -67,7 +71,7 @@ export async function demo<W extends SettingsShape, R extends SettingsShape>(
       if (options.log !== 'json')
         process.stderr.write(`A shop of ${RATE} events a second, into ${directory}. Ctrl-C stores what was read, and ends.\n`);
       const foot = (): readonly string[] => redis?.follower.lines() ?? [];
-      const counts = await attendAll(pipelines, { ...options, foot, stop: failed.signal });
+      const counts = await attendAll(pipelines, { metrics: LIVE_PAGE, ...options, foot, stop: failed.signal });
       over.abort();
       await traffic;
       if (counts.includes(undefined)) process.exitCode = 1;
@@ -76,6 +80,7 @@ export async function demo<W extends SettingsShape, R extends SettingsShape>(
       over.abort();
       client.destroy();
       await Promise.all([server.stop(), redis?.stop()]);
+      claimed.close();
     }
   };
   // It starts what a check would ask, and is two pipelines: each file of theirs draws and checks itself.

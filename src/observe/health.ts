@@ -1,7 +1,7 @@
 import type { RunRecord, RunStage, ShardNow } from './run-record.ts';
 
 /** How one shard is, for a person and a probe. */
-interface ShardHealth {
+export interface ShardHealth {
   readonly shard: string;
   readonly status: 'ok' | 'quiet';
   readonly inFlight: number;
@@ -17,7 +17,7 @@ interface ShardHealth {
   readonly doing?: string;
 }
 
-interface PipelineHealth {
+export interface PipelineHealth {
   readonly name: string;
   readonly status: RunStage | 'quiet';
   readonly shards: readonly ShardHealth[];

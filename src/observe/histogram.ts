@@ -19,6 +19,14 @@ export class Histogram {
     this.#sum += value;
   }
 
+  /** The bound at or below which so great a share of the values lies, the last one being infinite; nothing without a value. */
+  quantile(share: number): number | undefined {
+    let left = share * this.#counts.reduce((sum, count) => sum + count, 0);
+    if (left === 0) return undefined;
+    const at = this.#counts.findIndex((count) => (left -= count) <= 0);
+    return this.#bounds[at] ?? Number.POSITIVE_INFINITY;
+  }
+
   samples(labels: Labels): Sample[] {
     let count = 0;
     const buckets = [...this.#bounds, '+Inf'].map((bound, i): Sample => {

@@ -3,6 +3,7 @@ import { type IncomingMessage, type ServerResponse, createServer } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { healthOf, isReady } from './health.ts';
 import { metricsText } from './metrics.ts';
+import { LIVE_PAGE_HEADERS, LivePage } from './page/live-page.ts';
 import { PROMETHEUS_CONTENT_TYPE } from './prometheus.ts';
 import type { RunRecord } from './run-record.ts';
 
@@ -21,7 +22,7 @@ export interface MetricsServer {
 }
 
 /**
- * Tells over HTTP how runs are: `/metrics` for Prometheus; `/health`, 503 when a shard has been quiet for too long or a run has failed; `/ready`,
+ * Tells over HTTP how runs are: `/`, a live page for a person; `/metrics` for Prometheus; `/health`, 503 when a shard has been quiet for too long or a run has failed; `/ready`,
  * 503 before the first shard of each run is read, and once it stops. Everything is looked up when somebody asks. It keeps no process alive.
  *
  * @param now the clock of the runs
@@ -32,7 +33,8 @@ export async function startMetricsServer(
   records: readonly RunRecord[],
   now: () => number,
 ): Promise<MetricsServer> {
-  const server = createServer((request, response) => send(request, response, answerTo(request, records, now)));
+  const page = new LivePage(records);
+  const server = createServer((request, response) => send(request, response, answerTo(request, { records, page, now })));
   server.unref();
   server.on('connection', (socket) => socket.unref());
   try {
@@ -58,11 +60,19 @@ interface Answer {
   readonly status: number;
   readonly type: string;
   readonly text: string;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
-function answerTo({ method, url = '/' }: IncomingMessage, records: readonly RunRecord[], now: () => number): Answer {
+interface Asked {
+  readonly records: readonly RunRecord[];
+  readonly page: LivePage;
+  readonly now: () => number;
+}
+
+function answerTo({ method, url = '/' }: IncomingMessage, { records, page, now }: Asked): Answer {
   if (method !== 'GET' && method !== 'HEAD') return { status: 405, type: TEXT, text: `${EXPECTED}, got ${method}\n` };
   const path = url.split('?')[0]!;
+  if (path === '/') return { status: 200, type: 'text/html; charset=utf-8', text: page.text(now()), headers: LIVE_PAGE_HEADERS };
   if (path === '/metrics') return { status: 200, type: PROMETHEUS_CONTENT_TYPE, text: metricsText(records) };
   const health = healthOf(records, now());
   if (path === '/health') return jsonAnswer(health.status === 'ok', health);
@@ -72,15 +82,15 @@ function answerTo({ method, url = '/' }: IncomingMessage, records: readonly RunR
 }
 
 const TEXT = 'text/plain; charset=utf-8';
-const EXPECTED = 'expected GET /metrics, /health or /ready';
+const EXPECTED = 'expected GET /, /metrics, /health or /ready';
 
 function jsonAnswer(isGood: boolean, body: object): Answer {
   return { status: isGood ? 200 : 503, type: 'application/json', text: `${JSON.stringify(body)}\n` };
 }
 
-function send({ method }: IncomingMessage, response: ServerResponse, { status, type, text }: Answer): void {
+function send({ method }: IncomingMessage, response: ServerResponse, { status, type, text, headers }: Answer): void {
   const length = Buffer.byteLength(text);
-  response.writeHead(status, { 'content-type': type, 'content-length': length, 'cache-control': 'no-store' });
+  response.writeHead(status, { 'content-type': type, 'content-length': length, 'cache-control': 'no-store', ...headers });
   response.end(method === 'HEAD' ? undefined : text);
 }
 

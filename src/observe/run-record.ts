@@ -3,6 +3,7 @@ import type { RejectReason } from '../event.ts';
 import type { InFlight, Ledger } from '../ledger.ts';
 import type { Pipeline } from '../pipeline.ts';
 import { Histogram } from './histogram.ts';
+import type { Entry } from './log.ts';
 import { type Totals, TotalCounts } from './total-counts.ts';
 
 /** In seconds: from a Redis nearby to a window of a minute that is loaded into a slow database, with tries again. */
@@ -28,25 +29,38 @@ export interface ShardNow extends Readonly<ShardRecord> {
   readonly waitsForRoom: boolean;
 }
 
-interface SinkRecord {
+export interface SinkRecord {
   events: number;
   bytes: number;
   retries: number;
   readonly commitSeconds: Histogram;
 }
 
+/** So many things that a run said are kept. */
+const MOST_SAID = 12;
+
+/** Something that a run said, and when. */
+export interface Said extends Pick<Entry, 'level' | 'message'> {
+  readonly atMs: number;
+}
+
 /** How far a run has come. */
 export type RunStage = 'starting' | 'running' | 'going back' | 'stopping' | 'ended' | 'failed';
+
+/** What a pipeline is made of. */
+export type Declared = Omit<Pipeline, 'rejects'>;
 
 /**
  * What a pipeline's run has told so far: what metrics and health are made of, when somebody asks. It is told nothing that the run would not
  * tell anyway; all else it looks up in the ledger then.
  */
 export class RunRecord {
-  readonly pipeline: string;
+  readonly declared: Declared;
   readonly sinks: Map<string, SinkRecord>;
   /** By shard; `all shards` for calls that concern all of them. */
   readonly sourceRetries = new Map<string, number>();
+  /** The last of what it said. */
+  said: readonly Said[] = [];
   /** By step, then by code. */
   readonly rejects = new Map<string, Map<string, number>>();
   lookupRetries = 0;
@@ -57,10 +71,15 @@ export class RunRecord {
   readonly #shards = new Map<string, ShardRecord>();
   readonly #totals = new TotalCounts();
 
-  constructor({ name, sinks, rejectsSink }: Pick<Pipeline, 'name' | 'sinks' | 'rejectsSink'>) {
-    this.pipeline = name;
+  constructor(declared: Declared) {
+    this.declared = declared;
+    const { sinks, rejectsSink } = declared;
     // From the start, with zeros: the first failure would else be no increase of anything.
     this.sinks = new Map([...sinks, ...(rejectsSink ? [rejectsSink] : [])].map((sink) => [sink.name, newSink()]));
+  }
+
+  get pipeline(): string {
+    return this.declared.name;
   }
 
   /** Says where the ledger of the run at work is found. */
@@ -142,6 +161,11 @@ export class RunRecord {
         this.#stage = 'stopping';
         break;
     }
+  }
+
+  /** Takes note of what the run says to a person. */
+  say({ level, message }: Entry, atMs: number): void {
+    this.said = [...this.said, { level, message, atMs }].slice(-MOST_SAID);
   }
 
   #note(shard: string, heard: ShardRecord): void {

@@ -24,7 +24,7 @@ export interface AttendOptions extends RunOptions {
   readonly output?: Output;
   /** Messages and a live line for a person, or one JSON object a line for a machine. @default 'text' */
   readonly log?: 'text' | 'json';
-  /** Where to tell over HTTP how the run is: `/metrics` for Prometheus, `/health` and `/ready`. @default nowhere */
+  /** Where to tell over HTTP how the run is: a live page, `/metrics` for Prometheus, `/health` and `/ready`. @default nowhere */
   readonly metrics?: ListenAddress;
 }
 
@@ -85,6 +85,7 @@ export async function attendAll(
           if (options.start) ignored.report(diagnostic);
           const entry = entryOf(name, diagnostic);
           if (entry) log.say(entry);
+          if (entry && server) record.say(entry, scheduler.now());
           options.report?.(diagnostic);
         },
       });
@@ -140,7 +141,7 @@ function stopOnSignals(outer: AbortSignal | undefined): { readonly stop: AbortCo
 }
 
 function listening({ url }: MetricsServer): Entry {
-  return { level: 'info', type: 'listening', message: `metrics: ${url}/metrics, ${url}/health, ${url}/ready`, fields: { url } };
+  return { level: 'info', type: 'listening', message: `live: ${url} (and /metrics, /health, /ready)`, fields: { url } };
 }
 
 function startIgnored(pipeline: string, shards: number): Entry {

@@ -19,7 +19,7 @@ const COMMON = {
   'stalled-after': { argument: '<duration>', help: 'how long a shard may make no progress before it ends the run (10m)' },
   'metrics-port': {
     argument: '<[host:]port>',
-    help: 'GET /metrics (Prometheus), /health and /ready there; without a host, on all addresses of the machine (off)',
+    help: 'a live page, /metrics (Prometheus), /health and /ready there; without a host, on all addresses of the machine (off)',
   },
   log: { argument: '<form>', help: 'text for people, or json: an object a line on stderr (text)' },
   'max-in-flight': { argument: '<MiB>', help: 'the most that may be in memory at a time (256)' },

@@ -31,10 +31,17 @@ describe('npm start', { timeout: 120_000 }, () => {
     const directory = join(folder, 'shop');
     const first = startVictim('pipelines/demo.ts', {}, ['--directory', directory, '--rate', '200']);
     await first.says('recommended  ');
+    const page = await fetch(first.output.match(/live: (http:\/\/127\.0\.0\.1:\d+) /)![1]!);
+    expect(await page.text()).toMatch(/<h1>warehouse<\/h1>[^]*<h1>realtime<\/h1>/);
+    const second = await startVictim('pipelines/demo.ts', {}, ['--directory', directory]).ended();
+    expect(second.output).toBe(
+      `pipelines/demo.ts: expected a directory of its own, and another shop is at work in ${directory}: end that one, or name another --directory\n`,
+    );
+    expect(second.code).toBe(2);
     first.signal('SIGINT');
     const { code, output } = await first.ended();
     expect(code, output).toBe(0);
-    expect(output).toMatch(/viewed {7}\S.* · /);
+    expect(output).toMatch(/viewed {7}\S/);
     expect(output).toMatch(/\nwarehouse: read \d{3,} = stored \d{3,} .*\nrealtime: {2}read \d{3,} = stored \d{3,} /);
     expect(output).not.toMatch(/read.*=.* in flight/);
 
@@ -49,10 +56,10 @@ describe('npm start', { timeout: 120_000 }, () => {
       await redis.stop();
     }
 
-    const second = await startVictim('pipelines/demo.ts', {}, ['--directory', directory, '--for', '2s']).ended();
-    expect(second.output).not.toContain('TRIM_HORIZON');
-    expect(second.output.match(/realtime: {2}shardId-\d+: reading on from \d+:0/g)).toHaveLength(2);
-    expect(second.code, second.output).toBe(0);
+    const third = await startVictim('pipelines/demo.ts', {}, ['--directory', directory, '--for', '2s']).ended();
+    expect(third.output).not.toContain('TRIM_HORIZON');
+    expect(third.output.match(/realtime: {2}shardId-\d+: reading on from \d+:0/g)).toHaveLength(2);
+    expect(third.code, third.output).toBe(0);
   });
 
   it.each(['--check', '--graph'])('knows no %s, which its pipelines do, and starts nothing', async (flag) => {

@@ -1,14 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { Ledger } from '../../src/ledger.ts';
 import { healthOf, isReady } from '../../src/observe/health.ts';
 import { Histogram } from '../../src/observe/histogram.ts';
 import { METRICS } from '../../src/observe/metric-list.ts';
 import { metricsText } from '../../src/observe/metrics.ts';
 import { type Metric, prometheusText } from '../../src/observe/prometheus.ts';
-import { RunRecord } from '../../src/observe/run-record.ts';
 import { deliver } from '../../src/testing/deliver.ts';
-import { memorySink } from '../../src/testing/memory-sink.ts';
 import { parsePrometheus } from '../support/prometheus.ts';
+import { runRecord } from '../support/run-record.ts';
 
 const gauge = (samples: Metric['samples'], help = 'How it is.'): Metric => ({
   name: 'it',
@@ -22,13 +20,11 @@ const position = { shard: 'a', sequence: '1', subSequence: 0 };
 
 /** A record of a run with a ledger of its own, and what its series are worth. */
 function recorded(...sinks: string[]) {
-  const record = new RunRecord({ name: 'p', sinks: sinks.map((name) => memorySink(name)), rejectsSink: undefined });
-  let ledger = new Ledger();
-  record.follow(() => ledger);
+  const { record, ledger, beginAnew } = runRecord(sinks);
   return {
     record,
     ledger,
-    beginAnew: (): void => void (ledger = new Ledger()),
+    beginAnew,
     values: (): Record<string, number> => {
       const series = [...parsePrometheus(metricsText([record])).values()].flatMap((metric) => [...metric.series]);
       return Object.fromEntries(series.map(([key, { value }]) => [key, value]));
@@ -73,6 +69,15 @@ describe('the Prometheus text format', () => {
       '',
     ]);
     expect(parsePrometheus(text).size).toBe(1);
+    expect([0.01, 0.5, 0.51, 0.75, 0.76, 1].map((share) => histogram.quantile(share))).toEqual([
+      0.1,
+      0.1,
+      1,
+      1,
+      Infinity,
+      Infinity,
+    ]);
+    expect(new Histogram([1]).quantile(0.5)).toBeUndefined();
   });
 });
 

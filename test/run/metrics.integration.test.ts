@@ -122,7 +122,12 @@ describe('metrics over HTTP', { timeout: 30_000 }, () => {
     expect(answer.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8');
     expect(await (await fetch(`${url}/metrics?name[]=x`, { method: 'HEAD' })).text()).toBe('');
     expect((await fetch(`${url}/metrics`, { method: 'POST' })).status).toBe(405);
-    expect((await fetch(`${url}/other`)).status).toBe(404);
+    const page = await fetch(url);
+    expect(page.headers.get('content-type')).toBe('text/html; charset=utf-8');
+    expect(page.headers.get('content-security-policy')).toContain("default-src 'none'");
+    expect(await page.text()).toMatch(/<h1>p<\/h1>[^]*>running<[^]*<h2>3 read<\/h2>[^]*a: reading on from TRIM_HORIZON/);
+    const other = await fetch(`${url}/other`);
+    expect([other.status, await other.text()]).toEqual([404, 'expected GET /, /metrics, /health or /ready, got /other\n']);
 
     stop.abort('enough');
     expect(await ended).toMatchObject([{ read: 3, stored: 2, rejected: 1 }]);
