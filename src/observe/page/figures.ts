@@ -1,3 +1,6 @@
+/** One that no line is broken at. */
+const SPACE = '\u00A0';
+
 /** How many, with three digits together: `12,345`. */
 export function number(count: number): string {
   return count.toLocaleString('en-US');
@@ -11,7 +14,7 @@ export function perSecond(rate: number): string {
 /** A size as a person wants to know it: `512 B`, `23 KiB`, `2.7 MiB`. */
 export function size(bytes: number): string {
   const [unit, length] = SIZES.find(([, length]) => bytes < 1000 * length) ?? SIZES.at(-1)!;
-  return `${fewDigits(bytes / length)} ${unit}`;
+  return `${fewDigits(bytes / length)}${SPACE}${unit}`;
 }
 
 const SIZES = [
@@ -24,9 +27,9 @@ const SIZES = [
 
 /** A stretch of time, as exactly as a person wants to know it: `85 ms`, `3.2 s`, `4 min`, `2.5 h`, `3 days`. */
 export function stretch(ms: number): string {
-  if (ms < 1000) return `${Math.round(ms)} ms`;
+  if (ms < 1000) return `${Math.round(ms)}${SPACE}ms`;
   const [unit, length] = UNITS.find(([, length]) => ms < 100 * length) ?? UNITS.at(-1)!;
-  return `${fewDigits(ms / length)} ${unit}`;
+  return `${fewDigits(ms / length)}${SPACE}${unit}`;
 }
 
 const UNITS = [
