@@ -46,10 +46,11 @@ export class DirectoryCatalog {
   static async openToRead(path: string): Promise<DirectoryCatalog> {
     if (!existsSync(path)) return DirectoryCatalog.#open(path, ':memory:');
     if (isWritable(dirname(path))) return DirectoryCatalog.#open(path, path);
-    // Nobody writes to it, so SQLite need not make the files by which it would be told.
-    const fixed = pathToFileURL(path);
-    fixed.searchParams.set('immutable', '1');
-    return new DirectoryCatalog(path, new DatabaseSync(fixed, { readOnly: true }));
+    const location = pathToFileURL(path);
+    // Beside a catalog that a writer has open, or had when it was killed, lies what was written last. Without that nobody writes to it, and
+    // SQLite need not make the files by which it would be told.
+    if (!existsSync(`${path}-wal`)) location.searchParams.set('immutable', '1');
+    return new DirectoryCatalog(path, new DatabaseSync(location, { readOnly: true, timeout: BLOCK_MS }));
   }
 
   static async #open(path: string, location: string): Promise<DirectoryCatalog> {

@@ -40,16 +40,29 @@ describe('a directory that is only to be read', () => {
     await open.close();
     await writeFile(join(folder, 'b'), 'by hand');
     await chmod(join(folder, '.millrace'), 0o555);
-    // Root may write everywhere.
-    const read = `
-      const { directory } = await import(${JSON.stringify(join(import.meta.dirname, '../../src/stores/directory.ts'))});
-      if (process.getuid?.() === 0) process.setuid(65534);
-      const open = await directory(${JSON.stringify(folder)}).open({ report() {}, readOnly: true });
-      console.log(JSON.stringify([await open.head('a'), await open.get('b')]));`;
-    const told = execFileSync(process.execPath, ['--input-type=module', '--eval', read], { encoding: 'utf8' });
+    const told = readWithoutRights(folder, `[await open.head('a'), await open.get('b')]`);
     const [put, byHand] = JSON.parse(told) as [ObjectHead, ObjectHead];
     expect(put).toMatchObject({ etag, sizeBytes: 3, metadata: { count: '1' } });
     expect(byHand).toMatchObject({ sizeBytes: 7, metadata: {} });
     expect(await readdir(join(folder, '.millrace'))).toEqual(['catalog.db', 'staged']);
   });
+
+  it('has what is put while it is read where nobody may write, by a run of somebody else', async () => {
+    const open = await directory(folder).open({ report: () => {} });
+    const etag = await open.put('a', Buffer.from('put'), { metadata: { count: '1' } });
+    await chmod(join(folder, '.millrace'), 0o555);
+    const told = readWithoutRights(folder, `await open.head('a')`);
+    await open.close();
+    expect(JSON.parse(told)).toMatchObject({ etag, sizeBytes: 3, metadata: { count: '1' } });
+  });
 });
+
+/** Root may write everywhere. */
+function readWithoutRights(folder: string, what: string): string {
+  const read = `
+    const { directory } = await import(${JSON.stringify(join(import.meta.dirname, '../../src/stores/directory.ts'))});
+    if (process.getuid?.() === 0) process.setuid(65534);
+    const open = await directory(${JSON.stringify(folder)}).open({ report() {}, readOnly: true });
+    console.log(JSON.stringify(${what}));`;
+  return execFileSync(process.execPath, ['--input-type=module', '--eval', read], { encoding: 'utf8' });
+}
