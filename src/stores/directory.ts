@@ -1,8 +1,18 @@
 import { randomUUID } from 'node:crypto';
-import { type BigIntStats, closeSync, constants, fsyncSync, openSync, readFileSync, renameSync, statSync } from 'node:fs';
-import { mkdir, open, readdir, rm, stat } from 'node:fs/promises';
+import {
+  type BigIntStats,
+  type Stats,
+  closeSync,
+  constants,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  statSync,
+} from 'node:fs';
+import { mkdir, open, readdir, realpath, rm, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join, resolve, sep } from 'node:path';
 import { checkFolder } from './check-folder.ts';
 import { DirectoryCatalog, type Version } from './directory-catalog.ts';
 import {
@@ -25,7 +35,7 @@ const PROCESS = `${hostname()}~${process.pid}~${randomUUID().slice(0, 8)}`;
  *
  * A put writes beside the tree, flushes, and renames inside a critical section that all processes share, so a put is whole or
  * absent, its condition holds when it takes place, and it survives a loss of power once it resolved. Files that people put
- * there count as objects; a file they change becomes another version.
+ * there count as objects, also behind links that lead out of it; a file they change becomes another version.
  */
 export function directory(path: string): ObjectStore {
   const describe = `file:${path}`;
@@ -125,16 +135,30 @@ class Directory implements OpenObjectStore {
 
   async *#walk(folder: string, prefix: string): AsyncIterable<string> {
     const entries = (await ifThere(() => readdir(join(this.#root, folder), { withFileTypes: true }))) ?? [];
-    // By the bytes of whole keys: `a-b` comes before `a/b`, although `a` comes before `a-b`.
-    const keys = entries
-      .filter((entry) => (entry.isDirectory() || entry.isFile()) && !(folder === '' && entry.name === OWN_FOLDER))
-      .map((entry) => Buffer.from(`${folder}${entry.name}${entry.isDirectory() ? '/' : ''}`))
-      .sort((a, b) => Buffer.compare(a, b));
-    for (const key of keys.map(String)) {
-      if (!key.endsWith('/')) {
-        if (key.startsWith(prefix)) yield key;
-      } else if (key.startsWith(prefix) || prefix.startsWith(key)) yield* this.#walk(key, prefix);
+    const keys: Buffer[] = [];
+    for (const entry of entries) {
+      const key = `${folder}${entry.name}`;
+      if (key === OWN_FOLDER || !(key.startsWith(prefix) || prefix.startsWith(`${key}/`))) continue;
+      const found = entry.isSymbolicLink() ? await this.#behindLink(key) : entry;
+      if (found?.isFile() || found?.isDirectory()) keys.push(Buffer.from(found.isFile() ? key : `${key}/`));
     }
+    // By the bytes of whole keys: `a-b` comes before `a/b`, although `a` comes before `a-b`.
+    keys.sort((a, b) => Buffer.compare(a, b));
+    for (const key of keys.map(String)) {
+      if (key.endsWith('/')) yield* this.#walk(key, prefix);
+      else if (key.startsWith(prefix)) yield key;
+    }
+  }
+
+  /**
+   * What a link leads to out of the folder. What it leads to inside has a key of its own there, and would be two objects.
+   *
+   * @throws {Error} when it leads nowhere: what lies on a disk that is not there may not be passed over
+   */
+  async #behindLink(key: string): Promise<Stats | undefined> {
+    const [root, real] = await Promise.all([this.#root, join(this.#root, key)].map((path) => ifThere(() => realpath(path))));
+    if (real === undefined) throw new Error(`${this.#where}: expected a file or a folder behind the link ${key}, got none`);
+    return real === root || real.startsWith(join(root!, sep)) ? undefined : stat(real);
   }
 
   #path(key: string): string {

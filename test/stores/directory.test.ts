@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { chmod, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -10,6 +10,31 @@ import { objectStoreConformance } from './object-store.conformance.ts';
 objectStoreConformance('directory', async () => {
   const path = await mkdtemp(join(tmpdir(), 'millrace-directory-'));
   return { declare: () => directory(path), isConditional: true, close: () => rm(path, { recursive: true }) };
+});
+
+it('lists what lies behind links that lead out of a directory, as when old months were moved to another disk', async () => {
+  const [folder, disk] = await Promise.all(['archive', 'disk'].map((name) => mkdtemp(join(tmpdir(), `millrace-${name}-`))));
+  try {
+    const open = await directory(folder!).open({ report: () => {} });
+    for (const key of ['events/2026/10/a', 'events/2026/11/a']) await open.put(key, Buffer.from(key));
+    await rename(join(folder!, 'events/2026/10'), join(disk!, '10'));
+    await symlink(join(disk!, '10'), join(folder!, 'events/2026/10'));
+    await writeFile(join(disk!, 'b'), 'by hand');
+    await symlink(join(disk!, 'b'), join(folder!, 'events/2026/11/b'));
+    // What has a key already.
+    await symlink('11', join(folder!, 'events/2026/newest'));
+    await symlink('..', join(folder!, 'events/2026/round'));
+    const keys = ['events/2026/10/a', 'events/2026/11/a', 'events/2026/11/b'];
+    expect(await Array.fromAsync(open.list('events/2026/1'))).toEqual(keys);
+    expect(await Array.fromAsync(open.list('events/'))).toEqual(keys);
+    expect((await open.get('events/2026/10/a'))?.body.toString()).toBe('events/2026/10/a');
+    await rm(join(disk!, '10'), { recursive: true });
+    await expect(Array.fromAsync(open.list('events/2026/1'))).rejects.toThrow('behind the link events/2026/10, got none');
+    expect(await Array.fromAsync(open.list('events/2026/11'))).toEqual(keys.slice(1));
+    await open.close();
+  } finally {
+    await Promise.all([folder, disk].map((path) => rm(path!, { recursive: true })));
+  }
 });
 
 describe('a directory that is only to be read', () => {
