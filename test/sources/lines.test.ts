@@ -542,6 +542,13 @@ describe('lines refuses', () => {
     expect(await errorOf(read('logs'))).toBe(`lines: expected files that match ${logs}, got a folder: its files are ${logs}/*`);
   });
 
+  it('zeros where something was appended, as after a loss of power, by the name of the file; not at its end', async () => {
+    const [a, b, hole] = [gzipSync('a\n'), gzipSync('b\n'), Buffer.alloc(100_000)];
+    await write({ 'x.gz': Buffer.concat([a, hole, b]), 'y.gz': Buffer.concat([a, b, hole]) });
+    expect(await errorOf(read('x.gz'))).toMatch(/^lines: .*x\.gz: .*zeros/);
+    expect(await linesIn('y.gz')).toEqual({ 'y.gz': ['a', 'b'] });
+  });
+
   it('what cannot be unpacked, by the name of the file', async () => {
     await write({ 'x.gz': 'no gzip' });
     expect(await errorOf(read('x.gz'))).toMatch(/^lines: .*x\.gz: incorrect header check$/);
