@@ -32,6 +32,11 @@ export interface LedgerOptions extends RoomOptions {
   readonly report?: Report;
   /** Whether rejects wait for the windows in which earlier events are: steps behind those may reject, too. @default false */
   readonly rejectsWaitForWindows?: boolean;
+  /**
+   * Whether rejects wait until all events of their delivery were emitted: those of one record have one position, and must not be parted by
+   * a commit, where one is rejected at once and another one, which a step keeps, later. @default false
+   */
+  readonly rejectsWaitForRecords?: boolean;
   /** Whether nobody looks at a record any more once it is settled: its memory is given back then. @default false */
   readonly freesRecords?: boolean;
 }
@@ -68,11 +73,16 @@ export class Ledger {
   readonly #rejects: RejectLine;
 
   /** @throws {RangeError} when `maxInFlightBytes` is not above zero. */
-  constructor({ report = () => {}, rejectsWaitForWindows = false, freesRecords = false, ...room }: LedgerOptions = {}) {
+  constructor(options: LedgerOptions = {}) {
+    const { report = () => {}, freesRecords = false, ...others } = options;
+    const { rejectsWaitForWindows = false, rejectsWaitForRecords = false, ...room } = others;
     this.room = new Room(room);
     this.report = report;
     this.freesRecords = freesRecords;
-    this.#rejects = new RejectLine(this.#keepers, { waitsForWindows: rejectsWaitForWindows });
+    this.#rejects = new RejectLine(this.#keepers, {
+      waitsForWindows: rejectsWaitForWindows,
+      waitsForRecords: rejectsWaitForRecords,
+    });
   }
 
   /** Costs a look at each delivery in flight: not for the hot path. */

@@ -2,6 +2,13 @@ import type { Reject } from './event.ts';
 import type { Keepers } from './keepers.ts';
 import { comparePositions } from './position.ts';
 
+interface RejectLineOptions {
+  /** Whether steps behind the windows may reject what is in them. */
+  readonly waitsForWindows: boolean;
+  /** Whether rejects wait until their delivery is let go: a step may keep what comes of the same record yet, and reject that later. */
+  readonly waitsForRecords: boolean;
+}
+
 /**
  * The rejects of a run on their way to whoever stores them: of each shard in order, and none before an event that a step keeps. When one is
  * stored, its position says that all before it are.
@@ -9,14 +16,15 @@ import { comparePositions } from './position.ts';
 export class RejectLine {
   readonly #keepers: Keepers;
   readonly #waitsForWindows: boolean;
+  readonly #waitsForRecords: boolean;
   /** By shard, those that wait, in order. */
   readonly #waiting = new Map<string, Reject[]>();
   #take: ((reject: Reject) => void) | undefined;
 
-  /** @param waitsForWindows whether steps behind the windows may reject what is in them */
-  constructor(keepers: Keepers, { waitsForWindows }: { readonly waitsForWindows: boolean }) {
+  constructor(keepers: Keepers, { waitsForWindows, waitsForRecords }: RejectLineOptions) {
     this.#keepers = keepers;
     this.#waitsForWindows = waitsForWindows;
+    this.#waitsForRecords = waitsForRecords;
   }
 
   /** Takes a reject on, and holds it. */
@@ -43,7 +51,8 @@ export class RejectLine {
     while (this.#take && queue[0] && !this.#isKeptBefore(queue[0])) this.#take(queue.shift()!);
   }
 
-  #isKeptBefore({ shard, first }: Reject): boolean {
+  #isKeptBefore({ shard, first, event }: Reject): boolean {
+    if (this.#waitsForRecords && !event.delivery.isLetGo) return true;
     const kept = this.#waitsForWindows ? this.#keepers.first(shard) : this.#keepers.firstBesideWindows(shard);
     return kept !== undefined && comparePositions(kept, first) <= 0;
   }

@@ -81,7 +81,8 @@ export function startRun(pipeline: Pipeline, given: RunOptions = {}): Running {
   const options = { ...given, scheduler };
   const rejectsWaitForWindows = hasStepsBehindWindows(pipeline);
   const freesRecords = isDoneWithWhatIsSettled(pipeline);
-  const newLedger = (): Ledger => new Ledger({ ...options, report, rejectsWaitForWindows, freesRecords });
+  const newLedger = (): Ledger =>
+    new Ledger({ ...options, report, rejectsWaitForWindows, rejectsWaitForRecords: true, freesRecords });
   let ledger = newLedger();
   const perform = async (): Promise<Counts> => {
     for (let returns = 0; ; returns++) {

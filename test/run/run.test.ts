@@ -298,6 +298,24 @@ describe('run', () => {
     expect(texts(sink)).toEqual(['good']);
   });
 
+  it('stores the rejects of one record by one commit, be one rejected at once and another one later', async () => {
+    const gate = Promise.withResolvers<void>();
+    const twins = mergeMap((event: Text) => [event, event.with(Buffer.from('twin'))]);
+    const late = mapAsync(async () => {
+      await gate.promise;
+      throw new Error('too late');
+    });
+    // What lingers does so for a millisecond.
+    const { source, finished, told } = await begin({ steps: [twins, rejectBad, late], scheduler: hurried(1000) });
+    source.push('bad', 'bad');
+    source.end();
+    await sleep(20);
+    gate.resolve();
+    expect(await finished).toMatchObject({ read: 2, rejected: 2 });
+    const counts = told.flatMap((one) => (one.type === 'committed' && one.sink === 'rejects' && one.count > 0 ? one.count : []));
+    expect(counts).toEqual([4]);
+  });
+
   it('stores rejects of steps behind windows in the order of the stream', async () => {
     const flatten = named(
       'flatten',
