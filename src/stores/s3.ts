@@ -42,8 +42,6 @@ export function s3(url: string, options: S3Options = {}): ObjectStore {
       const bucketStore = await connect();
       try {
         return await bucketStore.look();
-      } catch (error) {
-        throw explain(error, describe);
       } finally {
         await bucketStore.close();
       }

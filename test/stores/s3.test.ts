@@ -1,3 +1,7 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { S3Client } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { s3 } from '../../src/stores/s3.ts';
 import { type S3Server, startS3 } from '../support/s3.ts';
@@ -34,6 +38,27 @@ describe('s3', () => {
       );
     } finally {
       set(before);
+    }
+  });
+
+  test('says what was denied, and what to do, be it by a status alone, also to who only reads', async () => {
+    const denying = createServer((request, response) => {
+      const body = request.method === 'HEAD' ? '' : '<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>';
+      response.writeHead(403, { 'content-type': 'application/xml' }).end(body);
+    }).listen(0, '127.0.0.1');
+    await once(denying, 'listening');
+    const endpoint = `http://127.0.0.1:${(denying.address() as AddressInfo).port}`;
+    const credentials = { accessKeyId: 'S3RVER', secretAccessKey: 'S3RVER' };
+    const client = new S3Client({ endpoint, region: 'us-east-1', forcePathStyle: true, credentials });
+    try {
+      const store = await s3('s3://shop-events/good', { client }).open({ report: () => {}, readOnly: true });
+      await expect(store.head('a')).rejects.toThrow(/^s3:\/\/shop-events\/good: a: Forbidden\. Allow .*s3:GetObject/);
+      await expect(store.get('a')).rejects.toThrow(/^s3:\/\/shop-events\/good: a: Access Denied\. Allow /);
+      await expect(store.put('a', Buffer.from('x'))).rejects.toThrow(/^s3:\/\/shop-events\/good: a: Access Denied\. Allow /);
+      await expect(Array.fromAsync(store.list('2026/'))).rejects.toThrow(/^s3:\/\/shop-events\/good: 2026\/\*: Access Denied\. /);
+    } finally {
+      client.destroy();
+      denying.close();
     }
   });
 

@@ -11,6 +11,7 @@ import {
 import type { Report } from '../../diagnostic.ts';
 import { type ObjectHead, type OpenObjectStore, type PutOptions, PreconditionFailedError } from '../object-store.ts';
 import type { S3Options } from '../s3.ts';
+import { explain } from './failure.ts';
 
 /** The SDK waits without end by itself. */
 const CONNECTION_TIMEOUT_MS = 5_000;
@@ -56,21 +57,23 @@ export class Bucket implements OpenObjectStore {
   /** Reads what a run reads, and puts nothing. */
   async look(): Promise<string> {
     const list = new ListObjectsV2Command({ Bucket: this.#bucket, Prefix: this.#prefix, MaxKeys: 1 });
-    const { KeyCount = 0 } = await this.#client.send(list);
+    const { KeyCount = 0 } = await this.#told('', () => this.#client.send(list));
     await this.get(PROBE_KEY);
     return `the bucket answers, ${KeyCount > 0 ? 'with objects' : 'with nothing'} there; that it takes objects is seen when a run opens it`;
   }
 
   async head(key: string): Promise<ObjectHead | undefined> {
-    const answer = await ifThere(() => this.#client.send(new HeadObjectCommand(this.#at(key))));
+    const answer = await this.#told(key, () => ifThere(() => this.#client.send(new HeadObjectCommand(this.#at(key)))));
     return answer && headOf(answer, answer.ContentLength ?? 0);
   }
 
   async get(key: string): Promise<(ObjectHead & { readonly body: Uint8Array }) | undefined> {
-    const answer = await ifThere(() => this.#client.send(new GetObjectCommand(this.#at(key))));
-    if (!answer) return undefined;
-    const body = await answer.Body!.transformToByteArray();
-    return { ...headOf(answer, body.length), body };
+    return this.#told(key, async () => {
+      const answer = await ifThere(() => this.#client.send(new GetObjectCommand(this.#at(key))));
+      if (!answer) return undefined;
+      const body = await answer.Body!.transformToByteArray();
+      return { ...headOf(answer, body.length), body };
+    });
   }
 
   async put(key: string, body: Uint8Array, { metadata, contentType, condition }: PutOptions = {}): Promise<string> {
@@ -92,20 +95,19 @@ export class Bucket implements OpenObjectStore {
       return (await this.#client.send(put)).ETag ?? '';
     } catch (error) {
       if (condition && isRefusal(error)) throw new PreconditionFailedError(this.#where, key, { cause: error });
-      throw error;
+      throw explain(error, `${this.#where}: ${key}`);
     }
   }
 
   async *list(prefix: string): AsyncIterable<string> {
     let ContinuationToken: string | undefined;
     do {
-      const page = await this.#client.send(
-        new ListObjectsV2Command({
-          Bucket: this.#bucket,
-          Prefix: this.#prefix + prefix,
-          ...(ContinuationToken !== undefined && { ContinuationToken }),
-        }),
-      );
+      const list = new ListObjectsV2Command({
+        Bucket: this.#bucket,
+        Prefix: this.#prefix + prefix,
+        ...(ContinuationToken !== undefined && { ContinuationToken }),
+      });
+      const page = await this.#told(`${prefix}*`, () => this.#client.send(list));
       for (const { Key = '' } of page.Contents ?? []) yield Key.slice(this.#prefix.length);
       ContinuationToken = page.NextContinuationToken;
     } while (ContinuationToken !== undefined);
@@ -113,6 +115,15 @@ export class Bucket implements OpenObjectStore {
 
   async close(): Promise<void> {
     this.#close();
+  }
+
+  /** Says of what fails what it was about, and what to do. */
+  async #told<T>(what: string, act: () => Promise<T>): Promise<T> {
+    try {
+      return await act();
+    } catch (error) {
+      throw explain(error, what ? `${this.#where}: ${what}` : this.#where);
+    }
   }
 
   #at(key: string): { Bucket: string; Key: string } {

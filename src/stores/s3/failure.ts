@@ -1,8 +1,15 @@
-/** Says what to do about what an S3 server, or the SDK, answered when a bucket was opened; whether it passes is told by its cause. */
+/** What the answer to a HEAD says by its status alone, as it has no body. */
+const BY_STATUS: Readonly<Record<number, string>> = { 301: 'PermanentRedirect', 400: 'BadRequest', 403: 'Forbidden' };
+
+interface Answered extends Error {
+  readonly $metadata?: { readonly httpStatusCode?: number };
+}
+
+/** Says what to do about what an S3 server, or the SDK, answered; whether it passes is told by its cause. */
 export function explain(error: unknown, where: string): Error {
-  const { name, message } = error instanceof Error ? error : new Error(String(error));
-  const said = message === '' || message === 'UnknownError' ? name : message;
-  const remedy = REMEDIES.find(([names]) => names.test(name) || names.test(message))?.[1];
+  const { name, message, $metadata }: Answered = error instanceof Error ? error : new Error(String(error));
+  const said = message === '' || message === 'UnknownError' ? (BY_STATUS[$metadata?.httpStatusCode ?? 0] ?? name) : message;
+  const remedy = REMEDIES.find(([names]) => names.test(name) || names.test(said))?.[1];
   return new Error(`${where}: ${said}${remedy === undefined ? '' : `. ${remedy}`}`, { cause: error });
 }
 
@@ -14,6 +21,7 @@ const REMEDIES: readonly (readonly [RegExp, string])[] = [
     'Allow these credentials s3:ListBucket on the bucket, s3:GetObject and s3:PutObject on its objects',
   ],
   [/PermanentRedirect|AuthorizationHeaderMalformed|IllegalLocationConstraint/, 'Set AWS_REGION to the region of the bucket'],
+  [/^BadRequest/, 'Set AWS_REGION to the region of the bucket, or renew the AWS credentials'],
   [/ExpiredToken/, 'Renew the AWS credentials'],
   [/InvalidAccessKeyId|SignatureDoesNotMatch|InvalidToken/, 'Correct the AWS credentials'],
   [
