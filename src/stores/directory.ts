@@ -50,7 +50,9 @@ export function directory(path: string): ObjectStore {
         throw new Error(`directory: expected a folder at ${path}, got none`);
       const [staging, catalog] = ['staged', 'catalog.db'].map((name) => join(root, OWN_FOLDER, name)) as [string, string];
       if (readOnly) return new Directory(describe, root, staging, await DirectoryCatalog.openToRead(catalog));
-      await mkdir(staging, { recursive: true });
+      const made = await mkdir(staging, { recursive: true });
+      // The names of the root, and of what it lies in, are to survive a loss of power as what is put there does.
+      if (made !== undefined) for (let at = staging; at !== dirname(made); at = dirname(at)) syncFolder(dirname(at));
       await removeAbandoned(staging);
       return new Directory(describe, root, staging, await DirectoryCatalog.open(catalog));
     },
