@@ -153,14 +153,16 @@ class Directory implements OpenObjectStore {
   }
 
   /**
-   * What a link leads to out of the folder. What it leads to inside has a key of its own there, and would be two objects.
+   * What a link leads to out of the folder. What it leads to inside has a key of its own there, and would be two objects; what has the folder
+   * in it would be endless.
    *
    * @throws {Error} when it leads nowhere: what lies on a disk that is not there may not be passed over
    */
   async #behindLink(key: string): Promise<Stats | undefined> {
     const [root, real] = await Promise.all([this.#root, join(this.#root, key)].map((path) => ifThere(() => realpath(path))));
     if (real === undefined) throw new Error(`${this.#where}: expected a file or a folder behind the link ${key}, got none`);
-    return real === root || real.startsWith(join(root!, sep)) ? undefined : stat(real);
+    const isWithin = (path: string, folder: string): boolean => path === folder || path.startsWith(join(folder, sep));
+    return isWithin(real, root!) || isWithin(root!, real) ? undefined : stat(real);
   }
 
   #path(key: string): string {

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { chmod, mkdtemp, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { directory } from '../../src/stores/directory.ts';
 import type { ObjectHead } from '../../src/stores/object-store.ts';
@@ -24,6 +24,7 @@ it('lists what lies behind links that lead out of a directory, as when old month
     // What has a key already.
     await symlink('11', join(folder!, 'events/2026/newest'));
     await symlink('..', join(folder!, 'events/2026/round'));
+    await symlink(dirname(folder!), join(folder!, 'events/2026/above'));
     const keys = ['events/2026/10/a', 'events/2026/11/a', 'events/2026/11/b'];
     expect(await Array.fromAsync(open.list('events/2026/1'))).toEqual(keys);
     expect(await Array.fromAsync(open.list('events/'))).toEqual(keys);
