@@ -40,13 +40,16 @@ function create(path: string): void {
     CREATE TABLE owner (epoch INTEGER) STRICT;
     INSERT INTO owner VALUES (0);
   `);
-  database.close();
+  // Locks the file under both its names: nobody opens it while what is left of one that was removed lies beside it, to be taken for its own.
+  database.exec('BEGIN EXCLUSIVE');
   try {
     // Not a rename, which would take the place of a file that another run has made in the meantime.
     linkSync(draft, path);
+    for (const rest of ['-wal', '-shm']) rmSync(path + rest, { force: true });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   } finally {
+    database.close();
     rmSync(draft);
   }
   const folder = openSync(dirname(path), 'r');

@@ -200,6 +200,27 @@ describe('identityLog', () => {
     expect(reopen()).toEqual([1]);
   });
 
+  test('begins anew when the file alone was removed behind a run that was killed, whatever that left beside it', () => {
+    // Of many pages the first ones lie in the file alone.
+    for (const [count, sights] of [
+      [3, 1],
+      [100, 2000],
+    ] as const) {
+      const log = identityLog(path).open();
+      read(log);
+      for (let number = 1; number <= count; number++) log.append(block(number, sights), unlimited);
+      // As SIGKILL leaves it: a log that was closed is none any more.
+      const left = ['-wal', '-shm'].map((end) => [path + end, readFileSync(path + end)] as const);
+      log.close();
+      rmSync(path);
+      for (const [file, bytes] of left) writeFileSync(file, bytes);
+      expect(reopen()).toEqual([]);
+      write(7);
+      expect(reopen()).toEqual([7]);
+      rmSync(path);
+    }
+  });
+
   test('says so when another run holds its lock for good', () => {
     write(1);
     const holder = new DatabaseSync(path);
