@@ -83,8 +83,8 @@ export function joined(all: EventStepsList): OperatorFunction<Event<unknown>, Ev
         source.subscribe({
           next(value) {
             event = value;
-            if (!watches) watch(value.delivery);
             try {
+              if (!watches) watch(value.delivery);
               chain.take(value.data, value.origin);
             } catch (error) {
               subscriber.error(error);

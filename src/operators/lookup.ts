@@ -66,7 +66,13 @@ export function lookup<A, const R extends Reads | undefined, B>(
         subscriber.add(() => queue.close());
         subscriber.add(
           source.subscribe({
-            next: (event) => queue.push(event),
+            next(event) {
+              try {
+                queue.push(event);
+              } catch (error) {
+                subscriber.error(error); // an event that was settled before it came cannot be held
+              }
+            },
             error: (error) => subscriber.error(error),
             complete: () => queue.complete(),
           }),

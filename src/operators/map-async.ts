@@ -91,8 +91,12 @@ export function mapAsync<A, B>(
         };
         return source.subscribe({
           next(event) {
-            if (!isWatched) watch(event.delivery);
-            event.hold();
+            try {
+              if (!isWatched) watch(event.delivery);
+              event.hold();
+            } catch (error) {
+              return subscriber.error(error); // an event that was settled before it came cannot be held
+            }
             queue.push({ event, settle: undefined });
             fill();
           },

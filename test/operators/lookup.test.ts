@@ -252,6 +252,14 @@ describe('lookup', () => {
     expect([other.isClosed, out, ledger.counts().inFlight]).toEqual([true, [], 1]);
   });
 
+  it('makes an event that was settled before it came an error of the stream', () => {
+    const { source, ledger, end } = looked(new Store());
+    const { delivery, events } = deliver(['a'], ledger);
+    delivery.letGo();
+    source.next(events[0]!);
+    expect(String(end())).toMatch(/hold on a settled delivery/);
+  });
+
   it('passes an error of its source on', () => {
     const { source, end } = looked(new Store());
     const lost = new Error('lost');

@@ -180,6 +180,17 @@ describe('mapAsync', () => {
     expect(failing.delivery.isSettled).toBe(false);
   });
 
+  it('makes an event that was settled before it came an error of the stream', () => {
+    const { operator } = calls();
+    const { delivery, events } = deliver(['a']);
+    delivery.letGo();
+    let ended: unknown;
+    from(events)
+      .pipe(operator)
+      .subscribe({ error: (error: unknown) => (ended = error) });
+    expect(String(ended)).toMatch(/hold on a settled delivery/);
+  });
+
   it('refuses a concurrency that is none', () => {
     for (const concurrency of [0, -1, 1.5, Number.NaN])
       expect(() => mapAsync(async (x) => x, { concurrency })).toThrow(/mapAsync: expected/);

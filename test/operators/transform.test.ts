@@ -76,6 +76,14 @@ describe('transform', () => {
     expect(seen).toEqual(['the source failed']);
   });
 
+  it('makes what is no event an error of the stream', () => {
+    let ended: unknown;
+    from([{ data: 'a row' }] as never[])
+      .pipe(transform(lengthOf))
+      .subscribe({ error: (error: unknown) => (ended = error) });
+    expect(ended).toBeInstanceOf(TypeError);
+  });
+
   it('completes with its source, and lets go of it when nobody listens any more', () => {
     const source = new Subject<Event<Uint8Array>>();
     let completed = false;
