@@ -70,7 +70,8 @@ export class Delivery {
   /** @throws {Error} when nobody holds it. */
   release(): void {
     if (this.#holds === 0) throw new Error(`Delivery: a release without a hold on a delivery of ${this.shard}`);
-    if (--this.#holds > 0) return;
+    // A step that kept an event has handed it on, to a window perhaps.
+    if (--this.#holds > 0) return this.ledger.room.relieveSoon();
     this.ledger.settle(this, this.#outcomes);
     for (const then of this.#then ?? []) then();
     if (this.ledger.freesRecords) this.records?.free?.();

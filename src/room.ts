@@ -118,6 +118,11 @@ export class Room {
     for (const makeRoom of listeners) makeRoom();
   }
 
+  /** @internal The same a moment later: no window is to close between two events of one record. */
+  relieveSoon(): void {
+    if (this.isFull) queueMicrotask(() => this.relieve());
+  }
+
   #fits(bytes: number): boolean {
     const taken = this.#inFlightBytes + this.#reservedBytes;
     return taken === 0 || taken + bytes <= this.maxInFlightBytes;

@@ -15,7 +15,7 @@ import {
 import { TestScheduler } from 'rxjs/testing';
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import { Event, Origin } from '../../src/event.ts';
-import { Ledger } from '../../src/ledger.ts';
+import { Ledger, RECORD_OVERHEAD_BYTES } from '../../src/ledger.ts';
 import { type MinuteWindowOptions, minuteWindow } from '../../src/operators/minute-window.ts';
 import { windowSteps } from '../../src/operators/window-steps.ts';
 import type { Window } from '../../src/operators/window.ts';
@@ -149,6 +149,25 @@ describe('minuteWindow', () => {
     subscription.unsubscribe();
     void ledger.room.reserve(1);
     expect(windows).toHaveLength(2);
+  });
+
+  it('closes a window also when a source has been waiting since before a step handed on what is in it, twins together', async () => {
+    const { delivery, events } = deliver([at(1)], new Ledger({ maxInFlightBytes: RECORD_OVERHEAD_BYTES }));
+    const [event] = events as [Event<Uint8Array>];
+    const source = new Subject<Event<unknown>>();
+    const windows: Window<unknown>[] = [];
+    source.pipe(minuteWindow({ scheduler: new VirtualTimeScheduler() })).subscribe((window) => windows.push(window));
+    // A step that keeps the event, and a twin of it, beyond the call.
+    event.hold();
+    event.hold();
+    delivery.letGo();
+    const room = delivery.ledger.room.reserve(1);
+    for (const twin of ['one', 'other']) {
+      source.next(event.with(twin));
+      event.release();
+    }
+    await room;
+    expect(windows.map((window) => [window.bounds.closedBy, ...window.data()])).toEqual([['pressure', 'one', 'other']]);
   });
 
   it('closes a minute in time though the clock is set back', () => {
