@@ -20,6 +20,8 @@ export class Room {
   #bytesAtSinks = 0;
   #bytesLingering = 0;
   #sinkRests = 0;
+  /** Whether it is about to see who can make room. */
+  #isRelieving = false;
   readonly #waiting: { bytes: number; shard: string | undefined; resolve: () => void }[] = [];
   readonly #fullListeners = new Set<() => void>();
   readonly #pressureListeners = new Set<() => void>();
@@ -120,7 +122,12 @@ export class Room {
 
   /** @internal The same a moment later: no window is to close between two events of one record. */
   relieveSoon(): void {
-    if (this.isFull) queueMicrotask(() => this.relieve());
+    if (this.#isRelieving || !this.isFull) return;
+    this.#isRelieving = true;
+    queueMicrotask(() => {
+      this.#isRelieving = false;
+      this.relieve();
+    });
   }
 
   #fits(bytes: number): boolean {
