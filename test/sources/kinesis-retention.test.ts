@@ -1,13 +1,16 @@
+import { asyncScheduler } from 'rxjs';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Beginning, Position } from '../../src/position.ts';
+import { Ledger } from '../../src/ledger.ts';
 import { GapError } from '../../src/sources/gap.ts';
 import { sequenceTimeMs } from '../../src/sources/kinesis/sequence-time.ts';
 import { kinesis } from '../../src/sources/kinesis.ts';
 import { type FaultyKinesis, type FaultyKinesisOptions, startFaultyKinesis } from '../support/faulty-kinesis.ts';
+import { type Scene, startFanOutKinesis } from '../support/fan-out-kinesis.ts';
 import { hurried } from '../support/hurried.ts';
 import { type ReadOptions, readSource, textsByShard } from '../support/read-source.ts';
 
-const servers: FaultyKinesis[] = [];
+const servers: Pick<FaultyKinesis, 'stop'>[] = [];
 
 afterEach(async () => {
   for (const server of servers.splice(0)) await server.stop();
@@ -128,6 +131,100 @@ describe('a position past retention', () => {
     const { completed, events } = readSource(kinesis({ stream: 'shop', endpoint: server.endpoint }), { scheduler, stopAfter: 3 });
     await completed;
     expect(textsByShard(events)).toEqual({ s: ['a', 'b', 'c'] });
+  });
+});
+
+describe('a reader that is so slow that retention', () => {
+  /** Reads six records that were put a day ago, two at a time, and settles each a minute later; so many are past retention once the first two were read. */
+  async function readSlowly(trimmedSoon: number, options: ReadOptions = {}) {
+    const slow = hurried(200);
+    const startMs = nowMs - 24 * HOUR_MS;
+    const shard = {
+      id: 's',
+      startMs,
+      trimmed: 0,
+      records: ['a', 'b', 'c', 'd', 'e', 'f'],
+      sequenceOf: (place: number) => sequenceAt(startMs + 1000 * place, place),
+      isClosed: true,
+    };
+    const server = await startFaultyKinesis({
+      shards: [shard],
+      fault({ operation, nth }) {
+        if (operation === 'GetRecords' && nth === 1) shard.trimmed = trimmedSoon;
+        return undefined;
+      },
+    });
+    servers.push(server);
+    const source = kinesis({ stream: 'shop', endpoint: server.endpoint, maxRecords: 2 });
+    const reading = readSource(source, {
+      scheduler: slow,
+      ledger: new Ledger({ maxInFlightBytes: 1 }),
+      onEvent(event) {
+        event.hold();
+        slow.schedule(() => event.release(), 60_000);
+      },
+      ...options,
+    });
+    return { ...reading, calls: server.calls };
+  }
+
+  it('overtakes it ends the run, though its iterator is good', async () => {
+    const { completed, events } = await readSlowly(4);
+    await expect(completed).rejects.toThrow(/^s: the pipeline stands at .*, and what came from .* to .* is past the retention/);
+    expect(textsByShard(events)).toEqual({ s: ['a', 'b'] });
+  });
+
+  it('overtakes it goes on with what is kept, when it was told to', async () => {
+    const { completed, events, diagnostics } = await readSlowly(4, { acceptGap: true });
+    await completed;
+    expect(textsByShard(events)).toEqual({ s: ['a', 'b', 'e', 'f'] });
+    expect(diagnostics.filter(({ type }) => type === 'gap')).toMatchObject([{ shard: 's', isAccepted: true }]);
+  });
+
+  it('is about to overtake it reads on', async () => {
+    const { completed, events, calls } = await readSlowly(1);
+    await completed;
+    expect(textsByShard(events)).toEqual({ s: ['a', 'b', 'c', 'd', 'e', 'f'] });
+    expect(calls.some(({ input }) => input['Limit'] === 1)).toBe(true);
+  });
+
+  it('would overtake it is not one that has just begun with the oldest record', async () => {
+    const { completed, calls } = await readSlowly(1, { scheduler: asyncScheduler, ledger: new Ledger() });
+    await completed;
+    expect(calls.some(({ input }) => input['Limit'] === 1)).toBe(false);
+  });
+
+  it('overtakes it ends the run, though its subscription is open', async () => {
+    const eventAt = (ms: number, ...data: string[]): Scene => ({
+      content: {
+        Records: data.map((Data) => ({
+          SequenceNumber: sequenceAt(ms),
+          ApproximateArrivalTimestamp: ms / 1000,
+          PartitionKey: 'any',
+          Data,
+        })),
+        ContinuationSequenceNumber: sequenceAt(ms),
+        MillisBehindLatest: 1000,
+      },
+    });
+    const startMs = nowMs - 24 * HOUR_MS;
+    const server = await startFanOutKinesis({
+      shards: [{ id: 's', records: [] }],
+      subscription: () => [
+        eventAt(startMs, 'YQ=='),
+        { sleepMs: 400 },
+        eventAt(startMs),
+        { sleepMs: 400 },
+        eventAt(startMs + HOUR_MS, 'Yg=='),
+        'falls silent',
+      ],
+    });
+    servers.push(server);
+    const source = kinesis({ stream: 'shop', endpoint: server.endpoint, mode: 'fan-out' });
+    const { completed, events, ledger } = readSource(source, { scheduler });
+    await expect(completed).rejects.toBeInstanceOf(GapError);
+    expect(textsByShard(events)).toEqual({ s: ['a'] });
+    await ledger.room.reserve(ledger.room.maxInFlightBytes);
   });
 });
 

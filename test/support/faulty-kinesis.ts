@@ -168,8 +168,9 @@ export async function startFaultyKinesis({
         return { ShardIterator: JSON.stringify({ shard, at: Math.max(trimmed, at[type as keyof typeof at]) }) };
       }
       case 'GetRecords': {
-        const { shard, at } = JSON.parse(input['ShardIterator'] as string) as Iterator;
-        const { records, isClosed, startMs = 0, sequenceOf = String } = shards.find(({ id }) => id === shard)!;
+        const { shard, at: asked } = JSON.parse(input['ShardIterator'] as string) as Iterator;
+        const { records, trimmed = 0, isClosed, startMs = 0, sequenceOf = String } = shards.find(({ id }) => id === shard)!;
+        const at = Math.max(trimmed, asked);
         const gap = records.indexOf(GAP, at);
         const limit = gap < 0 ? at + Number(input['Limit']) : Math.max(gap, at + 1);
         const next = Math.min(records.length, limit, at + Number(input['Limit']));

@@ -8,7 +8,7 @@ import type { Answer, Calls } from './calls.ts';
 import { deliver } from './deliver.ts';
 import { foreignAnswer, isExpiredIterator, isNotYet, isThroughputExceeded } from './failure.ts';
 import { Pace } from './pace.ts';
-import { beginningBehind } from './retention.ts';
+import { Horizon, beginningBehind } from './retention.ts';
 import type { Unpacking } from './unpack.ts';
 
 /** The most that one GetRecords answers. https://docs.aws.amazon.com/kinesis/latest/APIReference/API_GetRecords.html */
@@ -38,6 +38,7 @@ export async function readShard(reading: ShardReading, polling: ShardPolling): P
   const shard = reading.shard.id;
   const reservedBytes = MAX_ANSWER_BYTES + maxRecords * RECORD_OVERHEAD_BYTES;
   const pace = new Pace();
+  const horizon = new Horizon(reading, polling);
   const backOff = new KinesisBackOff(reading, `${name} ${shard}`, shard, signal);
   let from = reading.resume;
   let iterator: string | undefined;
@@ -57,7 +58,7 @@ export async function readShard(reading: ShardReading, polling: ShardPolling): P
         from = await beginningBehind(reading, from, polling);
         iterator = await calls.iterator(shard, from, signal);
         iteratorAtMs = scheduler.now();
-      }
+      } else from = await horizon.behind(from);
       pace.begin(scheduler.now());
       answer = await calls.records(iterator, maxRecords, signal);
     } catch (error) {

@@ -67,6 +67,55 @@ export async function beginningBehind(
   return at.mayFollow && !oldest ? from : 'TRIM_HORIZON';
 }
 
+/**
+ * How often a reader that retention may overtake is looked after. Not at once: one that begins with the oldest record has left it behind by then,
+ * unless it is too slow.
+ */
+const LOOK_EVERY_MS = 30_000;
+/** How often the stream is asked anew how long it keeps its records: that can be changed. */
+const ASK_RETENTION_EVERY_MS = HOUR_MS / 6;
+
+/**
+ * Sees when retention overtakes a reader that is too slow. AWS goes on with what is kept then, within an iterator or a subscription that
+ * is good, and says no word about it either.
+ */
+export class Horizon {
+  readonly #reading: ShardReading;
+  readonly #source: { readonly calls: Calls; readonly name: string };
+  #lookedAtMs: number;
+  #retentionMs = LEAST_RETENTION_MS;
+  #askedAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor(reading: ShardReading, source: { readonly calls: Calls; readonly name: string }) {
+    this.#reading = reading;
+    this.#source = source;
+    this.#lookedAtMs = reading.scheduler.now();
+  }
+
+  /**
+   * Looks whether the record of a position is kept, when what comes behind it is about to be past retention. Says where reading goes on, as
+   * `beginningBehind` does, and fails as that does.
+   */
+  async behind(from: Beginning): Promise<Beginning> {
+    const { shard, ledger, scheduler, signal } = this.#reading;
+    const { calls } = this.#source;
+    const nowMs = scheduler.now();
+    if (!isPosition(from) || nowMs - this.#lookedAtMs < LOOK_EVERY_MS) return from;
+    const putAtMs = sequenceTimeMs(from.sequence);
+    if (putAtMs === undefined) return from;
+    const readToMs = Math.max(putAtMs, ledger.caughtUpAtMs(shard.id) ?? 0);
+    const isNear = (retentionMs: number): boolean => readToMs < nowMs - retentionMs + CLOCKS_DIFFER_MS;
+    if (!isNear(LEAST_RETENTION_MS)) return from;
+    if (nowMs - this.#askedAtMs > ASK_RETENTION_EVERY_MS) {
+      this.#retentionMs = await calls.retentionMs(signal);
+      this.#askedAtMs = nowMs;
+    }
+    if (!isNear(this.#retentionMs)) return from;
+    this.#lookedAtMs = nowMs;
+    return beginningBehind(this.#reading, from, this.#source);
+  }
+}
+
 /** Says what may be lost of a shard that the stream no longer keeps at all. */
 export async function gapBehind(shard: string, resume: Resume, calls: Calls, nowMs: number, signal: AbortSignal): Promise<Gap> {
   const fromMs = resume instanceof Date ? resume.getTime() : isPosition(resume) ? readTo(resume) : undefined;

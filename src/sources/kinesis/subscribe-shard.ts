@@ -10,7 +10,7 @@ import type { Calls } from './calls.ts';
 import type { Consumer } from './consumer.ts';
 import { deliver } from './deliver.ts';
 import { foreignAnswer, isBrokenSubscription, isInvalidArgument, isNotFound, isNotYet, isOutOfReach } from './failure.ts';
-import { beginningBehind } from './retention.ts';
+import { Horizon, beginningBehind } from './retention.ts';
 import { SubscribePace } from './subscribe-pace.ts';
 import type { Unpacking } from './unpack.ts';
 import { type ShardEvent, type SubscriptionOptions, subscription } from './subscription.ts';
@@ -44,6 +44,7 @@ export async function subscribeShard(reading: ShardReading, fanOut: ShardFanOut)
   const shard = reading.shard.id;
   const backOff = new KinesisBackOff(reading, `${name} ${shard}`, shard, signal);
   const pace = new SubscribePace();
+  const horizon = new Horizon(reading, fanOut);
   let from = reading.resume;
   let continuation: string | undefined;
   let notFound = 0;
@@ -95,11 +96,18 @@ export async function subscribeShard(reading: ShardReading, fanOut: ShardFanOut)
         // Its 5 minutes are over: on with the next one.
         if (next.done) break;
         const event = next.value;
+        const readAtMs = scheduler.now();
+        try {
+          if (event.records.length > 0) await horizon.behind(from);
+        } catch (error) {
+          ledger.room.unreserve(event.reservedBytes);
+          await backOff.after(error);
+          break;
+        }
         const foreign = foreignAnswer(from, event.records[0]?.SequenceNumber, `${name} ${shard}`);
         if (signal.aborted || foreign) ledger.room.unreserve(event.reservedBytes);
         if (signal.aborted) return undefined;
         if (foreign) throw foreign;
-        const readAtMs = scheduler.now();
         lateMs += event.waitedMs;
         backOff.succeeded();
         notFound = 0;
