@@ -334,6 +334,18 @@ describe('kinesis by fan-out', () => {
       expect(asked(given)).toHaveLength(6);
     });
 
+    it('of which it tells every half minute that it is not active yet', async () => {
+      const given = await fanOut({ shards, consumer: ['none', 'DELETING'] });
+      const { completed, diagnostics, stop } = readSource(given.source, { scheduler });
+      await expect.poll(() => retries(diagnostics).length, { timeout: 10_000 }).toBeGreaterThan(0);
+      stop.abort();
+      await completed;
+      expect(retries(diagnostics)[0]).toMatchObject({
+        shard: 'all shards',
+        error: { message: 'kinesis shop: expected consumer test to become active, it is deleting' },
+      });
+    });
+
     it('for which it tries again when somebody else registers it at the same time', async () => {
       const given = await fanOut({
         shards,

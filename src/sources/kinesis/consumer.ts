@@ -7,6 +7,9 @@ import { isLimitExceeded } from './failure.ts';
 /** AWS makes a consumer within seconds, and answers 20 DescribeStreamConsumer calls a second. https://docs.aws.amazon.com/kinesis/latest/APIReference/API_DescribeStreamConsumer.html */
 const ASK_EVERY_MS = 250;
 
+/** After how many questions it is told again that the consumer is not active yet: nothing else is to be seen of a run that waits for it. */
+const TELL_EVERY = 120;
+
 /**
  * How often in a row AWS may refuse another consumer before that is believed. A stream may have 20 (50 in one mode), which does not pass
  * by itself; 5 may be in the making at a time, and 5 a second be registered, which does. https://docs.aws.amazon.com/kinesis/latest/APIReference/API_RegisterStreamConsumer.html
@@ -62,12 +65,15 @@ export class Consumer {
     const backOff = new KinesisBackOff(this.#context, `${name} consumer ${consumer}`, 'all shards', signal);
     let stream: string | undefined;
     let refusals = 0;
+    let asked = 0;
     while (!signal.aborted) {
+      let state = 'not registered';
       try {
         stream ??= (await calls.describe(signal)).StreamARN!;
         const found = await calls.consumer(stream, consumer, signal);
         if (found?.ConsumerStatus === 'ACTIVE') return (this.#known = found.ConsumerARN!);
-        if (!found) await calls.registerConsumer(stream, consumer, signal);
+        if (found) state = found.ConsumerStatus!.toLowerCase();
+        else await calls.registerConsumer(stream, consumer, signal);
       } catch (error) {
         const isFull = isLimitExceeded(error) && ++refusals === MAX_REFUSALS;
         await backOff.after(error, isFull ? false : undefined);
@@ -76,6 +82,10 @@ export class Consumer {
       refusals = 0;
       // It is being made; or being deleted, and will be made again.
       backOff.succeeded();
+      if (++asked % TELL_EVERY === 0) {
+        const error = new Error(`${name}: expected consumer ${consumer} to become active, it is ${state}`);
+        this.#context.report({ type: 'source-retry', shard: 'all shards', attempt: asked, delayMs: ASK_EVERY_MS, error });
+      }
       await pause(scheduler, ASK_EVERY_MS, signal);
     }
     return undefined;
