@@ -42,6 +42,17 @@ export function compareResumes(a: Resume, b: Resume): number {
   return rankOf(a) - rankOf(b);
 }
 
+/** Whether a place is beyond another one, or tells of the same one that its shard was quiet for longer. Anything is beyond nothing. */
+export function isBeyond(to: Resume | undefined, stands: Resume | undefined): boolean {
+  if (!to || !stands) return to !== undefined;
+  const order = compareResumes(to, stands);
+  return order > 0 || (order === 0 && quietUntilMs(to) > quietUntilMs(stands));
+}
+
+function quietUntilMs(resume: Resume): number {
+  return (isPosition(resume) && resume.quietUntilMs) || 0;
+}
+
 function rankOf(resume: Resume): number {
   if (isPosition(resume)) return 2;
   return resume instanceof Date ? 1 : resume === 'TRIM_HORIZON' ? 0 : 3;

@@ -2,7 +2,7 @@ import type { SchedulerLike, Subscription } from 'rxjs';
 import type { Report } from '../diagnostic.ts';
 import { WentBackError, ofSink } from '../errors.ts';
 import { type Item, isSameRecord, lastByShard } from '../event.ts';
-import { type Resume, compareResumes, formatResume, isPosition } from '../position.ts';
+import { type Resume, compareResumes, formatResume, isBeyond, isPosition } from '../position.ts';
 import { Outcome } from '../ledger.ts';
 import type { Batch, OpenSink, Refusal } from '../sinks/sink.ts';
 import { pause } from '../sources/pause.ts';
@@ -275,16 +275,6 @@ function missing<T extends Item>(
 function behind<T extends Item>(item: T, stands: Resume | undefined): T | undefined {
   if (stands === 'SHARD_END') return undefined;
   return stands && isPosition(stands) ? item.after(stands) : item;
-}
-
-function isBeyond(to: Resume | undefined, stands: Resume | undefined): boolean {
-  if (!to || !stands) return to !== undefined;
-  const order = compareResumes(to, stands);
-  return order > 0 || (order === 0 && quietUntilMs(to) > quietUntilMs(stands));
-}
-
-function quietUntilMs(resume: Resume): number {
-  return (isPosition(resume) && resume.quietUntilMs) || 0;
 }
 
 function total(items: readonly Item[], of: 'count' | 'sizeBytes'): number {

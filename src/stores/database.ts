@@ -89,7 +89,8 @@ export interface OpenDatabase {
    * A reject that is stored already stays as it is.
    *
    * @throws {FencedError} when a newer run has acquired one of the shards
-   * @throws {PositionBehindError} when a position would move backwards, or stay where it is while rows are stored
+   * @throws {PositionBehindError} when a position would move backwards, or stay where it is while rows are stored, and tell nothing new
+   *   of how long its shard was quiet
    */
   commit(owner: Owner, load: Load): Promise<void>;
   close(): Promise<void>;

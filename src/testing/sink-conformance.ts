@@ -127,6 +127,18 @@ export function sinkConformance<T extends Item>(name: string, setUp: () => Promi
       expect(await sink.positions(['b'])).toEqual(new Map([['b', at(12, 'b')]]));
     });
 
+    test('tells that a shard was quiet, beside items of another one', async () => {
+      const sink = await open();
+      await sink.acquire('a');
+      await sink.acquire('b');
+      await sink.commit(batch(events('b', 9, 1)), []);
+      const quiet = { ...at(9, 'b'), quietUntilMs: 7 };
+      const { items, positions } = batch(events('a', 1, 1));
+      await sink.commit({ items, positions: positions.set('b', quiet) }, []);
+      expect(await sorted()).toEqual(['a/1', 'b/9']);
+      expect(await sink.positions(['b'])).toEqual(new Map([['b', quiet]]));
+    });
+
     test.each<[string, Resume]>([
       ['a sequence number of 56 digits inside an aggregate', { shard: 'a', sequence: longSequence, subSequence: 4711 }],
       ['a position behind which nothing came', { shard: 'a', sequence: longSequence, subSequence: 0, quietUntilMs: 7 }],

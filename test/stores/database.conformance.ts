@@ -453,6 +453,23 @@ export function databaseConformance(name: string, setUp: () => Promise<TestDatab
         expect(await database.positions(owner, ['a'])).toEqual(new Map([['a', quiet]]));
       });
 
+      test('may tell that a shard was quiet, together with rows of another one', async () => {
+        const database = await ready(oneLine, ['a', 'b']);
+        await database.commit(owner, { positions: new Map([['a', at(1)]]) });
+        const quiet = (hour: number) => ({ ...at(1), quietUntilMs: Date.UTC(2026, 10, 22, hour) });
+        const load = (hour: number) => ({
+          rows: { table: oneLine, lines: [bytes(`hour ${hour}`)] },
+          positions: new Map([
+            ['a', quiet(hour)],
+            ['b', at(hour, 'b')],
+          ]),
+        });
+        for (const hour of [9, 10]) await database.commit(owner, load(hour));
+        expect(await stored()).toEqual(['hour 9', 'hour 10']);
+        expect(await database.positions(owner, ['a'])).toEqual(new Map([['a', quiet(10)]]));
+        for (const late of [9, 10]) await expect(database.commit(owner, load(late))).rejects.toThrow(PositionBehindError);
+      });
+
       test('are a must where something is stored', async () => {
         const database = await ready(oneLine);
         await expect(database.commit(owner, { rejects: [reject(at(1))], positions: new Map() })).rejects.toThrow(RangeError);

@@ -1,4 +1,4 @@
-import { type Position, type Resume, compareResumes, formatResume, parseResume } from '../../position.ts';
+import { type Position, type Resume, compareResumes, formatResume, isBeyond, parseResume } from '../../position.ts';
 import type { Owner } from '../../owner.ts';
 import type { SourceRecord } from '../../records.ts';
 import { type FoundColumn, checkColumns } from '../database/columns.ts';
@@ -153,7 +153,7 @@ export class DuckdbStore {
     const stored = this.#positionsOf(owner, positions.keys(), found);
     for (const [shard, came] of positions) {
       const has = stored.get(shard);
-      if (has !== undefined && compareResumes(came, has) < (stores ? 1 : 0))
+      if (has !== undefined && (stores ? !isBeyond(came, has) : compareResumes(came, has) < 0))
         throw new PositionBehindError(this.#describe, shard, formatResume(has), formatResume(came));
     }
   }

@@ -182,8 +182,8 @@ export function selectPositions(schema: string): string {
  * Moves positions, or fails when a shard has another owner or a position would move backwards. It goes to the server in one
  * message with COMMIT, so that a process stopped in between never leaves a row locked for the next owner.
  *
- * @param stores whether rows come with it: then no position may stay where it is, or a message that arrives late, when its sender has sent
- *   another one in its place, would store them once more
+ * @param stores whether rows come with it: then no position may stay where it is, but for one that tells how long its shard was quiet, or a
+ *   message that arrives late, when its sender has sent another one in its place, would store them once more
  */
 export function guard(
   schema: string,
@@ -196,8 +196,12 @@ export function guard(
     ({ shard, epoch, to }) => `(${escapeLiteral(shard)}, ${epoch}::bigint, ${escapeLiteral(formatResume(to))})`,
   );
   const mine = `p.pipeline = ${escapeLiteral(pipeline)} AND p.sink = ${escapeLiteral(sink)}`;
-  // As numbers: a position may have got an @ since, when its shard was quiet.
+  // As numbers: a position may have got an @ since, when its shard was quiet. One that gets it with rows is of another shard than they are.
   const before = stores ? '<=' : '<';
+  const place = (of: string): string => {
+    const numbers = `split_part(${of}, ':', 1)::numeric, split_part(split_part(${of}, ':', 2), '@', 1)::numeric`;
+    return stores ? `(${numbers}, split_part(${of}, '@', 2) COLLATE "C")` : `(${numbers})`;
+  };
   // The shards in one order, whatever the order they came in: two owners of some of them never wait for each other.
   return `DO ${escapeLiteral(`DECLARE
   come record;
@@ -213,8 +217,7 @@ BEGIN
       WHEN has.place IS NULL OR come.place = 'SHARD_END' THEN false
       WHEN has.place = 'SHARD_END' THEN true
       WHEN has.place LIKE '%:%' AND has.place NOT LIKE '@%' THEN come.place NOT LIKE '%:%' OR come.place LIKE '@%'
-        OR (split_part(come.place, ':', 1)::numeric, split_part(split_part(come.place, ':', 2), '@', 1)::numeric)
-         ${before} (split_part(has.place, ':', 1)::numeric, split_part(split_part(has.place, ':', 2), '@', 1)::numeric)
+        OR ${place('come.place')} ${before} ${place('has.place')}
       WHEN has.place LIKE '@%' THEN come.place = 'TRIM_HORIZON'
         OR come.place LIKE '@%' AND come.place COLLATE "C" < has.place COLLATE "C"
       ELSE false END;
