@@ -1,4 +1,4 @@
-import { realpathSync } from 'node:fs';
+import { readlinkSync, realpathSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { DuckdbConnection, type DuckdbLimits, type DuckdbRow } from './connection.ts';
@@ -118,11 +118,23 @@ export class DuckdbFile {
   }
 }
 
+/** One path for all who name a file, also before it is there: two openings of it would each write over what the other one has written. */
 function realPath(path: string): string {
   const absolute = resolve(path);
   try {
     return realpathSync(absolute);
+  } catch (error) {
+    const real = join(realpathSync(dirname(absolute)), basename(absolute));
+    const link = (error as NodeJS.ErrnoException).code === 'ENOENT' ? linkAt(real) : undefined;
+    return link === undefined ? real : realPath(resolve(dirname(real), link));
+  }
+}
+
+/** Where a link leads, which is nowhere yet; nothing when there is none. */
+function linkAt(path: string): string | undefined {
+  try {
+    return readlinkSync(path);
   } catch {
-    return join(realpathSync(dirname(absolute)), basename(absolute));
+    return undefined;
   }
 }

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { stat } from 'node:fs/promises';
+import { mkdir, stat, symlink } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Table } from '../../../src/stores/database.ts';
 import { duckdb } from '../../../src/stores/duckdb.ts';
@@ -91,6 +92,22 @@ test('several users of one file in one process take turns', async () => {
   await stores[0]!.close();
   expect(await database.query('SELECT CAST(count(*) AS integer) AS n FROM numbers')).toEqual([{ n: 80 }]);
   for (const store of stores) await store.close();
+});
+
+test('a file that a link names before it is there is one file, whoever opens it', async () => {
+  const [file, link] = [join(dirname(database.path), 'volume', 'file.duckdb'), join(dirname(database.path), 'link.duckdb')];
+  await mkdir(dirname(file), { recursive: true });
+  await symlink('volume/file.duckdb', link);
+  const sinks = ['one', 'two'].map((sink) => ({ ...owner, sink }));
+  const stores = [];
+  for (const own of sinks) {
+    const store = await duckdb(link).open({ report });
+    stores.push(store);
+    await store.acquire(own, 'a');
+    await store.commit(own, { positions: new Map([['a', at(1)]]) });
+  }
+  for (const store of stores) await store.close();
+  for (const own of sinks) expect(await duckdb(file).stands!(own)).toEqual([{ shard: 'a', epoch: 1, resume: at(1) }]);
 });
 
 test('a load that needs more memory than there is finds more of it when it is tried again, and refuses no row', async () => {
