@@ -135,6 +135,18 @@ export function databaseConformance(name: string, setUp: () => Promise<TestDatab
         expect(await fixture.query('SELECT shard FROM "Else where".positions')).toEqual([{ shard: 'a' }]);
       });
 
+      test.each(['store', 'temp', 'memory', 'main', 'public'])('may lie in a schema of any name, such as %s', async (schema) => {
+        const table = { ...typed, name: `${schema}.events` };
+        const database = await open({ schema });
+        await database.createTable(table);
+        await database.acquire(owner, 'a');
+        expect(await load(database, table, [lineOf('sound'), lineOf('x\t\tmany')], at(2))).toHaveLength(1);
+        expect(await database.positions(owner, ['a'])).toEqual(new Map([['a', at(2)]]));
+        expect(await fixture.declare({ schema }).check!(table)).toBe(
+          `table ${schema}.events is there, schema ${schema} is there`,
+        );
+      });
+
       test('that are there serve when they have the columns, in any order, and more', async () => {
         await (
           await open()

@@ -6,6 +6,7 @@ import { findFaults } from './faults.ts';
 import { DuckdbFeed, type FedReject } from './feed.ts';
 import { type Known, type TableKey, findKnown } from './missing.ts';
 import { RowFeed, type RowsRead, type Suspects } from './row-feed.ts';
+import { CATALOG } from './sql.ts';
 
 export interface DuckdbLimits {
   /** What DuckDB may use of memory for its own buffers. */
@@ -22,9 +23,6 @@ export type DuckdbRow = Readonly<Record<string, unknown>>;
 const BLOCK_SIZE_BYTES = 131_072;
 const ROW_GROUP_ROWS = 16_384;
 export const STORAGE_VERSION = 'v1.5.0';
-
-/** The name of the file's database in our own connection. */
-const CATALOG = 'store';
 
 /** A DuckDB file that is open. */
 export class DuckdbConnection {

@@ -9,9 +9,17 @@ function quote(identifier: string): string {
   return `"${identifier.replaceAll('"', '""')}"`;
 }
 
-/** Quotes `name` or `schema.name`. */
-function quoteName(name: string): string {
-  return name.split('.').map(quote).join('.');
+/** The name of the file's database in a connection of ours. */
+export const CATALOG = 'store';
+
+/** Quotes `name` or `schema.name`, and says in which database: a schema may be called as one is (`store`, `temp`, `memory`). */
+function quoteName(table: string): string {
+  const [name, schema] = nameAndSchema(table);
+  return `${quoteSchema(schema)}.${quote(name)}`;
+}
+
+function quoteSchema(schema: string): string {
+  return `${CATALOG}.${quote(schema)}`;
 }
 
 // The instant is UTC, and the type knows no zone: that needs nothing but what is built in.
@@ -19,14 +27,14 @@ const NOW = 'epoch_ms(epoch_ms(now()))';
 
 export function createOwnTables(schema: string): readonly string[] {
   return [
-    `CREATE SCHEMA IF NOT EXISTS ${quote(schema)}`,
-    `CREATE TABLE IF NOT EXISTS ${quote(schema)}.positions (
+    `CREATE SCHEMA IF NOT EXISTS ${quoteSchema(schema)}`,
+    `CREATE TABLE IF NOT EXISTS ${quoteSchema(schema)}.positions (
       pipeline VARCHAR, sink VARCHAR, shard VARCHAR,
       epoch BIGINT NOT NULL,
       position VARCHAR,
       updated_at TIMESTAMP NOT NULL DEFAULT ${NOW},
       PRIMARY KEY (pipeline, sink, shard))`,
-    `CREATE TABLE IF NOT EXISTS ${quote(schema)}.rejects (
+    `CREATE TABLE IF NOT EXISTS ${quoteSchema(schema)}.rejects (
       pipeline VARCHAR, sink VARCHAR, shard VARCHAR,
       sequence BIGNUM, sub_sequence BIGINT,
       arrived_at TIMESTAMP NOT NULL,
@@ -42,7 +50,7 @@ export function createTable({ name, columns }: Table): readonly string[] {
   const [schema, inSchema] = name.split('.');
   const defined = columns.map((column) => `${quote(column.name)} ${sqlType(column.type)}${column.required ? ' NOT NULL' : ''}`);
   return [
-    ...(inSchema === undefined ? [] : [`CREATE SCHEMA IF NOT EXISTS ${quote(schema!)}`]),
+    ...(inSchema === undefined ? [] : [`CREATE SCHEMA IF NOT EXISTS ${quoteSchema(schema!)}`]),
     `CREATE TABLE IF NOT EXISTS ${quoteName(name)} (${defined.join(', ')})`,
   ];
 }
@@ -155,7 +163,7 @@ WHERE fault IS NOT NULL ORDER BY line`;
 /** Stores the rejects of the feed. */
 export function insertRejects(schema: string, { pipeline, sink }: Owner): string {
   const column = (name: (typeof FED_REJECT_COLUMNS)[number]): string => `c${FED_REJECT_COLUMNS.indexOf(name)}`;
-  return `INSERT INTO ${quote(schema)}.rejects (pipeline, sink, shard, sequence, sub_sequence, arrived_at, step, code, reason, path, raw)
+  return `INSERT INTO ${quoteSchema(schema)}.rejects (pipeline, sink, shard, sequence, sub_sequence, arrived_at, step, code, reason, path, raw)
 SELECT ${literal(pipeline)}, ${literal(sink)}, ${column('shard')}, CAST(${column('sequence')} AS BIGNUM), CAST(${column('sub_sequence')} AS BIGINT),
   epoch_ms(CAST(${column('arrived_at_ms')} AS BIGINT)), ${column('step')}, ${column('code')}, ${column('reason')}, ${column('path')}, ${column('raw')}
 FROM millrace_fed_rejects() ON CONFLICT DO NOTHING`;
@@ -163,7 +171,7 @@ FROM millrace_fed_rejects() ON CONFLICT DO NOTHING`;
 
 /** Of which shards there are rejects, and of how many records. */
 export function selectRejectedShards(schema: string, of: RejectsOf): string {
-  return `SELECT shard, CAST(count(DISTINCT (sequence, sub_sequence)) AS INTEGER) AS records FROM ${quote(schema)}.rejects
+  return `SELECT shard, CAST(count(DISTINCT (sequence, sub_sequence)) AS INTEGER) AS records FROM ${quoteSchema(schema)}.rejects
 WHERE ${isAskedFor(of)} GROUP BY shard ORDER BY shard`;
 }
 
@@ -175,7 +183,7 @@ export function selectRejectedRecords(
   after: Position | undefined,
   limit: number,
 ): string {
-  const table = `${quote(schema)}.rejects`;
+  const table = `${quoteSchema(schema)}.rejects`;
   const behind = after && ` AND (sequence, sub_sequence) > (CAST(${literal(after.sequence)} AS BIGNUM), ${after.subSequence})`;
   return `SELECT CAST(sequence AS VARCHAR) AS sequence, CAST(sub_sequence AS DOUBLE) AS sub_sequence, CAST(epoch_ms(arrived_at) AS DOUBLE) AS arrived_at_ms, raw
 FROM (SELECT *, row_number() OVER place AS nth, sum(octet_length(raw)) OVER place AS bytes FROM (
@@ -198,7 +206,7 @@ function isAskedFor({ pipeline, since, until, step, code }: RejectsOf): string {
 
 /** Where an owner stands in all shards, and the epoch of each. */
 export function selectStandings(schema: string, { pipeline, sink }: Owner): string {
-  return `SELECT shard, epoch, position FROM ${quote(schema)}.positions
+  return `SELECT shard, epoch, position FROM ${quoteSchema(schema)}.positions
 WHERE pipeline = ${literal(pipeline)} AND sink = ${literal(sink)}`;
 }
 
@@ -209,7 +217,7 @@ export function selectPositions(schema: string, owner: Owner, shards: readonly s
 
 /** Raises the epoch by one, and says where the owner stands. */
 export function acquire(schema: string, { pipeline, sink }: Owner, shard: string): string {
-  return `INSERT INTO ${quote(schema)}.positions AS p (pipeline, sink, shard, epoch) VALUES (${[pipeline, sink, shard].map(literal).join(', ')}, 1)
+  return `INSERT INTO ${quoteSchema(schema)}.positions AS p (pipeline, sink, shard, epoch) VALUES (${[pipeline, sink, shard].map(literal).join(', ')}, 1)
 ON CONFLICT (pipeline, sink, shard) DO UPDATE SET epoch = p.epoch + 1, updated_at = ${NOW} RETURNING epoch, position`;
 }
 
@@ -219,7 +227,7 @@ export function movePositions(
   positions: ReadonlyMap<string, Resume>,
 ): readonly string[] {
   return [...positions].map(
-    ([shard, to]) => `UPDATE ${quote(schema)}.positions SET position = ${literal(formatResume(to))}, updated_at = ${NOW}
+    ([shard, to]) => `UPDATE ${quoteSchema(schema)}.positions SET position = ${literal(formatResume(to))}, updated_at = ${NOW}
 WHERE pipeline = ${literal(pipeline)} AND sink = ${literal(sink)} AND shard = ${literal(shard)}`,
   );
 }
