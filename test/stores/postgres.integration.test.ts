@@ -42,3 +42,24 @@ FROM generate_series(1, 10000) i`);
   // ANALYZE and the inserts read, too; a sort for each page would read 100,000.
   expect((await query(read))[0]!['read']).toBeLessThan(40_000);
 });
+
+it('postgres gives rejects back whatever style its sessions write times and bytes in', async () => {
+  const { url, query, close } = await emptyPostgres(server);
+  onTestFinished(close);
+  const name = new URL(url).pathname.slice(1);
+  await query(`ALTER DATABASE ${name} SET datestyle = 'SQL, DMY'`);
+  await query(`ALTER DATABASE ${name} SET bytea_output = 'escape'`);
+  const store = await postgres(url).open({ report: () => {} });
+  const [position, arrivedAtMs] = [{ shard: 's', sequence: '1', subSequence: 0 }, Date.UTC(2026, 10, 22, 9, 0, 0, 7)];
+  const why = { step: 'validate', code: 'c', reason: 'r' };
+  await store.acquire({ pipeline: 'warehouse', sink: 'rejects' }, 's');
+  await store.commit(
+    { pipeline: 'warehouse', sink: 'rejects' },
+    { rejects: [{ position, arrivedAtMs, why, raw: Buffer.from('\0\\é') }], positions: new Map([['s', position]]) },
+  );
+  await store.close();
+  const rejects = await postgres(url).openRejects();
+  const of = { pipeline: 'warehouse', since: new Date(arrivedAtMs), until: new Date(arrivedAtMs + 1) };
+  expect(await rejects.records(of, 's', undefined, 10)).toEqual([{ position, arrivedAtMs, data: Buffer.from('\0\\é') }]);
+  await rejects.close();
+});

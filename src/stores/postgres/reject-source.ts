@@ -13,7 +13,7 @@ const UNDEFINED_TABLE = '42P01';
 interface RejectedRow {
   readonly sequence: string;
   readonly sub_sequence: string;
-  readonly arrived_at: Date;
+  readonly arrived_at_ms: number;
   readonly raw: Buffer;
 }
 
@@ -43,13 +43,13 @@ WHERE ${IS_ASKED_FOR} GROUP BY shard ORDER BY shard`,
   }
 
   async records(of: RejectsOf, shard: string, after: Position | undefined, limit: number): Promise<readonly SourceRecord[]> {
-    // A page is made of keys and sizes first: what is not on it is never read. Each sink's rejects lie in this order in the index of the primary key, all
+    // The time as a number: as a text it is written in the session's own style. A page is made of keys and sizes first: what is not on it is never read. Each sink's rejects lie in this order in the index of the primary key, all
     // of a shard together do not, and would be sorted for each page.
     const rows = await this.#query(
       `WITH RECURSIVE sinks AS (
   SELECT min(sink) AS sink FROM ${this.#table} WHERE pipeline = $1
   UNION ALL SELECT (SELECT min(sink) FROM ${this.#table} WHERE pipeline = $1 AND sink > sinks.sink) FROM sinks WHERE sink IS NOT NULL)
-SELECT sequence, sub_sequence, arrived_at, raw FROM (
+SELECT sequence, sub_sequence, floor(extract(epoch FROM arrived_at) * 1000)::float8 AS arrived_at_ms, raw FROM (
   SELECT *, row_number() OVER place AS nth, sum(octet_length(raw)) OVER place AS bytes FROM (
     SELECT DISTINCT ON (sequence, sub_sequence) its.* FROM sinks CROSS JOIN LATERAL (
       SELECT DISTINCT ON (sequence, sub_sequence) sequence, sub_sequence, arrived_at, raw FROM ${this.#table}
@@ -61,9 +61,9 @@ SELECT sequence, sub_sequence, arrived_at, raw FROM (
 WHERE nth = 1 OR bytes <= ${MAX_PAGE_BYTES} ORDER BY nth`,
       [...valuesOf(of), shard, after?.sequence ?? null, after?.subSequence ?? null, limit],
     );
-    return (rows as unknown as RejectedRow[]).map(({ sequence, sub_sequence, arrived_at, raw }) => ({
+    return (rows as unknown as RejectedRow[]).map(({ sequence, sub_sequence, arrived_at_ms, raw }) => ({
       position: { shard, sequence, subSequence: Number(sub_sequence) },
-      arrivedAtMs: arrived_at.getTime(),
+      arrivedAtMs: arrived_at_ms,
       data: raw,
     }));
   }
