@@ -57,10 +57,10 @@ function isTransientAws(name: string, status = 0): boolean {
 
 /**
  * Connection lost (08), not enough resources (53), told to go away (57P), serialization and deadlock (40), lock not to be had (55P03),
- * a session that idled in a transaction (25P03). https://www.postgresql.org/docs/current/errcodes-appendix.html
+ * a session that idled in a transaction (25P03), a server that has become a standby (25006). https://www.postgresql.org/docs/current/errcodes-appendix.html
  */
 function isTransientSqlState(code: string): boolean {
-  return /^(08...|53...|57P0[1-5]|40001|40P01|40003|55P03|25P0[34])$/.test(code);
+  return /^(08...|53...|57P0[1-5]|40001|40P01|40003|55P03|25P0[34]|25006)$/.test(code);
 }
 
 /** A server that is starting, full, failing over or busy. https://redis.io/docs/latest/develop/reference/protocol-spec/#simple-errors */

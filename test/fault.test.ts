@@ -23,6 +23,7 @@ describe('faultOf', () => {
     ['a deadlock', sql('40P01')],
     ['a lock not to be had', sql('55P03')],
     ['a session ended for idling in a transaction', sql('25P03')],
+    ['a Postgres that became a standby', sql('25006')],
     ['a connection that ended under pg', error('Connection terminated unexpectedly')],
     ['a Redis that loads', error('LOADING Redis is loading the dataset in memory')],
     ['a Redis that became a replica', error("READONLY You can't write against a read only replica.")],

@@ -1,7 +1,7 @@
 import { chmod, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { CreateBucketCommand } from '@aws-sdk/client-s3';
 import type { Database, Table } from '../../src/stores/database.ts';
 import { directory } from '../../src/stores/directory.ts';
@@ -115,6 +115,15 @@ describe('a check of postgres', () => {
     await expect(opening).rejects.toThrow(/may not use "millrace".positions: GRANT USAGE ON SCHEMA "millrace" TO "Odd-loader"/);
     await expect(opening).rejects.toMatchObject({ cause: { code: '42501' } });
   });
+});
+
+test('a check of a Postgres that only lets read says so, as does a run', async () => {
+  const place = await emptyPostgres(server);
+  onTestFinished(place.close);
+  await made(place.declare());
+  await place.query(`ALTER DATABASE ${new URL(place.url).pathname.slice(1)} SET default_transaction_read_only = on`);
+  await expect(place.declare().check!(table)).rejects.toThrow(/^the server only lets read.*: name the primary/);
+  await expect(place.declare().open({ report: () => {} })).rejects.toThrow(/: the server only lets read.*: name the primary/);
 });
 
 describe('a check of duckdb', () => {

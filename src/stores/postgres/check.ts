@@ -13,6 +13,7 @@ interface Session {
   /** Whether the user may make schemas, and the temporary table that rejects come through. */
   readonly mayCreate: boolean;
   readonly mayStage: boolean;
+  readonly isReadOnly: boolean;
 }
 
 /** A table as the catalog has it, and the schema that it is in, or would be made in. */
@@ -28,7 +29,8 @@ interface Place {
 }
 
 const SELECT_SESSION = `SELECT quote_ident(current_user) AS user, quote_ident(current_database()) AS database,
-  has_database_privilege(current_database(), 'CREATE') AS "mayCreate", has_database_privilege(current_database(), 'TEMPORARY') AS "mayStage"`;
+  has_database_privilege(current_database(), 'CREATE') AS "mayCreate", has_database_privilege(current_database(), 'TEMPORARY') AS "mayStage",
+  ${sql.IS_READ_ONLY} AS "isReadOnly"`;
 
 // In the catalog, as to_regclass fails in a schema that the user may not use. COPY fills tables, partitioned and foreign ones
 // too, and views only through a trigger (whose types are bits: 4 is INSERT, 64 is INSTEAD OF).
@@ -57,6 +59,7 @@ export async function checkPostgres(
     (await connection.query(SELECT_PLACE, [from, name, needs]))[0] as unknown as Place;
   const problems: string[] = [];
   const found: string[] = [];
+  if (session.isReadOnly) problems.push(sql.READ_ONLY_REMEDY);
 
   const own = ['positions', 'rejects'] as const;
   const needs = { positions: ['SELECT', 'INSERT', 'UPDATE'], rejects: ['SELECT', 'INSERT'] };

@@ -8,6 +8,9 @@ export type Row = Readonly<Record<string, unknown>>;
 /** How long connecting to a server may take. */
 const CONNECT_TIMEOUT_MS = 10_000;
 
+/** SQLSTATE of what would write, where nothing can be written. */
+const READ_ONLY = '25006';
+
 /**
  * One connection, made when it is needed and made again after it failed. Holds no statement back and repeats none.
  *
@@ -100,6 +103,10 @@ export class PostgresConnection {
     stream.setTimeout(this.#timeoutMs).once('timeout', lose);
     try {
       return await call();
+    } catch (error) {
+      // A primary that has become a standby may keep its connections; another one finds what has taken its place.
+      if ((error as { code?: unknown }).code === READ_ONLY && this.#connecting) await this.#drop(this.#connecting);
+      throw error;
     } finally {
       stream.setTimeout(0).off('timeout', lose);
     }

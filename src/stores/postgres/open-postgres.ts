@@ -44,7 +44,8 @@ export class OpenPostgres implements OpenDatabase {
     // Looking first: a user who may not create schemas can work in one that is there.
     const names = [sql.ownTable(this.#schema, 'positions'), sql.ownTable(this.#schema, 'rejects')];
     const [state] = await this.#connection.query(sql.SELECT_STATE, [names]);
-    const { tables, mayStoreRejects, remedy, takesAnyText } = state as unknown as State;
+    const { tables, mayStoreRejects, remedy, takesAnyText, isReadOnly } = state as unknown as State;
+    if (isReadOnly) throw new Error(`${this.#describe}: ${sql.READ_ONLY_REMEDY}`);
     if (!mayStoreRejects)
       throw new Error(`${this.#describe}: expected the right to make temporary tables, by which rejects are stored; ${remedy}`);
     this.#takesAnyText = takesAnyText;
@@ -180,6 +181,7 @@ interface State {
   /** What an administrator does when it may not. */
   readonly remedy: string;
   readonly takesAnyText: boolean;
+  readonly isReadOnly: boolean;
 }
 
 interface CatalogRow extends FoundColumn, CatalogColumn {

@@ -27,11 +27,15 @@ export function ownTable(schema: string, name: 'positions' | 'rejects'): string 
   return `${escapeIdentifier(schema)}.${name}`;
 }
 
+/** Whether nothing can be written in a session, and what to do then. */
+export const IS_READ_ONLY = `current_setting('transaction_read_only')::bool`;
+export const READ_ONLY_REMEDY = `the server only lets read, as a standby does, or where default_transaction_read_only is on: name the primary, or turn that off`;
+
 /** How many of some tables there are; whether rejects can be stored, and what they may hold. */
 export const SELECT_STATE = `SELECT (SELECT count(*)::int FROM unnest($1::text[]) name WHERE to_regclass(name) IS NOT NULL) AS tables,
   has_database_privilege(current_database(), 'TEMPORARY') AS "mayStoreRejects",
   format('GRANT TEMPORARY ON DATABASE %I TO %I', current_database(), current_user) AS remedy,
-  current_setting('server_encoding') IN ('UTF8', 'SQL_ASCII') AS "takesAnyText"`;
+  current_setting('server_encoding') IN ('UTF8', 'SQL_ASCII') AS "takesAnyText", ${IS_READ_ONLY} AS "isReadOnly"`;
 
 // Not IF NOT EXISTS: that asks for the right to create schemas also when there is nothing to create, and looks into a cache
 // that does not know yet what was made while this one waited for the lock.

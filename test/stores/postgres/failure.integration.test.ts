@@ -189,6 +189,32 @@ describe('a connection that is lost', () => {
     await other.stop();
   });
 
+  test('to a server that became a standby is made again, to whatever has taken its place', async () => {
+    const store = await open();
+    const mine = async () => (await backends('true')).map(({ pid }) => pid);
+    const [before] = await mine();
+    const set = async (readOnly: 'on' | 'off') => {
+      await database.query(`ALTER SYSTEM SET default_transaction_read_only = ${readOnly}`);
+      await database.query('SELECT pg_reload_conf()');
+    };
+    await set('on');
+    let error: unknown;
+    // Each session learns of it when it next does something.
+    await until(async () => {
+      error = await store.commit(owner, { positions: new Map([['a', at(1)]]) }).catch((thrown: unknown) => thrown);
+      return error !== undefined;
+    });
+    await set('off');
+    expect(error).toMatchObject({ code: '25006' });
+    expect(error).toSatisfy(isPassing);
+    await until(async () => (await database.query('SHOW transaction_read_only'))[0]!['transaction_read_only'] === 'off');
+    await store.commit(owner, load(['1'], 2));
+    expect(await count()).toBe(1);
+    const after = await mine();
+    expect(after).toHaveLength(1);
+    expect(after).not.toEqual([before]);
+  });
+
   test('to a server that fell silent counts as lost', async () => {
     const store = await open(database.url, 200);
     const [{ pid }] = (await backends('true')) as [{ pid: number }];
