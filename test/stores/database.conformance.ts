@@ -373,6 +373,15 @@ export function databaseConformance(name: string, setUp: () => Promise<TestDatab
         ]);
       });
 
+      test('may have a code of any length, of which the beginning is kept', async () => {
+        const database = await ready(oneLine);
+        // Of one letter only, an index would pack it.
+        const code = Array.from({ length: 5000 }, (_, i) => (Math.imul(i + 1, 0x9e3779b1) >>> 0).toString(36)).join('');
+        await database.commit(owner, { rejects: [reject(at(1), { why: { step: 'transform', code, reason: 'r' } })], positions });
+        const [{ code: kept } = {}] = (await rejects()) as { code?: string }[];
+        expect(kept!.slice(0, 200)).toBe(code.slice(0, 200));
+      });
+
       test('are stored once, however often they come', async () => {
         const database = await ready(oneLine);
         const twice = [reject(at(1)), reject(at(2)), reject(at(1))];

@@ -2,6 +2,9 @@ import { Buffer } from 'node:buffer';
 import type { Owner } from '../../owner.ts';
 import type { RejectRow } from '../database.ts';
 
+/** The code is part of the primary key, of which an index takes 2,704 bytes; it may be anything that a function of a pipeline's throws. */
+const MAX_CODE_LENGTH = 200;
+
 /**
  * Encodes rejects as lines of CSV, in the order of the columns that `storeRejects` names; one at a time, as they are sent.
  *
@@ -13,7 +16,7 @@ export function* rejectLines(
   takesAnyText: boolean,
 ): Generator<Uint8Array> {
   for (const { position, arrivedAtMs, why, raw } of rejects) {
-    const words = [why.step, why.code, why.reason, why.path ?? ''];
+    const words = [why.step, why.code.slice(0, MAX_CODE_LENGTH), why.reason, why.path ?? ''];
     const fields = [
       pipeline,
       sink,
