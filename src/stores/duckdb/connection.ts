@@ -23,6 +23,8 @@ export type DuckdbRow = Readonly<Record<string, unknown>>;
 const BLOCK_SIZE_BYTES = 131_072;
 const ROW_GROUP_ROWS = 16_384;
 export const STORAGE_VERSION = 'v1.5.0';
+/** What a file begins with. https://duckdb.org/docs/stable/internals/storage */
+const HEADERS_BYTES = 3 * 4096;
 
 /** A DuckDB file that is open. */
 export class DuckdbConnection {
@@ -53,25 +55,25 @@ export class DuckdbConnection {
       // Nothing is fetched from anywhere: what we use is built in.
       autoinstall_known_extensions: 'false',
     });
+    const sizeBytes = await stat(path).then(
+      ({ size }) => size,
+      () => undefined,
+    );
     try {
       const connection = await instance.connect();
-      const isNew = await stat(path).then(
-        ({ size }) => size === 0,
-        () => true,
-      );
       // A file that is there keeps its format and its block size.
       const options = readOnly
         ? ['READ_ONLY']
         : [
             `ROW_GROUP_SIZE ${ROW_GROUP_ROWS}`,
-            ...(isNew ? [`BLOCK_SIZE ${BLOCK_SIZE_BYTES}`, `STORAGE_VERSION '${STORAGE_VERSION}'`] : []),
+            ...(sizeBytes === undefined ? [`BLOCK_SIZE ${BLOCK_SIZE_BYTES}`, `STORAGE_VERSION '${STORAGE_VERSION}'`] : []),
           ];
       await connection.run(`ATTACH '${path.replaceAll("'", "''")}' AS ${CATALOG} (${options.join(', ')})`);
       await connection.run(`USE ${CATALOG}`);
       return new DuckdbConnection(instance, connection, await instance.connect());
     } catch (error) {
       instance.closeSync();
-      throw explain(path, error as Error);
+      throw explain(path, sizeBytes, error as Error);
     }
   }
 
@@ -126,9 +128,14 @@ export class DuckdbConnection {
   }
 }
 
-function explain(path: string, error: Error): Error {
+function explain(path: string, sizeBytes: number | undefined, error: Error): Error {
   const [, program, pid] = /lock is held in (.*?) \(PID (\d+)\)/.exec(error.message) ?? [];
-  if (pid === undefined) return error;
-  const who = `process ${pid} (${basename(program!)})`;
-  return new Error(`duckdb:${path} is held by ${who}; one process at a time can have it open`, { cause: error });
+  if (pid !== undefined) {
+    const who = `process ${pid} (${basename(program!)})`;
+    return new Error(`duckdb:${path} is held by ${who}; one process at a time can have it open`, { cause: error });
+  }
+  if (sizeBytes === undefined || sizeBytes >= HEADERS_BYTES) return error;
+  // Not removed by us: another process may be making it right now.
+  const what = `duckdb:${path} has ${sizeBytes} bytes, fewer than any DuckDB file`;
+  return new Error(`${what}: if it is what a run left that could not make it, as on a full disk, remove it`, { cause: error });
 }

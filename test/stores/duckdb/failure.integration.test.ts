@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdir, stat, symlink } from 'node:fs/promises';
+import { mkdir, stat, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Table } from '../../../src/stores/database.ts';
@@ -93,6 +93,18 @@ test('several users of one file in one process take turns', async () => {
   expect(await database.query('SELECT CAST(count(*) AS integer) AS n FROM numbers')).toEqual([{ n: 80 }]);
   for (const store of stores) await store.close();
 });
+
+test.each([0, 8192])(
+  'a file of %i bytes, which a full disk leaves of one that was to be made, is an error that says what to do',
+  async (bytes) => {
+    await mkdir(dirname(database.path), { recursive: true });
+    await writeFile(database.path, new Uint8Array(bytes));
+    const words = new RegExp(`warehouse.duckdb has ${bytes} bytes.*remove it`);
+    await expect(database.declare().open({ report })).rejects.toThrow(words);
+    await expect(database.declare().check!()).rejects.toThrow(words);
+    expect((await stat(database.path)).size).toBe(bytes);
+  },
+);
 
 test('a file that a link names before it is there is one file, whoever opens it', async () => {
   const [file, link] = [join(dirname(database.path), 'volume', 'file.duckdb'), join(dirname(database.path), 'link.duckdb')];
