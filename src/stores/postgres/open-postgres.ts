@@ -105,6 +105,7 @@ export class OpenPostgres implements OpenDatabase {
       await this.#connection.rollback();
       throw this.#positions.explain(error, owner, positions);
     }
+    this.#positions.moved(owner, positions);
     leftOut?.(count);
   }
 

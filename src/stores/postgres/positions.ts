@@ -1,4 +1,5 @@
 import { DatabaseError } from 'pg';
+import { WentBackError } from '../../errors.ts';
 import type { Owner } from '../../owner.ts';
 import { type Resume, type Standing, formatResume, parseResume } from '../../position.ts';
 import { Epochs } from '../database/epochs.ts';
@@ -24,6 +25,8 @@ export class PostgresPositions {
   readonly #schema: string;
   readonly #connection: PostgresConnection;
   readonly #epochs: Epochs;
+  /** Where each shard was left, as the table has it. */
+  readonly #stood = new Map<string, string>();
 
   constructor(describe: string, schema: string, connection: PostgresConnection) {
     this.#describe = describe;
@@ -40,6 +43,7 @@ export class PostgresPositions {
       const [row] = await this.#connection.transaction([sql.BEGIN, take, 'COMMIT']);
       if (!row) continue;
       this.#epochs.set(owner, shard, Number(row['epoch']));
+      this.#stands(owner, shard, row['position']);
       return row['position'] === null ? undefined : parseResume(shard, row['position'] as string);
     }
     const error = new Error(`${this.#describe}: others took ${shard} over at the same time, ${MAX_TAKE_OVERS} times`);
@@ -55,6 +59,7 @@ export class PostgresPositions {
       const row = found.get(shard);
       this.#epochs.check(owner, shard, Number(row?.['epoch'] ?? 0));
       const position = row?.['position'];
+      this.#stands(owner, shard, position);
       if (typeof position === 'string') positions.set(shard, parseResume(shard, position));
     }
     return positions;
@@ -62,8 +67,18 @@ export class PostgresPositions {
 
   /** The statement that moves positions, or fails. @param stores whether rows come with it */
   guard(owner: Owner, positions: ReadonlyMap<string, Resume>, stores: boolean): string {
-    const moves = [...positions].map(([shard, to]) => ({ shard, to, epoch: this.#epochs.of(owner, shard) }));
+    const moves = [...positions].map(([shard, to]) => ({
+      shard,
+      to,
+      epoch: this.#epochs.of(owner, shard),
+      stood: this.#stood.get(keyOf(owner, shard)),
+    }));
     return sql.guard(this.#schema, owner, moves, stores);
+  }
+
+  /** Takes note of positions that were moved. */
+  moved(owner: Owner, positions: ReadonlyMap<string, Resume>): void {
+    for (const [shard, to] of positions) this.#stands(owner, shard, formatResume(to));
   }
 
   /** Says in our words what `guard` raised. */
@@ -72,6 +87,8 @@ export class PostgresPositions {
     const { code, detail: shard = '', hint: has = '' } = error;
     if (code === sql.POSITION_BEHIND)
       return new PositionBehindError(this.#describe, shard, has, formatResume(positions.get(shard)!));
+    if (code === sql.WENT_BACK)
+      return new WentBackError(this.#describe, shard, this.#stood.get(keyOf(owner, shard)) ?? 'nothing', has);
     if (code !== sql.FENCED) return error;
     try {
       this.#epochs.check(owner, shard, Number(has));
@@ -80,4 +97,13 @@ export class PostgresPositions {
     }
     return error;
   }
+
+  #stands(owner: Owner, shard: string, position: unknown): void {
+    if (typeof position === 'string') this.#stood.set(keyOf(owner, shard), position);
+    else this.#stood.delete(keyOf(owner, shard));
+  }
+}
+
+function keyOf({ pipeline, sink }: Owner, shard: string): string {
+  return JSON.stringify([pipeline, sink, shard]);
 }

@@ -6,6 +6,7 @@ import type { ColumnType, Table } from '../database.ts';
 /** SQLSTATEs of our own, raised by `guard`. */
 export const FENCED = 'MR001';
 export const POSITION_BEHIND = 'MR002';
+export const WENT_BACK = 'MR004';
 
 /**
  * Begins a transaction. What it may wait for is short: a lock is held only while the server itself works, so whoever waits
@@ -183,7 +184,7 @@ export function selectPositions(schema: string): string {
 }
 
 /**
- * Moves positions, or fails when a shard has another owner or a position would move backwards. It goes to the server in one
+ * Moves positions, or fails when a shard has another owner, when a position would move backwards, or is not where it was left. It goes to the server in one
  * message with COMMIT, so that a process stopped in between never leaves a row locked for the next owner.
  *
  * @param stores whether rows come with it: then no position may stay where it is, but for one that tells how long its shard was quiet, or a
@@ -192,12 +193,13 @@ export function selectPositions(schema: string): string {
 export function guard(
   schema: string,
   { pipeline, sink }: Owner,
-  moves: readonly { shard: string; epoch: number; to: Resume }[],
+  moves: readonly { shard: string; epoch: number; stood: string | undefined; to: Resume }[],
   stores: boolean,
 ): string {
   const table = ownTable(schema, 'positions');
   const values = moves.map(
-    ({ shard, epoch, to }) => `(${escapeLiteral(shard)}, ${epoch}::bigint, ${escapeLiteral(formatResume(to))})`,
+    ({ shard, epoch, stood, to }) =>
+      `(${escapeLiteral(shard)}, ${epoch}::bigint, ${stood === undefined ? 'NULL' : escapeLiteral(stood)}::text, ${escapeLiteral(formatResume(to))})`,
   );
   const mine = `p.pipeline = ${escapeLiteral(pipeline)} AND p.sink = ${escapeLiteral(sink)}`;
   // As numbers: a position may have got an @ since, when its shard was quiet. One that gets it with rows is of another shard than they are.
@@ -212,7 +214,7 @@ export function guard(
   has record;
   behind boolean;
 BEGIN
-  FOR come IN SELECT v.* FROM (VALUES ${values.join(', ')}) AS v (shard, epoch, place) ORDER BY v.shard LOOP
+  FOR come IN SELECT v.* FROM (VALUES ${values.join(', ')}) AS v (shard, epoch, stood, place) ORDER BY v.shard LOOP
     SELECT p.epoch, p.position AS place INTO has FROM ${table} p WHERE ${mine} AND p.shard = come.shard FOR UPDATE;
     IF has.epoch IS DISTINCT FROM come.epoch THEN
       RAISE EXCEPTION USING ERRCODE = '${FENCED}', MESSAGE = 'epoch', DETAIL = come.shard, HINT = coalesce(has.epoch, 0)::text;
@@ -227,6 +229,10 @@ BEGIN
       ELSE false END;
     IF behind${stores ? ' OR come.place = has.place' : ''} THEN
       RAISE EXCEPTION USING ERRCODE = '${POSITION_BEHIND}', MESSAGE = 'position', DETAIL = come.shard, HINT = has.place;
+    END IF;
+    -- Of this epoch, and not where it was left: a server has taken its place that lacks the last commits.
+    IF has.place IS DISTINCT FROM come.stood THEN
+      RAISE EXCEPTION USING ERRCODE = '${WENT_BACK}', MESSAGE = 'went back', DETAIL = come.shard, HINT = coalesce(has.place, 'nothing');
     END IF;
     UPDATE ${table} p SET position = come.place, updated_at = now() WHERE ${mine} AND p.shard = come.shard;
   END LOOP;

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { WentBackError } from '../../../src/errors.ts';
 import { faultOf } from '../../../src/fault.ts';
 import type { Column, OpenDatabase, RejectRow, RowFault, Table } from '../../../src/stores/database.ts';
 import { postgres } from '../../../src/stores/postgres.ts';
@@ -213,6 +214,27 @@ describe('a connection that is lost', () => {
     const after = await mine();
     expect(after).toHaveLength(1);
     expect(after).not.toEqual([before]);
+  });
+
+  test('to a server whose place one has taken that lacks the last commits is noticed by the next one', async () => {
+    const store = await open();
+    await store.commit(owner, load(['1'], 1));
+    const [before] = await database.query('SELECT position FROM millrace.positions');
+    await store.commit(owner, load(['2'], 2));
+    // What a failover to a standby that was behind leaves.
+    await database.query(`UPDATE millrace.positions SET position = '${String(before!['position'])}'`);
+    await database.query('DELETE FROM numbers WHERE n = 2');
+    await database.query(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'millrace' AND datname = current_database()`,
+    );
+    await until(async () => (await backends('true')).length === 0);
+    const error = await store.commit(owner, load(['3'], 3)).catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(WentBackError);
+    expect((error as Error).message).toMatch(/2:0.*1:0/);
+    expect(await count()).toBe(1);
+    expect(await store.acquire(owner, 'a')).toEqual(at(1));
+    await store.commit(owner, load(['2', '3'], 3));
+    expect(await count()).toBe(3);
   });
 
   test('to a server that fell silent counts as lost', async () => {
