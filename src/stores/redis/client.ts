@@ -67,8 +67,12 @@ export class RedisClient {
           reconnectOnError: ({ message }) => /^(READONLY|MASTERDOWN)/.test(message),
         });
     // Without a listener they are printed.
-    this.#redis.on('error', (error: Error) => (this.#lost = error));
-    this.#redis.on('ready', () => (this.#lost = undefined));
+    this.#redis.on('error', (error: Error) => {
+      this.#lost = error;
+      // The client would go on, and read and write in database 0.
+      if (isOfSelect(error)) this.#redis.disconnect(true);
+    });
+    this.#redis.on('connect', () => (this.#lost = undefined));
   }
 
   get isCluster(): boolean {
@@ -163,6 +167,10 @@ export class RedisClient {
   }
 }
 
+function isOfSelect(error: Error & { readonly command?: { readonly name: string } }): boolean {
+  return error.command?.name === 'select';
+}
+
 /** Why a connection was lost. A cluster's client says so of the node that it asked last. */
 function lossOf(error: unknown, lost: Error | undefined): Error {
   const [now, before] = [error, lost] as ({ readonly lastNodeError?: Error } | undefined)[];
@@ -195,6 +203,7 @@ function addressOf(url: string): {
 const HINTS: readonly (readonly [pattern: RegExp, hint: string])[] = [
   [/^(NOAUTH|WRONGPASS)/, 'expected the right user and password in its URL'],
   [/^NOPERM/, 'the user of its URL may not do what is needed'],
+  [/^ERR (DB index is out of range|SELECT is not allowed)/, 'expected a database that it has in its URL'],
 ];
 
 /** The connection was lost; what was under way may have been done or not. */

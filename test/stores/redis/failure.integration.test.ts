@@ -8,6 +8,7 @@ import { run } from '../../../src/run/run.ts';
 import { apply } from '../../../src/sinks/apply.ts';
 import { scripted } from '../../../src/sources/scripted.ts';
 import { incrby, rank, zincrby } from '../../../src/stores/commands.ts';
+import { get } from '../../../src/stores/reads.ts';
 import { redis } from '../../../src/stores/redis.ts';
 import { type FaultProxy, startFaultProxy } from '../../support/fault-proxy.ts';
 import type { FaultKind } from '../../support/fault-proxy/plan.ts';
@@ -41,12 +42,12 @@ afterEach(async () => {
 });
 
 /** Connections of millrace that the server still has. */
-async function clients(): Promise<string[]> {
+async function clients(untilMs = deadlineMs): Promise<string[]> {
   const list = String(await server.client.call('CLIENT', 'LIST'));
   const ours = list.split('\n').filter((line) => line.includes('name=millrace'));
-  if (ours.length === 0 || Date.now() > deadlineMs) return ours;
+  if (ours.length === 0 || Date.now() > untilMs) return ours;
   await new Promise((resolve) => setTimeout(resolve, 5));
-  return clients();
+  return clients(untilMs);
 }
 let deadlineMs = 0;
 beforeEach(() => void (deadlineMs = Date.now() + 20_000));
@@ -206,6 +207,32 @@ describe('a server that cannot just now', () => {
   });
 });
 
+describe('the database of a URL', () => {
+  test('is the one that is read, also when the server could not change to it as the connection was made anew', async () => {
+    const { client } = server;
+    await client.call('CONFIG', 'SET', 'busy-reply-threshold', '20');
+    const [inside, other] = [client.duplicate({ db: 3 }), client.duplicate()];
+    await inside.set('key', 'there');
+    const reads = redis(`${server.url}/3`, { timeoutMs: 1000 }).openReads();
+    const read = (): Promise<unknown> =>
+      new Promise((resolve) => reads.read([get('key')], (answers, failure) => resolve(failure ?? answers[0])));
+    expect(await read()).toBe('there');
+    for (const line of await clients(0)) await client.call('CLIENT', 'KILL', 'ID', /id=(\d+)/.exec(line)![1]!);
+    other.eval('while true do end', 0).catch(() => {});
+    let answer: unknown;
+    do answer = await read();
+    while (!String(answer).includes('BUSY'));
+    expect(faultOf(answer)).toBe('transient');
+    await client.call('SCRIPT', 'KILL');
+    do answer = await read();
+    while (answer instanceof Error);
+    expect(answer).toBe('there');
+    reads.close();
+    inside.disconnect();
+    other.disconnect();
+  });
+});
+
 describe('opening', () => {
   const opening = async (url: string, timeoutMs = 300): Promise<Error> => {
     const store = redis(url, { timeoutMs }).open({ report: () => {} });
@@ -251,6 +278,16 @@ describe('opening', () => {
       expect((error as Error).message).not.toMatch(/guess|secret/);
     }
     await locked.stop();
+  });
+
+  test('a database that the server lacks, or does not let the user change to, is no other one', async () => {
+    const missing = await opening(`${server.url}/99`);
+    expect(missing.message).toMatch(/^redis \S+: expected a database that it has in its URL: ERR DB index is out of range/);
+    await server.client.call('ACL', 'SETUSER', 'one', 'on', '>pw', '~*', '+@all', '-select');
+    const refused = await opening(`redis://one:pw@127.0.0.1:${server.port}/3`);
+    await server.client.call('ACL', 'DELUSER', 'one');
+    expect(refused.message).toMatch(/the user of its URL may not do what is needed: NOPERM .*select/);
+    expect([missing, refused].map(faultOf)).toEqual(['permanent', 'permanent']);
   });
 
   test('a server that may evict positions is refused', async () => {
