@@ -56,6 +56,8 @@ export class RedisClient {
           clusterRetryStrategy: retryStrategy,
           enableReadyCheck: false,
           slotsRefreshTimeout: timeoutMs,
+          // A certificate is good for the name of a host, of which the client would first make an address.
+          ...(this.#isTls && { dnsLookup: (host, done) => done(null, host) }),
           // A node that answers MOVED or ASK has done nothing, so that may be sent again, to the node it names.
           retryDelayOnFailover: 0,
         })

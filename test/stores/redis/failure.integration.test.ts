@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
+import { createServer as createTlsServer, getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Diagnostic } from '../../../src/diagnostic.ts';
 import { faultOf } from '../../../src/fault.ts';
@@ -10,6 +11,7 @@ import { scripted } from '../../../src/sources/scripted.ts';
 import { incrby, rank, zincrby } from '../../../src/stores/commands.ts';
 import { get } from '../../../src/stores/reads.ts';
 import { redis } from '../../../src/stores/redis.ts';
+import { certificate, certificateKey } from '../../support/certificate.ts';
 import { type FaultProxy, startFaultProxy } from '../../support/fault-proxy.ts';
 import type { FaultKind } from '../../support/fault-proxy/plan.ts';
 import { freePort } from '../../support/free-port.ts';
@@ -256,6 +258,22 @@ describe('opening', () => {
     const error = await opening(`redis://127.0.0.1:${port}`);
     expect(error.message).toMatch(new RegExp(`^redis 127.0.0.1:${port}: no connection: Socket timeout`));
     mute.close();
+  });
+
+  test('a cluster over TLS calls its hosts by the names that their certificates have', async () => {
+    const trusted = getCACertificates();
+    setDefaultCACertificates([certificate]);
+    const secure = createTlsServer({ cert: certificate, key: certificateKey }).listen(0, '127.0.0.1');
+    const spoken = new Promise<boolean>((resolve) => {
+      // It closes before it says anything when the name is another one.
+      secure.on('secureConnection', (socket) => socket.once('data', () => resolve(true)).once('close', () => resolve(false)));
+      secure.on('tlsClientError', () => resolve(false));
+    });
+    await once(secure, 'listening');
+    await opening(`rediss-cluster://localhost:${(secure.address() as AddressInfo).port}`);
+    expect(await spoken).toBe(true);
+    secure.close();
+    setDefaultCACertificates(trusted);
   });
 
   test('with the wrong password, with none, or without the permission, says so and shows no secret', async () => {
