@@ -111,6 +111,16 @@ export class RedisClient {
     }
   }
 
+  /** Sends one command to each server that has keys: the masters of a cluster, or the only one. */
+  async callEach(name: string, args: readonly Sendable[]): Promise<unknown[]> {
+    const servers = this.#redis instanceof Cluster ? this.#redis.nodes('master') : [this.#redis];
+    try {
+      return await Promise.all(servers.map((server) => server.call(name, args as Sendable[])));
+    } catch (error) {
+      throw this.#explained(error);
+    }
+  }
+
   /** Sends commands in one go; the answers in their order. Throws the first error among them. */
   async callAll(commands: readonly (readonly [name: string, ...args: Sendable[]])[]): Promise<unknown[]> {
     const answers = await Promise.allSettled(commands.map(([name, ...args]) => this.#redis.call(name, args)));

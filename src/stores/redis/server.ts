@@ -71,19 +71,22 @@ export class RedisServer {
   }
 }
 
-/** @throws {Error} when the server may throw positions away to make room, or is part of a cluster; nothing when it does not let us ask */
+/** @throws {Error} when a server may throw positions away to make room, or is part of a cluster; nothing when it does not let us ask */
 async function checkServer(client: RedisClient): Promise<void> {
-  const info = await client.call('INFO', ['all']).catch((error: Error) => {
-    if (error instanceof RedisError) return '';
+  // Each node of a cluster has settings of its own, and positions of its slots.
+  const infos = await client.callEach('INFO', ['all']).catch((error: Error) => {
+    if (error instanceof RedisError) return [];
     throw error;
   });
-  if (!client.isCluster && /^cluster_enabled:1/m.test(String(info)))
-    throw new Error(
-      `${client.where}: is a node of a cluster; expected its URL to begin with redis-cluster:// (or rediss-cluster://)`,
-    );
-  const [, policy] = /^maxmemory_policy:(allkeys-\S+)/m.exec(String(info)) ?? [];
-  if (policy && !/^maxmemory:0\b/m.test(String(info)))
-    throw new Error(
-      `${client.where}: expected a maxmemory-policy that evicts no key without expiry (noeviction, volatile-…), got ${policy}, which may evict positions`,
-    );
+  for (const info of infos.map(String)) {
+    if (!client.isCluster && /^cluster_enabled:1/m.test(info))
+      throw new Error(
+        `${client.where}: is a node of a cluster; expected its URL to begin with redis-cluster:// (or rediss-cluster://)`,
+      );
+    const [, policy] = /^maxmemory_policy:(allkeys-\S+)/m.exec(info) ?? [];
+    if (policy && !/^maxmemory:0\b/m.test(info))
+      throw new Error(
+        `${client.where}: expected a maxmemory-policy that evicts no key without expiry (noeviction, volatile-…), got ${policy}, which may evict positions`,
+      );
+  }
 }

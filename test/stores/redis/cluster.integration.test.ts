@@ -214,6 +214,14 @@ describe('on a cluster', () => {
     expect(await cluster.read('HKEYS', slotKey)).toEqual(['shard-1']);
   });
 
+  it('a node that may evict positions is found, whichever it is', async () => {
+    for (const { client } of cluster.nodes) {
+      await client.config('SET', 'maxmemory', '100mb', 'maxmemory-policy', 'allkeys-lru');
+      await expect(redis(cluster.url).open({ report: () => {} })).rejects.toThrow(/got allkeys-lru, which may evict positions/);
+      await client.config('SET', 'maxmemory', '0', 'maxmemory-policy', 'noeviction');
+    }
+  });
+
   it('a URL of one server is told to be one of a cluster', async () => {
     const store = redis(`redis://127.0.0.1:${cluster.nodes[0]!.port}`);
     await expect(store.open({ report: () => {} })).rejects.toThrow(
