@@ -66,16 +66,24 @@ export class SettledTooEarlyError extends Error {
   }
 }
 
-/** A step that is not ours has thrown: as it would at each start, on the same event. */
+/** A step that is not ours has thrown, or a function that one of ours was given: as it would at each start, on the same event. */
 export class StepError extends Error {
   override readonly name = 'StepError';
 
-  /** @param latest the last event that it was given; nothing before the first */
-  constructor(step: string, latest: Position | undefined, cause: unknown) {
+  /**
+   * @param latest the last event that it was given; nothing before the first
+   * @param remedy what to do to make such an event a reject, and go on
+   */
+  constructor(
+    step: string,
+    latest: Position | undefined,
+    cause: unknown,
+    remedy = 'To make such an event a reject, and go on, use transform',
+  ) {
     const where = latest
       ? `at ${formatResume(latest)} of ${latest.shard}, the last event that it was given`
       : 'before its first event';
-    super(`${step} threw ${where}. To make such an event a reject, and go on, use transform`, { cause });
+    super(`${step} threw ${where}. ${remedy}`, { cause });
   }
 }
 

@@ -1,6 +1,7 @@
 import type { OperatorFunction } from 'rxjs';
 import type { Event } from '../event.ts';
 import type { LineIndex } from '../lines/line-index.ts';
+import { StepError } from '../errors.ts';
 import { eventSteps } from './event-steps.ts';
 
 /** What the bytes of a record mean. */
@@ -37,7 +38,7 @@ export class Malformed {
  *     source  -a-b-c-|
  *     result  -A---C-|     b is malformed: a reject
  *
- * It keeps nothing. What is malformed is a reject of the step `decode`; what the format throws is an error of the stream.
+ * It keeps nothing. What is malformed is a reject of the step `decode`; what the format throws ends the stream with a StepError.
  */
 export function decode<T>(format: Format<T>): OperatorFunction<Event<Uint8Array>, Event<T>> {
   return eventSteps<undefined, Uint8Array, T>({
@@ -45,8 +46,18 @@ export function decode<T>(format: Format<T>): OperatorFunction<Event<Uint8Array>
     detail: format.name,
     seed: () => undefined,
     ...(format.lines && { lines: format.lines }),
-    step(_, bytes, _origin, out) {
-      const data = format.parse(bytes);
+    step(_, bytes, origin, out) {
+      let data: T | Malformed;
+      try {
+        data = format.parse(bytes);
+      } catch (error) {
+        throw new StepError(
+          'decode',
+          origin.position,
+          error,
+          'To make such a record a reject, and go on, let the format return Malformed',
+        );
+      }
       if (data instanceof Malformed) {
         const { code, reason, path } = data;
         out.reject({ code, reason, ...(path !== undefined && { path }) });

@@ -50,7 +50,7 @@ const MAX_WITHIN_DAYS = 3650;
  * It holds no event. An identity is forgotten once every shard that is to be read, with all it has in flight, is `within` past it; or before
  * that, as one of the oldest of too many, told as `identities-forgotten`. So nothing is forgotten while a shard cannot be read. A state is opened and loaded when the stream is subscribed
  * to, before its source takes anything over, in about a quarter of a second for each million; told as `identities-loaded`.
- * What `by` throws, or a state that cannot be read or written, is an error of the stream.
+ * What `by` throws ends the stream with a StepError; a state that cannot be read or written is an error of the stream, too.
  *
  * @throws {RangeError} when `within` or `capacity` is out of its bounds
  */

@@ -1,6 +1,7 @@
 import type { MonoTypeOperatorFunction } from 'rxjs';
 import type { Event, RejectReason } from '../event.ts';
 import type { LineIndex } from '../lines/line-index.ts';
+import { StepError } from '../errors.ts';
 import { eventSteps } from './event-steps.ts';
 
 /** What is wrong with an event. */
@@ -19,7 +20,7 @@ export interface Check<in T> {
  *     source  -a-b-c-|
  *     result  -a---c-|     the check finds an issue with b: a reject
  *
- * It keeps nothing. What the check throws is an error of the stream: the check is broken, not the event.
+ * It keeps nothing. What the check throws ends the stream with a StepError: the check is broken, not the event.
  */
 export function validate<T>(check: Check<T>): MonoTypeOperatorFunction<Event<T>> {
   return eventSteps<undefined, T, T>({
@@ -27,8 +28,18 @@ export function validate<T>(check: Check<T>): MonoTypeOperatorFunction<Event<T>>
     detail: check.name,
     seed: () => undefined,
     ...(check.passes && { lines: { passes: check.passes } }),
-    step(_, data, _origin, out) {
-      const issue = check(data);
+    step(_, data, origin, out) {
+      let issue: Issue | undefined;
+      try {
+        issue = check(data);
+      } catch (error) {
+        throw new StepError(
+          'validate',
+          origin.position,
+          error,
+          'To make such an event a reject, and go on, let the check return an issue',
+        );
+      }
       if (issue) out.reject(issue);
       else out.emit(data);
     },

@@ -1,5 +1,6 @@
 import { NEVER, Subject, from, map, of, throwError, toArray } from 'rxjs';
 import { describe, expect, expectTypeOf, it } from 'vitest';
+import { StepError } from '../../src/errors.ts';
 import type { Event, Reject } from '../../src/event.ts';
 import { Ledger, Outcome } from '../../src/ledger.ts';
 import { type Format, Malformed, decode } from '../../src/operators/decode.ts';
@@ -88,7 +89,13 @@ describe('decode', () => {
   it('ends the stream with an error when the format throws', () => {
     const { out, error } = run('1', 'bug', '3');
     expect(out).toHaveLength(1);
-    expect(error).toMatchObject({ message: 'a bug in the format' });
+    expect(error).toBeInstanceOf(StepError);
+    expect(error).toMatchObject({
+      message: expect.stringMatching(
+        /^decode threw at 2:0 of shard-1, .*\. To make such a record a reject, .* return Malformed$/,
+      ),
+      cause: { message: 'a bug in the format' },
+    });
   });
 
   it('has a name, and the format for its detail', () => {

@@ -1,5 +1,6 @@
 import { NEVER, Subject, from, throwError } from 'rxjs';
 import { describe, expect, it } from 'vitest';
+import { StepError } from '../../src/errors.ts';
 import type { Event, Reject } from '../../src/event.ts';
 import { Ledger } from '../../src/ledger.ts';
 import { stepOf } from '../../src/operators/named.ts';
@@ -40,7 +41,13 @@ describe('validate', () => {
   it('ends the stream with an error when the check throws', () => {
     const { out, error } = run('a', '', 'c');
     expect(out).toHaveLength(1);
-    expect(error).toMatchObject({ message: 'a bug in the check' });
+    expect(error).toBeInstanceOf(StepError);
+    expect(error).toMatchObject({
+      message: expect.stringMatching(
+        /^validate threw at 2:0 of shard-1, .*\. To make such an event a reject, .* return an issue$/,
+      ),
+      cause: { message: 'a bug in the check' },
+    });
   });
 
   it('is never, or an error, when its source is', () => {

@@ -1,4 +1,5 @@
 import type { Delivery } from '../../delivery.ts';
+import { StepError } from '../../errors.ts';
 import type { Origin } from '../../event.ts';
 import type { Ledger } from '../../ledger.ts';
 import { type LineIndex, MAX_LINES } from '../../lines/line-index.ts';
@@ -21,6 +22,9 @@ export interface DedupeMemoryOptions<T> {
 
 /** After how many events it looks anew how far the stream has come: that only frees memory. */
 const EXPIRE_EVERY = 1024;
+
+/** What whoever reads identities does with an event that has none. */
+const NO_IDENTITY = 'Of an event without an identity give the empty text (or four zeros): it is never a repeat';
 
 /** What one subscription of `dedupe` remembers: a table, and with a state a journal of what is new in it. */
 export class DedupeMemory<T> {
@@ -60,7 +64,11 @@ export class DedupeMemory<T> {
   isRepeat(data: T, origin: Origin): boolean {
     const sight = this.#sight;
     const { arrivedAtMs } = origin;
-    this.#identity.hash(data, sight);
+    try {
+      this.#identity.hash(data, sight);
+    } catch (error) {
+      throw new StepError(this.#options.step, origin.position, error, NO_IDENTITY);
+    }
     writePlace(sight, origin.position, arrivedAtMs);
     return this.#isRepeat(sight, spread(sight, 0), origin.delivery, arrivedAtMs);
   }
