@@ -6,7 +6,12 @@ import { redis } from '../stores/redis.ts';
 import { withoutSecrets } from './settings.ts';
 
 /** The name of a Kinesis stream. https://docs.aws.amazon.com/kinesis/latest/APIReference/API_CreateStream.html */
-export const streamName = z.string().regex(/^[\w.-]{1,128}$/, 'expected a stream name of letters, digits, _, . and -');
+export const streamName = z
+  .string()
+  .regex(
+    /^(arn:aws[a-z-]*:kinesis:[a-z0-9-]+:\d{12}:stream\/)?[\w.-]{1,128}$/,
+    'expected a stream name of letters, digits, _, . and -, or its ARN, as of one of another account',
+  );
 
 /** How records come from a Kinesis stream. */
 export const kinesisMode = z.enum(['polling', 'fan-out'], 'expected polling or fan-out') satisfies z.ZodType<KinesisMode>;

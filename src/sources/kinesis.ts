@@ -15,7 +15,7 @@ export interface KinesisOptions {
   readonly stream: string;
   /** Where the Kinesis API is, when it is not AWS's own: `http://127.0.0.1:4567`. */
   readonly endpoint?: string | undefined;
-  /** @default as the AWS SDK finds it: AWS_REGION, the profile */
+  /** @default that of an ARN; otherwise as the AWS SDK finds it: AWS_REGION, the profile */
   readonly region?: string | undefined;
   /**
    * `polling` asks for records, and shares 2 MB/s a shard with all others who ask. `fan-out` has them sent as they arrive, at
@@ -94,7 +94,14 @@ export interface KinesisOptions {
  * @throws {RangeError} when a setting is out of its bounds
  */
 export function kinesis(options: KinesisOptions): Source<Uint8Array> {
-  const { stream, endpoint, region, pollEveryMs = 200, maxRecords = 10_000, requestTimeout = { seconds: 30 } } = options;
+  const {
+    stream,
+    endpoint,
+    region = regionOf(stream),
+    pollEveryMs = 200,
+    maxRecords = 10_000,
+    requestTimeout = { seconds: 30 },
+  } = options;
   const { unpack = true, maxUnpackedBytes = 32 * 1024 * 1024 } = options;
   const { mode = 'polling' } = options;
   const isFanOut = mode === 'fan-out';
@@ -123,6 +130,7 @@ export function kinesis(options: KinesisOptions): Source<Uint8Array> {
     const { KinesisStream } = await import('./kinesis/stream.ts');
     return new KinesisStream({
       ...options,
+      region,
       name,
       protocol,
       isFanOut,
@@ -139,4 +147,9 @@ export function kinesis(options: KinesisOptions): Source<Uint8Array> {
     check: async (pipeline) => (await open()).check(pipeline),
     ...readingDeliveries((context) => defer(open).pipe(mergeMap((opened) => opened.read(context)))),
   };
+}
+
+/** The region that an ARN names, `arn:aws:kinesis:eu-west-1:…`; nothing for a name. */
+function regionOf(stream: string): string | undefined {
+  return stream.startsWith('arn:') ? stream.split(':')[3] : undefined;
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { archiveUrl, databaseUrl, pattern, redisUrl } from '../../src/run/setting-types.ts';
+import { archiveUrl, databaseUrl, pattern, redisUrl, streamName } from '../../src/run/setting-types.ts';
 import { SettingsError, duration, helpOf, readSettings, start, withoutSecrets } from '../../src/run/settings.ts';
 
 const shape = {
@@ -120,6 +120,13 @@ describe('settings', () => {
     expect(start.parse('LATEST')).toBe('LATEST');
     expect(start.parse('2026-11-22T09:00:00Z')).toEqual(new Date(Date.UTC(2026, 10, 22, 9)));
     for (const wrong of ['latest', '12', '2026-13-01']) expect(start.safeParse(wrong).success, wrong).toBe(false);
+  });
+
+  it('understand the name of a stream, or its ARN', () => {
+    const arn = 'arn:aws:kinesis:eu-west-1:123456789012:stream/shop';
+    for (const name of ['shop-1_a.b', arn, arn.replace('aws:', 'aws-us-gov:')]) expect(streamName.parse(name)).toBe(name);
+    for (const wrong of ['', 'a/b', 'a b', 'arn:aws:s3:::shop', `${arn}/consumer/x:1`, 'x'.repeat(129)])
+      expect(() => streamName.parse(wrong), wrong).toThrow('expected a stream name of letters');
   });
 
   it('understand patterns with a group', () => {

@@ -111,6 +111,8 @@ describe('kinesis', () => {
       { shards: [{ id: 's', records: six, isClosed: true }] },
       { stream: 'arn:aws:kinesis:eu-west-1:123456789012:stream/shop' },
     );
+    expect(source.describe).toMatch(/^stream arn:aws:kinesis:\S+ at 127\.0\.0\.1:\d+$/);
+    expect(kinesis({ stream: 'arn:aws:kinesis:eu-west-1:123456789012:stream/shop' }).describe).toMatch(/ in eu-west-1$/);
     await readSource(source, { scheduler }).completed;
     expect(calls.every(({ input }) => String(input['StreamARN']).endsWith('stream/shop') && !('StreamName' in input))).toBe(true);
   });
