@@ -157,7 +157,7 @@ function parseFlags(
   try {
     return parseArgs({ args: [...args], options, strict: true, allowPositionals: false }).values;
   } catch (error) {
-    problems.push(withoutSecrets((error as Error).message.split('. ')[0]!));
+    problems.push(withoutSecrets((error as Error).message.split(/\. |\.?\n/)[0]!));
     return parseArgs({ args: [...args], options, strict: false }).values;
   }
 }

@@ -62,6 +62,12 @@ describe('settings', () => {
     expect(problemsOf([], { KINESIS_STREAM: '' })).toContain('KINESIS_STREAM (--kinesis-stream): expected a value, got none');
   });
 
+  it('say of a value that begins with a dash what is wrong, and no more', () => {
+    const problems = problemsOf(['--for', '-5s'], { KINESIS_STREAM: 'x' }).split('\n');
+    expect(problems).toContain("Option '--for' argument is ambiguous");
+    expect(problems).toContain('--for: expected a duration such as 500ms, 40s, 10m or 2h, got "-5s"');
+  });
+
   it('name everything that is missing, wrong or unknown in one message', () => {
     const problems = problemsOf(['--for', 'soon', '--from', 'yesterday', '--tabel', 'x'], { KINESIS_ENDPOINT: 'not a url' });
     expect(problems).toContain("Unknown option '--tabel'");
