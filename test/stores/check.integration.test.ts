@@ -140,6 +140,16 @@ describe('a check of duckdb', () => {
     await expect(duckdb(folder).check!(table)).rejects.toThrow(/expected a file, got a folder/);
   });
 
+  test.each(['clicks.csv', 'clicks.json'])(
+    'goes on, and no run begins, where %s is: it would be held in memory',
+    async (name) => {
+      const path = join(folder, name);
+      await writeFile(path, '{}\n');
+      await expect(duckdb(path).check!(table)).rejects.toThrow(/not a valid DuckDB/);
+      await expect(duckdb(path).open({ report: () => {} })).rejects.toThrow(/not a valid DuckDB/);
+    },
+  );
+
   test('looks at a file that a run of this process has open', async () => {
     const database = duckdb(join(folder, 'open.duckdb'));
     const open = await database.open({ report: () => {} });

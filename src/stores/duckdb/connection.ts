@@ -62,9 +62,11 @@ export class DuckdbConnection {
     try {
       const connection = await instance.connect();
       // A file that is there keeps its format and its block size.
+      // Without its type, what is named .csv or .json is attached as a database in memory.
       const options = readOnly
-        ? ['READ_ONLY']
+        ? ['TYPE duckdb', 'READ_ONLY']
         : [
+            'TYPE duckdb',
             `ROW_GROUP_SIZE ${ROW_GROUP_ROWS}`,
             ...(sizeBytes === undefined ? [`BLOCK_SIZE ${BLOCK_SIZE_BYTES}`, `STORAGE_VERSION '${STORAGE_VERSION}'`] : []),
           ];
