@@ -16,6 +16,7 @@ export interface Pipeline {
 
 /** A pipeline on its way to be declared; `Out` is what its last operator emits. */
 export interface Stage<Out> {
+  /** Adds operators, up to ten in a call; of more, the eleventh begins a further call: `.pipe(…).pipe(…)`. */
   pipe<A>(a: OperatorFunction<Out, A>): Stage<A>;
   pipe<A, B>(a: OperatorFunction<Out, A>, b: OperatorFunction<A, B>): Stage<B>;
   pipe<A, B, C>(a: OperatorFunction<Out, A>, b: OperatorFunction<A, B>, c: OperatorFunction<B, C>): Stage<C>;
@@ -49,6 +50,39 @@ export interface Stage<Out> {
     f: OperatorFunction<E, F>,
     g: OperatorFunction<F, G>,
   ): Stage<G>;
+  pipe<A, B, C, D, E, F, G, H>(
+    a: OperatorFunction<Out, A>,
+    b: OperatorFunction<A, B>,
+    c: OperatorFunction<B, C>,
+    d: OperatorFunction<C, D>,
+    e: OperatorFunction<D, E>,
+    f: OperatorFunction<E, F>,
+    g: OperatorFunction<F, G>,
+    h: OperatorFunction<G, H>,
+  ): Stage<H>;
+  pipe<A, B, C, D, E, F, G, H, I>(
+    a: OperatorFunction<Out, A>,
+    b: OperatorFunction<A, B>,
+    c: OperatorFunction<B, C>,
+    d: OperatorFunction<C, D>,
+    e: OperatorFunction<D, E>,
+    f: OperatorFunction<E, F>,
+    g: OperatorFunction<F, G>,
+    h: OperatorFunction<G, H>,
+    i: OperatorFunction<H, I>,
+  ): Stage<I>;
+  pipe<A, B, C, D, E, F, G, H, I, J>(
+    a: OperatorFunction<Out, A>,
+    b: OperatorFunction<A, B>,
+    c: OperatorFunction<B, C>,
+    d: OperatorFunction<C, D>,
+    e: OperatorFunction<D, E>,
+    f: OperatorFunction<E, F>,
+    g: OperatorFunction<F, G>,
+    h: OperatorFunction<G, H>,
+    i: OperatorFunction<H, I>,
+    j: OperatorFunction<I, J>,
+  ): Stage<J>;
   /**
    * Ends the declaration. Every sink gets every item.
    *

@@ -33,6 +33,25 @@ describe('pipeline', () => {
     expect(() => stage.to()).toThrow(/at least one sink/);
   });
 
+  it('is typed through ten operators in a call', () => {
+    const stage = pipeline('shop').from(source);
+    const same = map((event: Event<number>) => event);
+    const long = stage.pipe(
+      length,
+      same,
+      same,
+      same,
+      same,
+      same,
+      same,
+      same,
+      same,
+      map((event) => event.with(event.data > 0)),
+    );
+    expectTypeOf(long).toEqualTypeOf<Stage<Event<boolean>>>();
+    expect(long.to(memorySink()).operators).toHaveLength(10);
+  });
+
   it('says in words what is wrong when the last step emits no events', () => {
     const stage = pipeline('shop').from(source);
     const bare = stage.pipe(map((event) => event.data));
