@@ -17,8 +17,10 @@ const STREAM = 'shop';
 const DIRECTORY = './data/demo';
 /** A live page that nobody asked for is for this machine alone, at any port that is free. */
 const LIVE_PAGE = { port: 0, host: '127.0.0.1' };
-/** It writes all it has each time, and answers nobody meanwhile; it also writes when it is stopped. */
-const PERSIST_EVERY_MS = 600_000;
+/** It writes all it has each time, and answers nobody meanwhile, for a minute in the end; it also writes when it is stopped. */
+const PERSIST_EVERY_MS = 86_400_000;
+/** After so long, who waits for the end is told what it waits for. */
+const QUIET_MS = 2000;
 
 const settings = {
   RATE: z.coerce
@@ -79,7 +81,10 @@ export async function demo<W extends SettingsShape, R extends SettingsShape>(
     } finally {
       over.abort();
       client.destroy();
+      const hint = 'The stream is written down for the next start; of many events that takes a minute.\n';
+      const waiting = setTimeout(() => options.log !== 'json' && process.stderr.write(hint), QUIET_MS);
       await Promise.all([server.stop(), redis?.stop()]);
+      clearTimeout(waiting);
       claimed.close();
     }
   };

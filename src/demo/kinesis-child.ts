@@ -50,11 +50,12 @@ Object.assign(fs, {
   },
 });
 
-// SIGTERM makes it write its data and end, but connections that are kept alive would hold it up.
+// SIGTERM makes it write its data and end, but connections that are kept alive would hold it up. Data of ten thousand records
+// take it many seconds, in which it must not be killed: what came since the last write would be lost.
 process.once('SIGTERM', () => {
   if (process.connected) process.disconnect();
   setInterval(() => sockets.forEach((socket) => socket.destroy()), 50).unref();
-  setTimeout(() => process.kill(process.pid, 'SIGKILL'), 10_000).unref();
+  setTimeout(() => process.kill(process.pid, 'SIGKILL'), 600_000).unref();
 });
 // The channel closes when the parent is gone, however it went.
 process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'));

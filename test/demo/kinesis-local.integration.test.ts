@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { kinesisClient } from '../../src/sources/kinesis/client.ts';
 import { kinesis } from '../../src/sources/kinesis.ts';
 import { startKinesis, streamOf } from '../support/kinesis.ts';
@@ -53,6 +53,31 @@ describe('startKinesisLocal', () => {
       }
     },
   );
+
+  it('is not killed while it writes its data, however long that takes', { timeout: 60_000 }, async () => {
+    const own = join(directory, 'slow');
+    // As the data of many thousand records do, this keeps it from anything else for longer than a stop may usually take.
+    const slowly = `import fs from 'node:fs';
+      const { createWriteStream } = fs;
+      let isStopping = false;
+      process.once('SIGTERM', () => (isStopping = true));
+      fs.createWriteStream = (...args) => {
+        if (isStopping) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 11_000);
+        return createWriteStream(...args);
+      };`;
+    vi.stubEnv('NODE_OPTIONS', `--import=data:text/javascript,${encodeURIComponent(slowly)}`);
+    onTestFinished(() => void vi.unstubAllEnvs());
+    const first = await startKinesis({ directory: own, persistEveryMs: 60_000 });
+    vi.unstubAllEnvs();
+    await (await first.createStream('kept', 1)).put(['a']);
+    await first.stop();
+    const second = await startKinesis({ directory: own });
+    try {
+      expect(await streamOf(second.client, 'kept').shards()).toHaveLength(1);
+    } finally {
+      await second.stop();
+    }
+  });
 
   it('ends with the process that started it, also when that is killed, its data written', { timeout: 60_000 }, async () => {
     const own = join(directory, 'orphan');
