@@ -177,6 +177,8 @@ describe('dedupe', () => {
 
   test('says in the graph what it goes by', () => {
     expect(stepOf(dedupe(hour))).toMatchObject({ name: 'dedupe', detail: 'by bytes, within 1 hour' });
+    const place = { by: (data: string) => data, within: { hours: 1 } };
+    expect(stepOf(dedupe(place))).toMatchObject({ detail: 'by text, within 1 hour' });
   });
 
   test('refuses a time or a capacity out of bounds', () => {

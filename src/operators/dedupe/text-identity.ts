@@ -8,7 +8,8 @@ export function textIdentity<T>(by: (data: T) => string | undefined): Identity<T
   const encoder = new TextEncoder();
   let bytes = new Uint8Array(256);
   return {
-    name: by.name || 'text',
+    // Written in its place, a function has the name of the option.
+    name: by.name === 'by' ? 'text' : by.name || 'text',
     hash(data, into) {
       const text = by(data);
       if (!text) return void into.fill(0, 0, 4);
