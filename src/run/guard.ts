@@ -3,6 +3,7 @@ import { ReadTwiceError, SettledTooEarlyError, StepError } from '../errors.ts';
 import { type Item, isItem } from '../event.ts';
 import { stepOf } from '../operators/named.ts';
 import type { Pipeline } from '../pipeline.ts';
+import { wordFor } from '../sinks/first-item.ts';
 import type { SourceContext } from '../sources/source.ts';
 import { begin } from './fuse.ts';
 
@@ -22,7 +23,9 @@ export function guarded(pipeline: Pipeline, context: SourceContext, fail: (error
       behind += count;
       const last = behind - 1;
       const step = operator as AnyOperator;
-      return stepOf(operators[last]!) ? step(stream) : watched(step, whichStep(operators, last))(stream);
+      if (stepOf(operators[last]!)) return step(stream);
+      const next = operators[last + 1];
+      return watched(step, whichStep(operators, last), next !== undefined && stepOf(next) !== undefined)(stream);
     },
     once(begun.stream, fail),
   );
@@ -38,22 +41,35 @@ function once<T>(stream: Observable<T>, fail: (error: unknown) => void): Observa
   });
 }
 
-/** Sees whether a step passes on what it did not hold, and tells on which event it threw. */
-function watched(step: AnyOperator, name: string): AnyOperator {
+/**
+ * Sees whether a step passes on what it did not hold, or no event, and tells on which event it threw.
+ *
+ * @param isBeforeOurs whether the next step wants events: between others of RxJS anything may pass
+ */
+function watched(step: AnyOperator, name: string, isBeforeOurs: boolean): AnyOperator {
   return (stream) => {
     let latest: unknown;
     let before: unknown;
     const noted = stream.pipe(tap({ next: (item) => (latest = item), error: (error) => (before = error) }));
     return step(noted).pipe(
-      tap((item) => {
-        if (isItem(item) && item.isSettled) throw new SettledTooEarlyError(name, item.first);
-      }),
       catchError((error: unknown) => {
-        if (error === before || error instanceof SettledTooEarlyError) throw error;
+        if (error === before) throw error;
         throw new StepError(name, isItem(latest) ? (latest as Item).last : undefined, error);
+      }),
+      tap((item) => {
+        if (!isItem(item)) {
+          if (isBeforeOurs) throw noEvent(name, item);
+        } else if (item.isSettled) throw new SettledTooEarlyError(name, item.first);
       }),
     );
   };
+}
+
+/** The compiler says so, too, but Node runs a file that does not compile. */
+function noEvent(step: string, came: unknown): TypeError {
+  const instead =
+    'Instead of map((event) => event.data.x) write map((event) => event.with(event.data.x)), or transform((data) => data.x)';
+  return new TypeError(`${step}: expected it to pass on events, got ${wordFor(came)}. ${instead}`);
 }
 
 /** Names a step as a person finds it in the pipeline file: plain RxJS operators have no names of their own. */

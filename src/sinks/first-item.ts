@@ -26,7 +26,7 @@ export function firstItem(
 }
 
 /** Says what a value is, without what is in it. */
-function wordFor(value: unknown): string {
+export function wordFor(value: unknown): string {
   if (value === null || typeof value === 'undefined') return String(value);
   if (value instanceof Event) return `an event of ${wordFor(value.data)}`;
   if (value instanceof Uint8Array) return 'bytes';

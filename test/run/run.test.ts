@@ -536,6 +536,33 @@ describe('run', () => {
     await expect(finished).rejects.toMatchObject({ name: 'StepError', cause: bug });
   });
 
+  it.each<[string, (event: Text) => unknown]>([
+    ['a string', textOf],
+    ['an object with text', (event) => ({ text: textOf(event) })],
+    ['undefined', () => undefined],
+  ])('ends where a step passes on no event to one of ours, but %s, and says in which step', async (what, project) => {
+    const { source, finished } = await begin({
+      steps: [map(project) as OperatorFunction<Text, Text>, transform((data) => data)],
+    });
+    source.push('one');
+    await expect(finished).rejects.toThrow(
+      `step 1 of 2 (before transform): expected it to pass on events, got ${what}. Instead of map((event) => event.data.x) write`,
+    );
+  });
+
+  it('leaves alone what passes between steps of RxJS', async () => {
+    const { source, finished } = await begin({
+      steps: [
+        map((event) => [event]) as unknown as OperatorFunction<Text, Text>,
+        map((events) => (events as unknown as [Text])[0]),
+        transform((data) => data),
+      ],
+    });
+    source.push('one');
+    source.end();
+    await expect(finished).resolves.toMatchObject({ read: 1, stored: 1 });
+  });
+
   it('leaves an error of the source as it is, whatever steps it passes', async () => {
     const { source, finished } = await begin({ steps: [map((event) => event)] });
     const lost = new Error('no such stream');
