@@ -24,8 +24,7 @@ export function guarded(pipeline: Pipeline, context: SourceContext, fail: (error
       const last = behind - 1;
       const step = operator as AnyOperator;
       if (stepOf(operators[last]!)) return step(stream);
-      const next = operators[last + 1];
-      return watched(step, whichStep(operators, last), next !== undefined && stepOf(next) !== undefined)(stream);
+      return watched(step, whichStep(operators, last), takesEvents(operators[last + 1]))(stream);
     },
     once(begun.stream, fail),
   );
@@ -44,9 +43,9 @@ function once<T>(stream: Observable<T>, fail: (error: unknown) => void): Observa
 /**
  * Sees whether a step passes on what it did not hold, or no event, and tells on which event it threw.
  *
- * @param isBeforeOurs whether the next step wants events: between others of RxJS anything may pass
+ * @param isBeforeEvents whether the next step is one of events for certain: between others anything may pass
  */
-function watched(step: AnyOperator, name: string, isBeforeOurs: boolean): AnyOperator {
+function watched(step: AnyOperator, name: string, isBeforeEvents: boolean): AnyOperator {
   return (stream) => {
     let latest: unknown;
     let before: unknown;
@@ -58,11 +57,16 @@ function watched(step: AnyOperator, name: string, isBeforeOurs: boolean): AnyOpe
       }),
       tap((item) => {
         if (!isItem(item)) {
-          if (isBeforeOurs) throw noEvent(name, item);
+          if (isBeforeEvents) throw noEvent(name, item);
         } else if (item.isSettled) throw new SettledTooEarlyError(name, item.first);
       }),
     );
   };
+}
+
+function takesEvents(operator: Pipeline['operators'][number] | undefined): boolean {
+  const step = operator && stepOf(operator);
+  return step?.steps !== undefined || step?.behind !== undefined;
 }
 
 /** The compiler says so, too, but Node runs a file that does not compile. */
