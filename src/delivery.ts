@@ -30,7 +30,6 @@ export class Delivery {
   readonly records: Records | undefined;
   readonly #outcomes: Uint8Array;
   #holds = 1;
-  #isLetGo = false;
   #then: (() => void)[] | undefined;
 
   /** @internal Deliveries come from `Ledger.open`. */
@@ -47,11 +46,6 @@ export class Delivery {
 
   get isSettled(): boolean {
     return this.#holds === 0;
-  }
-
-  /** Whether the source has emitted the last event. */
-  get isLetGo(): boolean {
-    return this.#isLetGo;
   }
 
   /**
@@ -79,8 +73,6 @@ export class Delivery {
 
   /** The source's own release, after it emitted the last event. */
   letGo(): void {
-    this.#isLetGo = true;
-    this.ledger.passRejects(this.shard);
     this.release();
     if (!this.isSettled) this.ledger.room.relieve();
   }

@@ -33,7 +33,7 @@ export interface LedgerOptions extends RoomOptions {
   /** Whether rejects wait for the windows in which earlier events are: steps behind those may reject, too. @default false */
   readonly rejectsWaitForWindows?: boolean;
   /**
-   * Whether rejects wait until all events of their delivery were emitted: those of one record have one position, and must not be parted by
+   * Whether rejects wait until all events of their record were emitted, a microtask: they have one position, and must not be parted by
    * a commit, where one is rejected at once and another one, which a step keeps, later. @default false
    */
   readonly rejectsWaitForRecords?: boolean;

@@ -5,7 +5,7 @@ import { comparePositions } from './position.ts';
 interface RejectLineOptions {
   /** Whether steps behind the windows may reject what is in them. */
   readonly waitsForWindows: boolean;
-  /** Whether rejects wait until their delivery is let go: a step may keep what comes of the same record yet, and reject that later. */
+  /** Whether rejects wait until the call is over in which they came: a step may keep what comes of the same record yet, and reject that later. */
   readonly waitsForRecords: boolean;
 }
 
@@ -19,6 +19,8 @@ export class RejectLine {
   readonly #waitsForRecords: boolean;
   /** By shard, those that wait, in order. */
   readonly #waiting = new Map<string, Reject[]>();
+  /** The shards of which rejects came in the call at hand. */
+  readonly #arriving = new Set<string>();
   #take: ((reject: Reject) => void) | undefined;
 
   constructor(keepers: Keepers, { waitsForWindows, waitsForRecords }: RejectLineOptions) {
@@ -36,7 +38,8 @@ export class RejectLine {
     let at = queue.length;
     while (at > 0 && comparePositions(queue[at - 1]!.first, first) > 0) at--;
     queue.splice(at, 0, reject);
-    this.pass(shard);
+    if (this.#waitsForRecords) this.#passSoon(shard);
+    else this.pass(shard);
   }
 
   /** Hands rejects to `take` from now on, those that wait first. */
@@ -47,12 +50,22 @@ export class RejectLine {
 
   /** Hands on a shard's rejects before which nothing is kept. */
   pass(shard: string): void {
+    if (this.#arriving.has(shard)) return;
     const queue = this.#waiting.get(shard) ?? [];
     while (this.#take && queue[0] && !this.#isKeptBefore(queue[0])) this.#take(queue.shift()!);
   }
 
-  #isKeptBefore({ shard, first, event }: Reject): boolean {
-    if (this.#waitsForRecords && !event.delivery.isLetGo) return true;
+  // A source emits all events of a record in one call.
+  #passSoon(shard: string): void {
+    if (this.#arriving.has(shard)) return;
+    this.#arriving.add(shard);
+    queueMicrotask(() => {
+      this.#arriving.delete(shard);
+      this.pass(shard);
+    });
+  }
+
+  #isKeptBefore({ shard, first }: Reject): boolean {
     const kept = this.#waitsForWindows ? this.#keepers.first(shard) : this.#keepers.firstBesideWindows(shard);
     return kept !== undefined && comparePositions(kept, first) <= 0;
   }

@@ -132,6 +132,8 @@ export class OpenSinks {
 
   /** Waits until all is stored, then writes the last positions. */
   async drain(): Promise<void> {
+    // Rejects of the call in which the stream ended come by now.
+    await Promise.resolve();
     await this.#rejects?.idle();
     for (const driver of this.drivers) await driver.idle();
     this.advance(QUIET_AT_END_MS);
@@ -184,6 +186,8 @@ export class OpenSinks {
       reject.release();
       this.#ledger.room.linger(-sizeBytes);
     });
+    // A source may have begun to wait for room before it came.
+    this.#ledger.room.relieveSoon();
   }
 }
 

@@ -130,6 +130,10 @@ export class SinkDriver<T extends Item> {
     await this.#atMost(CLOSE_WITHIN_MS, this.#options.sink.close());
   }
 
+  get #isOver(): boolean {
+    return this.#hasEnded || this.#options.signal.aborted;
+  }
+
   /** Waits for something, but not for ever: a connection that went silent says nothing any more. */
   async #atMost(ms: number, what: Promise<void>): Promise<void> {
     const over = new AbortController();
@@ -138,7 +142,7 @@ export class SinkDriver<T extends Item> {
 
   // A microtask later all events of the delivery at hand have arrived, and share a commit.
   #wake(lingerMs?: number): void {
-    if (this.#hasEnded) return;
+    if (this.#isOver) return;
     if (lingerMs) {
       this.#linger ??= this.#options.scheduler.schedule(() => this.#wake(), lingerMs);
       return;
@@ -152,7 +156,8 @@ export class SinkDriver<T extends Item> {
   async #work(): Promise<void> {
     await Promise.resolve();
     try {
-      while (!this.#hasEnded && this.#isDue) {
+      // Of a run that has failed the stream may have ended inside a record: no position is to pass it.
+      while (!this.#isOver && this.#isDue) {
         const entries = this.#take();
         this.#isDue = this.#queue.length > 0;
         await this.#commit(entries);
@@ -169,7 +174,7 @@ export class SinkDriver<T extends Item> {
   /** @throws {Error} when the sink has failed or is closed before it is so */
   async #until(isSo: () => boolean): Promise<void> {
     while (!isSo()) {
-      if (this.#hasEnded) throw new Error(`${this.#options.name}: ended before all was stored`);
+      if (this.#isOver) throw new Error(`${this.#options.name}: ended before all was stored`);
       // A commit under way may be all it takes.
       if (!this.#working) this.#wake();
       await new Promise<void>((resolve) => this.#waiting.push(resolve));

@@ -167,7 +167,7 @@ describe('a pipeline file, as a process', { timeout: 60_000 }, () => {
     );
     for (const row of rows.slice(1)) expect(row[3]).toMatch(/^(\d+:0|@\d{4}-.*Z|TRIM_HORIZON|none)/);
     expect(output).toMatch(/ copy +1 +\d{50,}:0/);
-    await writeFile(join(folder, 'no-database'), 'x'.repeat(10_000));
+    await writeFile(join(folder, 'no-database'), 'x'.repeat(20_000));
     const wrong = await print({ DATABASE_URL: `duckdb:${join(folder, 'no-database')}` });
     expect(wrong.code).toBe(1);
     expect(wrong.output).toMatch(/\ncopy: .*not a valid DuckDB database file/);
