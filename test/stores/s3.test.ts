@@ -3,6 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { S3Client } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { faultOf } from '../../src/fault.ts';
 import { s3 } from '../../src/stores/s3.ts';
 import { type S3Server, startS3 } from '../support/s3.ts';
 import { objectStoreConformance } from './object-store.conformance.ts';
@@ -59,6 +60,31 @@ describe('s3', () => {
     } finally {
       client.destroy();
       denying.close();
+    }
+  });
+
+  test('waits for credentials that cannot be had for a while, once it was answered', async () => {
+    let areGone = true;
+    const client = new S3Client({
+      endpoint: server.endpoint,
+      region: 'us-east-1',
+      forcePathStyle: true,
+      credentials: async () => {
+        if (areGone) throw Object.assign(new Error('could not reach the metadata service'), { name: 'CredentialsProviderError' });
+        return { accessKeyId: 'S3RVER', secretAccessKey: 'S3RVER', expiration: new Date() };
+      },
+    });
+    const failure = (asked: Promise<unknown>): Promise<unknown> => asked.catch((error: unknown) => faultOf(error));
+    try {
+      const store = await s3(`s3://${server.bucket}/gone`, { client }).open({ report: () => {}, readOnly: true });
+      expect(await failure(store.head('a'))).toBe('permanent');
+      areGone = false;
+      expect(await store.head('a')).toBeUndefined();
+      areGone = true;
+      expect(await failure(store.put('a', Buffer.from('x')))).toBe('transient');
+      expect(await failure(store.get('a'))).toBe('transient');
+    } finally {
+      client.destroy();
     }
   });
 

@@ -15,8 +15,9 @@ import {
 } from '@aws-sdk/client-kinesis';
 import { MAX_TIMER_MS } from '../../duration.ts';
 import { type Beginning, isPosition } from '../../position.ts';
+import { isOutOfReach } from '../../fault.ts';
 import type { Shard } from '../shard-set.ts';
-import { isNotFound, isOutOfReach } from './failure.ts';
+import { isNotFound } from './failure.ts';
 import { orAborted } from './or-aborted.ts';
 
 /** An answer of GetRecords. */

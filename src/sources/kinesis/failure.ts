@@ -50,15 +50,6 @@ export function isPassing(error: unknown): boolean {
   return (error as AwsError).$metadata?.clockSkewCorrected === true;
 }
 
-/**
- * Tells whether a call did not even reach the stream: for want of credentials or of the address, or on a connection that carries
- * neither HTTP nor TLS. Once others were answered that passes: who hands out credentials or knows names is away, or bytes were damaged on their way.
- */
-export function isOutOfReach(error: unknown): error is Error {
-  if (!(error instanceof Error)) return false;
-  return error.name === 'CredentialsProviderError' || /^(ENOTFOUND$|EPROTO$|ERR_SSL_|HPE_)/.test((error as AwsError).code ?? '');
-}
-
 /** Tells whether AWS refused a time because it has not come yet by its own clock: LATEST, on a machine that is a little fast. */
 export function isNotYet(error: unknown, from: unknown, nowMs: number): boolean {
   return isInvalidArgument(error) && from instanceof Date && from.getTime() > nowMs - CLOCKS_DIFFER_MS;

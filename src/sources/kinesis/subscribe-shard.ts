@@ -1,6 +1,7 @@
 import type { KinesisClient } from '@aws-sdk/client-kinesis';
 import { type Beginning, comparePositions, isPosition } from '../../position.ts';
 import { RECORD_OVERHEAD_BYTES } from '../../ledger.ts';
+import { isOutOfReach } from '../../fault.ts';
 import { pause } from '../pause.ts';
 import type { ShardReading } from '../read-shards.ts';
 import { reserveRoom } from '../reserve-room.ts';
@@ -9,7 +10,7 @@ import { KinesisBackOff } from './back-off.ts';
 import type { Calls } from './calls.ts';
 import type { Consumer } from './consumer.ts';
 import { deliver } from './deliver.ts';
-import { foreignAnswer, isBrokenSubscription, isInvalidArgument, isNotFound, isNotYet, isOutOfReach } from './failure.ts';
+import { foreignAnswer, isBrokenSubscription, isInvalidArgument, isNotFound, isNotYet } from './failure.ts';
 import { Horizon, beginningBehind } from './retention.ts';
 import { SubscribePace } from './subscribe-pace.ts';
 import type { Unpacking } from './unpack.ts';

@@ -9,6 +9,7 @@ import {
   S3ServiceException,
 } from '@aws-sdk/client-s3';
 import type { Report } from '../../diagnostic.ts';
+import { isOutOfReach } from '../../fault.ts';
 import { type ObjectHead, type OpenObjectStore, type PutOptions, PreconditionFailedError } from '../object-store.ts';
 import type { S3Options } from '../s3.ts';
 import { explain } from './failure.ts';
@@ -35,6 +36,8 @@ export class Bucket implements OpenObjectStore {
   readonly #prefix: string;
   readonly #close: () => void;
   #isConditional = true;
+  /** Whether the server has answered as it should. */
+  #wasAnswered = false;
 
   constructor({ where, bucket, prefix }: BucketPlace, { endpoint, region, client }: S3Options) {
     const own = client ? undefined : new S3Client(settings(endpoint, region));
@@ -91,12 +94,13 @@ export class Bucket implements OpenObjectStore {
       ...(metadata && { Metadata: { ...metadata } }),
       ...(contentType !== undefined && { ContentType: contentType }),
     });
-    try {
-      return (await this.#client.send(put)).ETag ?? '';
-    } catch (error) {
-      if (condition && isRefusal(error)) throw new PreconditionFailedError(this.#where, key, { cause: error });
-      throw explain(error, `${this.#where}: ${key}`);
-    }
+    return this.#told(key, async () => {
+      try {
+        return (await this.#client.send(put)).ETag ?? '';
+      } catch (error) {
+        throw condition && isRefusal(error) ? new PreconditionFailedError(this.#where, key, { cause: error }) : error;
+      }
+    });
   }
 
   async *list(prefix: string): AsyncIterable<string> {
@@ -120,8 +124,12 @@ export class Bucket implements OpenObjectStore {
   /** Says of what fails what it was about, and what to do. */
   async #told<T>(what: string, act: () => Promise<T>): Promise<T> {
     try {
-      return await act();
+      const answer = await act();
+      this.#wasAnswered = true;
+      return answer;
     } catch (error) {
+      if (error instanceof PreconditionFailedError) throw error;
+      if (this.#wasAnswered && isOutOfReach(error)) Object.assign(error, { isTransient: true });
       throw explain(error, what ? `${this.#where}: ${what}` : this.#where);
     }
   }
