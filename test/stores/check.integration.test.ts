@@ -144,7 +144,7 @@ describe('a check of duckdb', () => {
     'goes on, and no run begins, where %s is: it would be held in memory',
     async (name) => {
       const path = join(folder, name);
-      await writeFile(path, '{}\n');
+      await writeFile(path, '{}\n'.repeat(5000));
       await expect(duckdb(path).check!(table)).rejects.toThrow(/not a valid DuckDB/);
       await expect(duckdb(path).open({ report: () => {} })).rejects.toThrow(/not a valid DuckDB/);
     },
