@@ -1,4 +1,5 @@
 import type { Command, Script, ScriptCommand } from '../commands.ts';
+import { type Needed, neededBy } from './needed.ts';
 import { PackWriter } from './pack-writer.ts';
 import { type RedisClient, RedisError, type Sendable } from './client.ts';
 import { type Compiled, compiled } from './script.ts';
@@ -8,6 +9,10 @@ export class BatchScript {
   readonly #client: RedisClient;
   readonly #lua: string;
   readonly #own = new Map<string, Script>();
+  /** What its user may run, for certain: commands by name. */
+  readonly #permitted = new Set<string>();
+  /** What the next call asks whether its user may run it, by the name for which that is needed. */
+  #asking = new Map<string, readonly Needed[]>();
   /** Those that are not at work. */
   readonly #writers: PackWriter[] = [];
   #compiled: Compiled;
@@ -28,19 +33,26 @@ export class BatchScript {
     const writer = this.#writers.pop() ?? new PackWriter();
     write(writer);
     const { sha, lua } = this.#compiled;
-    const rest = [keys.length, ...keys, ...args, writer.take()];
+    const asking = this.#asking;
+    const asked = asking.size === 0 ? '' : JSON.stringify([...asking.values()].flat());
+    if (asking.size > 0) this.#asking = new Map();
+    const rest = [keys.length, ...keys, ...args, asked, writer.take()];
     const answer = await this.#client.call('EVALSHA', [sha, ...rest]).catch((error: unknown) => {
       // The server was restarted, or another one has taken its place: it gets the script anew.
       if (error instanceof RedisError && error.reply.startsWith('NOSCRIPT')) return this.#client.call('EVAL', [lua, ...rest]);
       throw error;
     });
+    for (const name of asking.keys()) this.#permitted.add(name);
     // Of a call that failed the bytes may still be on their way.
     this.#writers.push(writer);
     return answer;
   }
 
-  /** Adds the script that a command may have. To be told of it before it is written. */
+  /** Adds the script that a command may have, and asks for the right to run what is new. To be told of it before it is written. */
   know(command: Command): void {
+    const { name, reads } = command;
+    const kind = reads === undefined ? name : `${name} that reads`;
+    if (!this.#permitted.has(kind) && !this.#asking.has(kind)) this.#asking.set(kind, neededBy(command));
     if (!('script' in command)) return;
     const { script } = command as ScriptCommand;
     const known = this.#own.get(script.name);

@@ -53,8 +53,8 @@ return { refused, told }
  * One batch, all of it or nothing. KEYS: positions, list of rejects, the call that came last. ARGV: what the key of a reject begins with; a line for each event (its
  * arrival, its place in its shard, its shard), an empty line, and a line for each command, the events it stands for; how many shards, and
  * for each its name, its field as this run left it and as it is to be; the call before, nothing when it need not be known, and this one; how many of
- * the commands keep rejects, which come first; for how many milliseconds a reject is kept, nothing for good; 1 when the others rest on what is remembered; the
- * commands, packed, and in that case behind them the sets they rest on: ZCARD, the place of the key, size, or SCARD, key, size.
+ * the commands keep rejects, which come first; for how many milliseconds a reject is kept, nothing for good; 1 when the others rest on what is remembered;
+ * what has not come before, see COMPOUNDS; the commands, packed, and in that case behind them the sets they rest on: ZCARD, the place of the key, size, or SCARD, key, size.
  *
  * A reject that cannot be kept refuses the batch as a whole; those before it come again, and change nothing then. Before all other commands this
  * call and the positions are written: what refuses all writes (no memory, a replica) refuses the batch, too.
@@ -135,7 +135,7 @@ end
 /**
  * What a batch does in one slot of a cluster. KEYS: the slot's positions, then all keys that it touches. ARGV: how many shards; for each its
  * name, where the run stands in it (nothing at its beginning) and up to where this call comes; for each command a line of the events it
- * stands for, each its place and its shard, with tabs between; then the commands, packed.
+ * stands for, each its place and its shard, with tabs between; then what has not come before, and the commands, packed.
  *
  * When the slot has more of some shard than the run, it does nothing and returns -1 and what the slot has of each. Why a command was
  * refused stays in the slot's hash until it is kept elsewhere.

@@ -8,9 +8,10 @@ import { pipeline } from '../../../src/pipeline.ts';
 import { run } from '../../../src/run/run.ts';
 import { apply } from '../../../src/sinks/apply.ts';
 import { scripted } from '../../../src/sources/scripted.ts';
-import { incrby, rank, zincrby } from '../../../src/stores/commands.ts';
+import { incrby, rank, redisCommand, zincrby } from '../../../src/stores/commands.ts';
 import { get } from '../../../src/stores/reads.ts';
 import { redis } from '../../../src/stores/redis.ts';
+import { memorySink } from '../../../src/testing/memory-sink.ts';
 import { certificate, certificateKey } from '../../support/certificate.ts';
 import { type FaultProxy, startFaultProxy } from '../../support/fault-proxy.ts';
 import type { FaultKind } from '../../support/fault-proxy/plan.ts';
@@ -296,6 +297,42 @@ describe('opening', () => {
       expect((error as Error).message).not.toMatch(/guess|secret/);
     }
     await locked.stop();
+  });
+
+  test.each([
+    ['-zincrby', 'ZINCRBY likes'],
+    ['-time', 'TIME'],
+    ['-incrby', 'INCRBY seen'],
+    ['resetkeys ~millrace:* ~seen', 'ZINCRBY likes'],
+  ])('a user who may not run what the pipeline asks (%s) ends the run before anything is changed', async (rights, missing) => {
+    await server.client.call('ACL', 'SETUSER', 'few', 'on', '>pw', '~*', '+@all', ...rights.split(' '));
+    const running = (): Promise<unknown> =>
+      run(
+        pipeline('p')
+          .from(scripted({ a: [['1', '2', '3']] }))
+          .to(
+            apply(redis(`redis://few:pw@127.0.0.1:${server.port}`, { rememberScores: 1_000 }), () => [
+              incrby('seen', 1),
+              rank('likes', [['a', 1]], bounds),
+              redisCommand('NOSUCH', 'seen'),
+            ]),
+          )
+          .rejects(memorySink('rejects')),
+      );
+    try {
+      const refused = await running().catch((error: unknown) => error as Error);
+      expect((refused as Error).message).toContain(
+        `the user of its URL may not do what is needed: NOPERM no right to run ${missing}`,
+      );
+      expect(await server.client.exists('seen', 'likes', 'millrace:rejects:p')).toBe(0);
+      expect(await server.client.hget('millrace:positions:p:apply', 'a')).toMatch(/^1 (TRIM_HORIZON)?$/);
+      await server.client.call('ACL', 'SETUSER', 'few', '~*', '+@all');
+      // What no server knows is refused as before.
+      expect(await running()).toMatchObject({ read: 3, rejected: 3 });
+      expect(await server.client.mget('seen')).toEqual(['3']);
+    } finally {
+      await server.client.call('ACL', 'DELUSER', 'few');
+    }
   });
 
   test('a database that the server lacks, or does not let the user change to, is no other one', async () => {
