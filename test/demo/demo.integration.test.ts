@@ -33,6 +33,10 @@ describe('npm start', { timeout: 120_000 }, () => {
     await first.says('recommended  ');
     const page = await fetch(first.output.match(/live: (http:\/\/127\.0\.0\.1:\d+) /)![1]!);
     expect(await page.text()).toMatch(/<h1>warehouse<\/h1>[^]*<h1>realtime<\/h1>/);
+    const database = join(directory, 'warehouse.duckdb');
+    const asked = await startVictim('src/demo/query.ts', {}, ['select 1', database]).ended();
+    expect(asked.output).toMatch(/^query: process \d+ has the file open, and one at a time can: end that run first\n$/);
+    expect(asked.code).toBe(1);
     const second = await startVictim('pipelines/demo.ts', {}, ['--directory', directory]).ended();
     expect(second.output).toBe(
       `pipelines/demo.ts: expected a directory of its own, and another shop is at work in ${directory}: end that one, or name another --directory\n`,
@@ -56,6 +60,14 @@ describe('npm start', { timeout: 120_000 }, () => {
       await redis.stop();
     }
 
+    const rows = await startVictim('src/demo/query.ts', {}, [
+      'select count(*) > 0 as stored from snowplow_events',
+      database,
+    ]).ended();
+    expect(rows.output).toMatch(/stored[^]*true/);
+    const wrong = await startVictim('src/demo/query.ts', {}, ['select nothing from nowhere', database]).ended();
+    expect(wrong.output).toMatch(/^query: Catalog Error: Table with name nowhere does not exist!/);
+    expect([rows.code, wrong.code]).toEqual([0, 1]);
     const third = await startVictim('pipelines/demo.ts', {}, ['--directory', directory, '--for', '2s']).ended();
     expect(third.output).not.toContain('TRIM_HORIZON');
     expect(third.output.match(/realtime: {2}shardId-\d+: reading on from \d+:0/g)).toHaveLength(2);
