@@ -63,3 +63,22 @@ it('postgres gives rejects back whatever style its sessions write times and byte
   expect(await rejects.records(of, 's', undefined, 10)).toEqual([{ position, arrivedAtMs, data: Buffer.from('\0\\é') }]);
   await rejects.close();
 });
+
+it('postgres takes as long for a load as that takes, whatever limit its user has on statements', async () => {
+  const { url, query, close } = await emptyPostgres(server);
+  onTestFinished(close);
+  const table = { name: 'slow', columns: [{ name: 'id', type: { kind: 'text' }, required: true }] } as const;
+  const owner = { pipeline: 'p', sink: 'copy' };
+  const store = await postgres(url).open({ report: () => {} });
+  await store.createTable(table);
+  await store.close();
+  await query(`CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(1.2); RETURN NEW; END $$`);
+  await query('CREATE TRIGGER slow BEFORE INSERT ON slow FOR EACH ROW EXECUTE FUNCTION slow()');
+  await query(`ALTER DATABASE ${new URL(url).pathname.slice(1)} SET statement_timeout = '1s'`);
+  const limited = await postgres(url).open({ report: () => {} });
+  await limited.acquire(owner, 's');
+  const positions = new Map([['s', { shard: 's', sequence: '1', subSequence: 0 }]]);
+  await limited.commit(owner, { rows: { table, lines: [Buffer.from('a')] }, positions });
+  await limited.close();
+  expect(await query('SELECT id FROM slow')).toEqual([{ id: 'a' }]);
+});
