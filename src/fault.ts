@@ -77,8 +77,8 @@ const LOST_CONNECTION =
  */
 export function isOutOfReach(error: unknown): error is Error {
   if (!(error instanceof Error)) return false;
-  return (
-    error.name === 'CredentialsProviderError' ||
-    /^(ENOTFOUND$|EPROTO$|ERR_SSL_|HPE_)/.test(String((error as KnownFields).code ?? ''))
-  );
+  const { code } = error as KnownFields;
+  return error.name === 'CredentialsProviderError' || (typeof code === 'string' && OUT_OF_REACH.test(code));
 }
+
+const OUT_OF_REACH = /^(ENOTFOUND$|EPROTO$|ERR_SSL_|HPE_)/;
