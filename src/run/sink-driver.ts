@@ -174,11 +174,15 @@ export class SinkDriver<T extends Item> {
   /** @throws {Error} when the sink has failed or is closed before it is so */
   async #until(isSo: () => boolean): Promise<void> {
     while (!isSo()) {
-      if (this.#isOver) throw new Error(`${this.#options.name}: ended before all was stored`);
+      if (this.#isOver) throw this.#endedEarly();
       // A commit under way may be all it takes.
       if (!this.#working) this.#wake();
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     }
+  }
+
+  #endedEarly(): Error {
+    return new Error(`${this.#options.name}: ended before all was stored`);
   }
 
   #tellWaiting(): void {
@@ -217,6 +221,8 @@ export class SinkDriver<T extends Item> {
         this.#elsewhere = error;
         throw error;
       });
+      // The run may have failed since they were taken: on a reject that has no place, in the call in which they came.
+      if (this.#isOver) throw this.#endedEarly();
       await sink.commit(rest, refused);
     });
     for (const [shard, resume] of positions) this.#stands.set(shard, resume);

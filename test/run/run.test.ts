@@ -260,6 +260,25 @@ describe('run', () => {
     expect(ledger.counts()).toMatchObject({ read: 2, stored: 1, rejected: 1, inFlight: 0 });
   });
 
+  it('stores nothing behind a reject that has no place, at whatever moment of a commit both come', async () => {
+    for (let ticks = 0; ticks < 20; ticks++) {
+      const source = pushSource();
+      const sink = memorySink<Text>();
+      const gate = Promise.withResolvers<void>();
+      sink.beforeCommit = ({ items }) => (items.length > 0 ? gate.promise : undefined);
+      const { finished } = startRun(pipeline('test').from(source).pipe(rejectBad).to(sink));
+      finished.catch(() => {});
+      await source.started();
+      source.push('one');
+      await sleep(1);
+      gate.resolve();
+      for (let i = 0; i < ticks; i++) await Promise.resolve();
+      source.push({ raw: 'bad', sequence: 2 }, { raw: 'two', sequence: 3 });
+      await expect(finished).rejects.toThrow('there is no place for rejects');
+      expect(texts(sink)).toEqual(['one']);
+    }
+  });
+
   it('lets sinks go on while rejects keep coming', async () => {
     const rejects = memorySink<Reject>('rejects');
     const sink = memorySink<Text>();
