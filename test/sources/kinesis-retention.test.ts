@@ -136,7 +136,11 @@ describe('a position past retention', () => {
 
 describe('a reader that is so slow that retention', () => {
   /** Reads six records that were put a day ago, two at a time, and settles each a minute later; so many are past retention once the first two were read. */
-  async function readSlowly(trimmedSoon: number, options: ReadOptions = {}) {
+  async function readSlowly(
+    trimmedSoon: number,
+    options: ReadOptions = {},
+    fault: FaultyKinesisOptions['fault'] = () => undefined,
+  ) {
     const slow = hurried(200);
     const startMs = nowMs - 24 * HOUR_MS;
     const shard = {
@@ -149,9 +153,9 @@ describe('a reader that is so slow that retention', () => {
     };
     const server = await startFaultyKinesis({
       shards: [shard],
-      fault({ operation, nth }) {
-        if (operation === 'GetRecords' && nth === 1) shard.trimmed = trimmedSoon;
-        return undefined;
+      fault(call) {
+        if (call.operation === 'GetRecords' && call.nth === 1) shard.trimmed = trimmedSoon;
+        return fault(call);
       },
     });
     servers.push(server);
@@ -171,6 +175,17 @@ describe('a reader that is so slow that retention', () => {
   it('overtakes it ends the run, though its iterator is good', async () => {
     const { completed, events } = await readSlowly(4);
     await expect(completed).rejects.toThrow(/^s: the pipeline stands at .*, and what came from .* to .* is past the retention/);
+    expect(textsByShard(events)).toEqual({ s: ['a', 'b'] });
+  });
+
+  it('overtakes it ends the run, though the stream is too busy at first to say what it keeps', async () => {
+    let isBusy = true;
+    const { completed, events } = await readSlowly(4, {}, ({ operation, input }) => {
+      if (operation !== 'GetRecords' || input['Limit'] !== 1 || !isBusy) return undefined;
+      isBusy = false;
+      return { status: 400, type: 'ProvisionedThroughputExceededException' };
+    });
+    await expect(completed).rejects.toBeInstanceOf(GapError);
     expect(textsByShard(events)).toEqual({ s: ['a', 'b'] });
   });
 

@@ -111,8 +111,10 @@ export class Horizon {
       this.#askedAtMs = nowMs;
     }
     if (!isNear(this.#retentionMs)) return from;
+    const at = await beginningBehind(this.#reading, from, this.#source);
+    // Not before: a look that failed has seen nothing, and reading would go on as if it had.
     this.#lookedAtMs = nowMs;
-    return beginningBehind(this.#reading, from, this.#source);
+    return at;
   }
 }
 
