@@ -91,6 +91,8 @@ export interface OpenDatabase {
    * @throws {FencedError} when a newer run has acquired one of the shards
    * @throws {PositionBehindError} when a position would move backwards, or stay where it is while rows are stored, and tell nothing new
    *   of how long its shard was quiet
+   * @throws {WentBackError} when a shard is not where it was left, nor where it is to go, where that can be: the store has lost what it had
+   *   acknowledged
    */
   commit(owner: Owner, load: Load): Promise<void>;
   close(): Promise<void>;

@@ -232,8 +232,9 @@ BEGIN
     IF behind${stores ? ' OR come.place = has.place' : ''} THEN
       RAISE EXCEPTION USING ERRCODE = '${POSITION_BEHIND}', MESSAGE = 'position', DETAIL = come.shard, HINT = has.place;
     END IF;
-    -- Of this epoch, and not where it was left: a server has taken its place that lacks the last commits.
-    IF has.place IS DISTINCT FROM come.stood THEN
+    -- Of this epoch, and not where it was left: a server has taken its place that lacks the last commits. Where it is to go, an
+    -- attempt of which nothing was heard has brought it.
+    IF has.place IS DISTINCT FROM come.stood AND has.place IS DISTINCT FROM come.place THEN
       RAISE EXCEPTION USING ERRCODE = '${WENT_BACK}', MESSAGE = 'went back', DETAIL = come.shard, HINT = coalesce(has.place, 'nothing');
     END IF;
     UPDATE ${table} p SET position = come.place, updated_at = now() WHERE ${mine} AND p.shard = come.shard;

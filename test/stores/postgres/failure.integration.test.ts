@@ -161,6 +161,21 @@ describe('a connection that is lost', () => {
     await proxy.close();
   });
 
+  test('and whose COMMIT of no rows comes through before the next try is no sign that the server went back', async () => {
+    const proxy = await startFaultProxy({ target: database.url });
+    const store = await open(proxy.url);
+    const moves = { positions: new Map([['a', at(2)]]) };
+    const cut = proxy.inject({ kind: 'late', on: 'COMMIT', delayMs: 300 });
+    await expect(store.commit(owner, moves)).rejects.toSatisfy(isPassing);
+    await cut;
+    expect(await store.positions(owner, ['a'])).toEqual(new Map());
+    await until(async () => (await database.query('SELECT position FROM millrace.positions'))[0]!['position'] === '2:0');
+    await store.commit(owner, moves);
+    await store.commit(owner, load(['3'], 3));
+    expect(await count()).toBe(1);
+    await proxy.close();
+  });
+
   test('while it takes a shard over takes nothing away when that comes through late', async () => {
     const proxy = await startFaultProxy({ target: database.url });
     const store = await open(proxy.url);
