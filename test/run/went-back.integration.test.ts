@@ -1,14 +1,20 @@
+import pg from 'pg';
+import { type Observable, map } from 'rxjs';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Diagnostic } from '../../src/diagnostic.ts';
 import { WentBackError } from '../../src/errors.ts';
 import type { Event } from '../../src/event.ts';
+import { minuteWindow } from '../../src/operators/minute-window.ts';
 import { pipeline } from '../../src/pipeline.ts';
 import { run } from '../../src/run/run.ts';
 import { apply } from '../../src/sinks/apply.ts';
+import { copyInto } from '../../src/sinks/copy-into.ts';
 import { scripted } from '../../src/sources/scripted.ts';
 import { hincrby, incrby } from '../../src/stores/commands.ts';
 import { redis } from '../../src/stores/redis.ts';
 import { memorySink } from '../../src/testing/memory-sink.ts';
+import { emptyPostgres } from '../support/databases.ts';
+import { startPostgres } from '../support/postgres.ts';
 import { startRedis } from '../support/redis.ts';
 import { startTcpSwitch } from '../support/tcp-switch.ts';
 
@@ -81,6 +87,56 @@ describe('a store that went back in time', () => {
     // The counts are those since the run began anew, and add up.
     expect(counts).toMatchObject({ read: counts.stored, rejected: 0, inFlight: 0 });
     expect(counts.read).toBeLessThanOrEqual(all);
+  });
+
+  it('takes the source back with it: a Postgres that lacks the last commits, and only lets read at first, has every row once', async () => {
+    const server = await startPostgres();
+    ending.push(() => server.stop());
+    const database = await emptyPostgres(server);
+    ending.push(() => database.close());
+    const admin = new pg.Client(database.url);
+    await admin.connect();
+    ending.push(() => admin.end());
+    const name = new URL(database.url).pathname.slice(1);
+    const whole = 'LOCK TABLE numbers, millrace.positions';
+    const backup = `BEGIN; ${whole}; CREATE TABLE n AS TABLE numbers; CREATE TABLE p AS TABLE millrace.positions; COMMIT`;
+    const failover = `BEGIN; ${whole};
+      TRUNCATE numbers; INSERT INTO numbers TABLE n; TRUNCATE millrace.positions; INSERT INTO millrace.positions TABLE p;
+      ALTER DATABASE ${name} SET default_transaction_read_only = on;
+      SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'millrace' AND datname = current_database(); COMMIT`;
+    const promote = `ALTER DATABASE ${name} RESET default_transaction_read_only`;
+
+    const told: Diagnostic[] = [];
+    let [commits, work] = [0, Promise.resolve() as Promise<unknown>];
+    await run(
+      pipeline('p')
+        .from(
+          scripted({
+            a: Array.from({ length: 40 }, (_, i) => [[{ data: String(i), arrivedAtMs: i * 60_000 }], { pauseMs: 25 }]).flat(),
+          }),
+        )
+        .pipe((events: Observable<Event<Uint8Array>>) => events.pipe(map((event) => event.with({ toRow: () => event.data }))))
+        .pipe(minuteWindow())
+        .to(
+          copyInto(database.declare(), { table: 'numbers', columns: [{ name: 'n', type: { kind: 'integer' }, required: true }] }),
+        ),
+      {
+        retry: { firstDelayMs: 5, maxDelayMs: 50 },
+        report(diagnostic) {
+          told.push(diagnostic);
+          if (diagnostic.type === 'committed' && ++commits === 5) work = work.then(() => admin.query(backup));
+          if (diagnostic.type === 'committed' && commits === 15) work = work.then(() => admin.query(failover));
+          if (diagnostic.type === 'went-back' && !(diagnostic.error instanceof WentBackError))
+            work = work.then(() => admin.query(promote));
+        },
+      },
+    );
+    await work;
+    const back = told.flatMap((diagnostic) => (diagnostic.type === 'went-back' ? diagnostic.error : []));
+    expect(back[0]).toBeInstanceOf(WentBackError);
+    expect(back[1]?.message).toContain('only lets read');
+    const all = 'count(*)::int AS "all", count(DISTINCT n)::int AS different';
+    expect(await database.query(`SELECT ${all} FROM numbers`)).toEqual([{ all: 40, different: 40 }]);
   });
 
   it('is opened again until what has taken its place answers', async () => {

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { CreateBucketCommand } from '@aws-sdk/client-s3';
+import { faultOf } from '../../src/fault.ts';
 import type { Database, Table } from '../../src/stores/database.ts';
 import { directory } from '../../src/stores/directory.ts';
 import { duckdb } from '../../src/stores/duckdb.ts';
@@ -123,7 +124,10 @@ test('a check of a Postgres that only lets read says so, as does a run', async (
   await made(place.declare());
   await place.query(`ALTER DATABASE ${new URL(place.url).pathname.slice(1)} SET default_transaction_read_only = on`);
   await expect(place.declare().check!(table)).rejects.toThrow(/^the server only lets read.*: name the primary/);
-  await expect(place.declare().open({ report: () => {} })).rejects.toThrow(/: the server only lets read.*: name the primary/);
+  const opening = place.declare().open({ report: () => {} });
+  await expect(opening).rejects.toThrow(/: the server only lets read.*: name the primary/);
+  // As a standby does until it is promoted.
+  await expect(opening).rejects.toSatisfy((error) => faultOf(error) === 'transient');
 });
 
 describe('a check of duckdb', () => {

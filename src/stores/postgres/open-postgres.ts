@@ -45,7 +45,8 @@ export class OpenPostgres implements OpenDatabase {
     const names = [sql.ownTable(this.#schema, 'positions'), sql.ownTable(this.#schema, 'rejects')];
     const [state] = await this.#connection.query(sql.SELECT_STATE, [names]);
     const { tables, mayStoreRejects, remedy, takesAnyText, isReadOnly } = state as unknown as State;
-    if (isReadOnly) throw new Error(`${this.#describe}: ${sql.READ_ONLY_REMEDY}`);
+    // It passes in the middle of a failover, where a run that goes back with its store may be opening it.
+    if (isReadOnly) throw Object.assign(new Error(`${this.#describe}: ${sql.READ_ONLY_REMEDY}`), { isTransient: true });
     if (!mayStoreRejects)
       throw new Error(`${this.#describe}: expected the right to make temporary tables, by which rejects are stored; ${remedy}`);
     this.#takesAnyText = takesAnyText;
