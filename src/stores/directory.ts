@@ -153,16 +153,18 @@ class Directory implements OpenObjectStore {
   }
 
   /**
-   * What a link leads to out of the folder. What it leads to inside has a key of its own there, and would be two objects; what has the folder
-   * in it would be endless.
+   * What a link leads to out of the folders that it lies in, be they behind a link themselves. What it leads to inside has a key of its own there,
+   * and would be two objects; what has such a folder in it would be endless.
    *
    * @throws {Error} when it leads nowhere: what lies on a disk that is not there may not be passed over
    */
   async #behindLink(key: string): Promise<Stats | undefined> {
-    const [root, real] = await Promise.all([this.#root, join(this.#root, key)].map((path) => ifThere(() => realpath(path))));
+    const above = key.split('/').map((_, depth, parts) => join(this.#root, ...parts.slice(0, depth)));
+    const [real, ...folders] = await Promise.all([join(this.#root, key), ...above].map((path) => ifThere(() => realpath(path))));
     if (real === undefined) throw new Error(`${this.#where}: expected a file or a folder behind the link ${key}, got none`);
     const isWithin = (path: string, folder: string): boolean => path === folder || path.startsWith(join(folder, sep));
-    return isWithin(real, root!) || isWithin(root!, real) ? undefined : stat(real);
+    const isInside = folders.some((folder) => folder !== undefined && (isWithin(real, folder) || isWithin(folder, real)));
+    return isInside ? undefined : stat(real);
   }
 
   #path(key: string): string {

@@ -25,6 +25,9 @@ it('lists what lies behind links that lead out of a directory, as when old month
     await symlink('11', join(folder!, 'events/2026/newest'));
     await symlink('..', join(folder!, 'events/2026/round'));
     await symlink(dirname(folder!), join(folder!, 'events/2026/above'));
+    await symlink('a', join(disk!, '10/newest'));
+    await symlink('.', join(disk!, '10/round'));
+    await symlink(dirname(disk!), join(disk!, '10/above'));
     const keys = ['events/2026/10/a', 'events/2026/11/a', 'events/2026/11/b'];
     expect(await Array.fromAsync(open.list('events/2026/1'))).toEqual(keys);
     expect(await Array.fromAsync(open.list('events/'))).toEqual(keys);
