@@ -202,7 +202,8 @@ function addressOf(url: string): {
   if (!isCluster) return { where: `redis ${hosts}` };
   const nodes = hosts.split(',').map((host) => {
     const { hostname, port } = new URL(`redis://${host}`);
-    return { host: hostname, port: Number(port || 6379) };
+    // A URL has an IPv6 address in brackets, which no resolver knows.
+    return { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port || 6379) };
   });
   const account = {
     ...(user && { username: user }),
