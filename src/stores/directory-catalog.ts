@@ -1,4 +1,4 @@
-import { accessSync, constants, existsSync } from 'node:fs';
+import { accessSync, constants, existsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { setTimeout } from 'node:timers/promises';
@@ -25,16 +25,17 @@ export interface Version {
  */
 export class DirectoryCatalog {
   readonly #path: string;
-  readonly #database: DatabaseSync;
-  readonly #find: StatementSync;
-  readonly #record: StatementSync;
+  #database: DatabaseSync;
+  #find: StatementSync;
+  #record: StatementSync;
+  /** How the catalog was when it was opened as one that nobody writes to. */
+  #fixedAs: string | undefined;
 
-  private constructor(path: string, database: DatabaseSync) {
+  private constructor(path: string, database: DatabaseSync, fixedAs?: string) {
     this.#path = path;
+    this.#fixedAs = fixedAs;
     this.#database = database;
-    database.exec('PRAGMA synchronous = FULL');
-    this.#find = database.prepare('SELECT etag, metadata FROM objects WHERE key = ? AND fingerprint = ?');
-    this.#record = database.prepare('INSERT OR REPLACE INTO objects (key, fingerprint, etag, metadata) VALUES (?, ?, ?, ?)');
+    [this.#find, this.#record] = prepare(database);
   }
 
   /** Opens the catalog, and makes it when it is absent. */
@@ -46,11 +47,8 @@ export class DirectoryCatalog {
   static async openToRead(path: string): Promise<DirectoryCatalog> {
     if (!existsSync(path)) return DirectoryCatalog.#open(path, ':memory:');
     if (isWritable(dirname(path))) return DirectoryCatalog.#open(path, path);
-    const location = pathToFileURL(path);
-    // Beside a catalog that a writer has open, or had when it was killed, lies what was written last. Without that nobody writes to it, and
-    // SQLite need not make the files by which it would be told.
-    if (!existsSync(`${path}-wal`)) location.searchParams.set('immutable', '1');
-    return new DirectoryCatalog(path, new DatabaseSync(location, { readOnly: true, timeout: BLOCK_MS }));
+    const fixedAs = fixedState(path);
+    return new DirectoryCatalog(path, openFixed(path, fixedAs), fixedAs);
   }
 
   static async #open(path: string, location: string): Promise<DirectoryCatalog> {
@@ -72,7 +70,10 @@ export class DirectoryCatalog {
 
   /** The same as `find`, outside: waits while another process puts the catalog in order. */
   look(key: string, fingerprint: string): Promise<Version | undefined> {
-    return untilFree(this.#path, () => this.find(key, fingerprint));
+    return untilFree(this.#path, () => {
+      this.#follow();
+      return this.find(key, fingerprint);
+    });
   }
 
   /** What is known of the file that has this fingerprint now. */
@@ -90,7 +91,10 @@ export class DirectoryCatalog {
    * It is synchronous from end to end, so no two of one process meet inside either.
    */
   async exclusively<T>(act: () => T): Promise<T> {
-    await untilFree(this.#path, () => this.#database.exec('BEGIN IMMEDIATE'));
+    await untilFree(this.#path, () => {
+      this.#follow();
+      this.#database.exec('BEGIN IMMEDIATE');
+    });
     try {
       const result = act();
       this.#database.exec('COMMIT');
@@ -104,6 +108,43 @@ export class DirectoryCatalog {
   close(): void {
     if (this.#database.isOpen) this.#database.close();
   }
+
+  /** Opens a catalog anew that somebody has begun to write to, who does not know of this one. */
+  #follow(): void {
+    if (this.#fixedAs === undefined) return;
+    const fixedAs = fixedState(this.#path);
+    if (fixedAs === this.#fixedAs) return;
+    const database = openFixed(this.#path, fixedAs);
+    [this.#find, this.#record] = prepare(database);
+    this.#database.close();
+    this.#database = database;
+    this.#fixedAs = fixedAs;
+  }
+}
+
+function prepare(database: DatabaseSync): readonly [find: StatementSync, record: StatementSync] {
+  database.exec('PRAGMA synchronous = FULL');
+  return [
+    database.prepare('SELECT etag, metadata FROM objects WHERE key = ? AND fingerprint = ?'),
+    database.prepare('INSERT OR REPLACE INTO objects (key, fingerprint, etag, metadata) VALUES (?, ?, ?, ?)'),
+  ];
+}
+
+/**
+ * Tells one state of a catalog from another while nobody writes to it; nothing while somebody does, or was killed as he did: then what was
+ * written last lies beside it.
+ */
+function fixedState(path: string): string | undefined {
+  if (existsSync(`${path}-wal`)) return undefined;
+  const { ino, size, mtimeNs } = statSync(path, { bigint: true });
+  return `${ino}-${size}-${mtimeNs}`;
+}
+
+/** Opens a catalog where nothing can be made. When nobody writes to it, SQLite need not make the files by which it would be told. */
+function openFixed(path: string, fixedAs: string | undefined): DatabaseSync {
+  const location = pathToFileURL(path);
+  if (fixedAs !== undefined) location.searchParams.set('immutable', '1');
+  return new DatabaseSync(location, { readOnly: true, timeout: BLOCK_MS });
 }
 
 function isWritable(folder: string): boolean {

@@ -1,7 +1,8 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { chmod, mkdtemp, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { directory } from '../../src/stores/directory.ts';
 import type { ObjectHead } from '../../src/stores/object-store.ts';
@@ -84,14 +85,38 @@ describe('a directory that is only to be read', () => {
     await open.close();
     expect(JSON.parse(told)).toMatchObject({ etag, sizeBytes: 3, metadata: { count: '1' } });
   });
+
+  it('has what is put where nobody may write, also by a run that began after it was opened', async () => {
+    await (await directory(folder).open({ report: () => {} })).close();
+    await chmod(join(folder, '.millrace'), 0o555);
+    // The child reads first, says so, and reads again when it is told.
+    const ask = `await new Promise((go) => process.stdin.once('data', go))`;
+    const child = spawn(process.execPath, [
+      '--input-type=module',
+      '--eval',
+      reading(folder, `(await open.head('a'), console.log('null'), ${ask}, await open.head('a'))`),
+    ]);
+    const answers = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+    const answer = async (): Promise<unknown> => JSON.parse((await answers.next()).value as string);
+    await answer();
+    const open = await directory(folder).open({ report: () => {} });
+    const etag = await open.put('a', Buffer.from('put'), { metadata: { count: '1' } });
+    child.stdin.end('go');
+    const found = await answer();
+    await open.close();
+    expect(found).toMatchObject({ etag, metadata: { count: '1' } });
+  });
 });
 
-/** Root may write everywhere. */
 function readWithoutRights(folder: string, what: string): string {
-  const read = `
+  return execFileSync(process.execPath, ['--input-type=module', '--eval', reading(folder, what)], { encoding: 'utf8' });
+}
+
+/** A program that tells what it reads. Root may write everywhere. */
+function reading(folder: string, what: string): string {
+  return `
     const { directory } = await import(${JSON.stringify(join(import.meta.dirname, '../../src/stores/directory.ts'))});
     if (process.getuid?.() === 0) process.setuid(65534);
     const open = await directory(${JSON.stringify(folder)}).open({ report() {}, readOnly: true });
     console.log(JSON.stringify(${what}));`;
-  return execFileSync(process.execPath, ['--input-type=module', '--eval', read], { encoding: 'utf8' });
 }
