@@ -43,9 +43,10 @@ describe('s3', () => {
   });
 
   test('says what was denied, and what to do, be it by a status alone, also to who only reads', async () => {
+    let status = 403;
     const denying = createServer((request, response) => {
       const body = request.method === 'HEAD' ? '' : '<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>';
-      response.writeHead(403, { 'content-type': 'application/xml' }).end(body);
+      response.writeHead(status, { 'content-type': 'application/xml' }).end(body);
     }).listen(0, '127.0.0.1');
     await once(denying, 'listening');
     const endpoint = `http://127.0.0.1:${(denying.address() as AddressInfo).port}`;
@@ -57,6 +58,8 @@ describe('s3', () => {
       await expect(store.get('a')).rejects.toThrow(/^s3:\/\/shop-events\/good: a: Access Denied\. Allow /);
       await expect(store.put('a', Buffer.from('x'))).rejects.toThrow(/^s3:\/\/shop-events\/good: a: Access Denied\. Allow /);
       await expect(Array.fromAsync(store.list('2026/'))).rejects.toThrow(/^s3:\/\/shop-events\/good: 2026\/\*: Access Denied\. /);
+      status = 503;
+      await expect(store.head('a')).rejects.toThrow(/^s3:\/\/shop-events\/good: a: ServiceUnavailable$/);
     } finally {
       client.destroy();
       denying.close();

@@ -1,5 +1,11 @@
 /** What the answer to a HEAD says by its status alone, as it has no body. */
-const BY_STATUS: Readonly<Record<number, string>> = { 301: 'PermanentRedirect', 400: 'BadRequest', 403: 'Forbidden' };
+const BY_STATUS: Readonly<Record<number, string>> = {
+  301: 'PermanentRedirect',
+  400: 'BadRequest',
+  403: 'Forbidden',
+  500: 'InternalError',
+  503: 'ServiceUnavailable',
+};
 
 interface Answered extends Error {
   readonly $metadata?: { readonly httpStatusCode?: number };
