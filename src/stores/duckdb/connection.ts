@@ -56,7 +56,7 @@ export class DuckdbConnection {
       autoinstall_known_extensions: 'false',
     });
     const sizeBytes = await stat(path).then(
-      ({ size }) => size,
+      (found) => (found.isFile() ? found.size : undefined),
       () => undefined,
     );
     try {

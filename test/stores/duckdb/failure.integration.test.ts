@@ -94,6 +94,11 @@ test('several users of one file in one process take turns', async () => {
   for (const store of stores) await store.close();
 });
 
+test('a folder in the place of a file is named as one, and nobody is told to remove it', async () => {
+  await mkdir(database.path, { recursive: true });
+  await expect(database.declare().open({ report })).rejects.toThrow(/^IO Error: .*: Is a directory$/);
+});
+
 test.each([0, 8192])(
   'a file of %i bytes, which a full disk leaves of one that was to be made, is an error that says what to do',
   async (bytes) => {
