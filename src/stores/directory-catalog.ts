@@ -24,6 +24,8 @@ export interface Version {
  * file do not fit, and the file counts as a version that nobody described.
  */
 export class DirectoryCatalog {
+  /** Whether `exclusively` keeps others out. */
+  readonly mayWrite: boolean;
   readonly #path: string;
   #database: DatabaseSync;
   #find: StatementSync;
@@ -31,7 +33,12 @@ export class DirectoryCatalog {
   /** How the catalog was when it was opened as one that nobody writes to. */
   #fixedAs: string | undefined;
 
-  private constructor(path: string, database: DatabaseSync, fixedAs?: string) {
+  private constructor(
+    path: string,
+    database: DatabaseSync,
+    { mayWrite, fixedAs }: { mayWrite: boolean; fixedAs?: string | undefined },
+  ) {
+    this.mayWrite = mayWrite;
     this.#path = path;
     this.#fixedAs = fixedAs;
     this.#database = database;
@@ -48,7 +55,7 @@ export class DirectoryCatalog {
     if (!existsSync(path)) return DirectoryCatalog.#open(path, ':memory:');
     if (isWritable(dirname(path))) return DirectoryCatalog.#open(path, path);
     const fixedAs = fixedState(path);
-    return new DirectoryCatalog(path, openFixed(path, fixedAs), fixedAs);
+    return new DirectoryCatalog(path, openFixed(path, fixedAs), { mayWrite: false, fixedAs });
   }
 
   static async #open(path: string, location: string): Promise<DirectoryCatalog> {
@@ -61,7 +68,7 @@ export class DirectoryCatalog {
           'CREATE TABLE IF NOT EXISTS objects (key TEXT PRIMARY KEY, fingerprint TEXT NOT NULL, etag TEXT NOT NULL, metadata TEXT NOT NULL) STRICT, WITHOUT ROWID',
         );
       });
-      return new DirectoryCatalog(path, database);
+      return new DirectoryCatalog(path, database, { mayWrite: true });
     } catch (error) {
       database.close();
       throw error;

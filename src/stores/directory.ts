@@ -13,6 +13,7 @@ import {
 import { mkdir, open, readdir, realpath, rm, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join, resolve, sep } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { checkFolder } from './check-folder.ts';
 import { DirectoryCatalog, type Version } from './directory-catalog.ts';
 import {
@@ -25,6 +26,9 @@ import {
 
 /** Where the store keeps what is its own: the catalog, and files that are being written. */
 const OWN_FOLDER = '.millrace';
+/** How long after its rename a file is described for sure, by who lives. */
+const COMMITTED_MS = 1000;
+const LOOK_AGAIN_MS = 10;
 const STAGED_KEPT_MS = 24 * 60 * 60 * 1000;
 const MAX_FOLDERS_REMEMBERED = 10_000;
 /** Tells this process from an earlier one of the same id. */
@@ -79,7 +83,7 @@ class Directory implements OpenObjectStore {
     const path = this.#path(key);
     const stats = await ifThere(() => stat(path, { bigint: true }));
     if (!stats?.isFile()) return undefined;
-    const version = await this.#catalog.look(key, fingerprint(stats));
+    const version = await this.#look(key, stats);
     return version ? headOf(version, stats) : this.#catalog.exclusively(() => this.#current(key, path));
   }
 
@@ -91,7 +95,7 @@ class Directory implements OpenObjectStore {
       const stats = await file.stat({ bigint: true });
       if (!stats.isFile()) return undefined;
       const body = await file.readFile();
-      const version = await this.#catalog.look(key, fingerprint(stats));
+      const version = await this.#look(key, stats);
       if (version) return { ...headOf(version, stats), sizeBytes: body.length, body };
     } finally {
       await file.close();
@@ -172,6 +176,16 @@ class Directory implements OpenObjectStore {
     if (parts[0] === OWN_FOLDER || parts.some((part) => part === '' || part === '.' || part === '..' || part.includes('\0')))
       throw new TypeError(`directory: expected a key like 2026/11/22/0900.gz, got ${JSON.stringify(key)}`);
     return join(this.#root, ...parts);
+  }
+
+  /** Who may not write cannot wait inside the critical section until somebody is done who is between rename and commit, and looks again. */
+  async #look(key: string, stats: BigIntStats): Promise<Version | undefined> {
+    const isFresh = Math.abs(Date.now() - Number(stats.ctimeMs)) < COMMITTED_MS;
+    for (let waitedMs = 0; ; waitedMs += LOOK_AGAIN_MS) {
+      const version = await this.#catalog.look(key, fingerprint(stats));
+      if (version || this.#catalog.mayWrite || !isFresh || waitedMs >= COMMITTED_MS) return version;
+      await setTimeout(LOOK_AGAIN_MS);
+    }
   }
 
   /** What lies at a path now; right only inside the critical section. */

@@ -1,8 +1,9 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { chmod, mkdtemp, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { directory } from '../../src/stores/directory.ts';
 import type { ObjectHead } from '../../src/stores/object-store.ts';
@@ -88,25 +89,46 @@ describe('a directory that is only to be read', () => {
 
   it('has what is put where nobody may write, also by a run that began after it was opened', async () => {
     await (await directory(folder).open({ report: () => {} })).close();
-    await chmod(join(folder, '.millrace'), 0o555);
-    // The child reads first, says so, and reads again when it is told.
-    const ask = `await new Promise((go) => process.stdin.once('data', go))`;
-    const child = spawn(process.execPath, [
-      '--input-type=module',
-      '--eval',
-      reading(folder, `(await open.head('a'), console.log('null'), ${ask}, await open.head('a'))`),
-    ]);
-    const answers = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-    const answer = async (): Promise<unknown> => JSON.parse((await answers.next()).value as string);
-    await answer();
+    const reader = await startReader(folder);
     const open = await directory(folder).open({ report: () => {} });
     const etag = await open.put('a', Buffer.from('put'), { metadata: { count: '1' } });
-    child.stdin.end('go');
-    const found = await answer();
+    const found = await reader.head();
     await open.close();
     expect(found).toMatchObject({ etag, metadata: { count: '1' } });
   });
+
+  it('waits where nobody may write for a run that is about to say what it has put there', async () => {
+    const open = await directory(folder).open({ report: () => {} });
+    const reader = await startReader(folder);
+    const catalog = new DatabaseSync(join(folder, '.millrace/catalog.db'));
+    catalog.exec('BEGIN IMMEDIATE');
+    await writeFile(join(folder, 'a'), 'put');
+    const { size, mtimeNs } = await stat(join(folder, 'a'), { bigint: true });
+    catalog.prepare('INSERT INTO objects VALUES (?, ?, ?, ?)').run('a', `${size}-${mtimeNs}`, 'its own', '{"count":"1"}');
+    const finding = reader.head();
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    catalog.exec('COMMIT');
+    expect(await finding).toMatchObject({ etag: 'its own', metadata: { count: '1' } });
+    catalog.close();
+    await open.close();
+  });
 });
+
+/** Opens a folder where it may not write, reads once, and again when it is asked. */
+async function startReader(folder: string): Promise<{ readonly head: () => Promise<unknown> }> {
+  await chmod(join(folder, '.millrace'), 0o555);
+  const asked = `await new Promise((go) => process.stdin.once('data', go))`;
+  const program = reading(folder, `(await open.head('a'), console.log('ready'), ${asked}, await open.head('a'))`);
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', program], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const answers = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  await answers.next();
+  return {
+    async head() {
+      child.stdin.end('go');
+      return JSON.parse((await answers.next()).value as string);
+    },
+  };
+}
 
 function readWithoutRights(folder: string, what: string): string {
   return execFileSync(process.execPath, ['--input-type=module', '--eval', reading(folder, what)], { encoding: 'utf8' });
