@@ -5,7 +5,7 @@ import { Ledger } from '../../src/ledger.ts';
 import { GapError } from '../../src/sources/gap.ts';
 import { sequenceTimeMs } from '../../src/sources/kinesis/sequence-time.ts';
 import { kinesis } from '../../src/sources/kinesis.ts';
-import { type FaultyKinesis, type FaultyKinesisOptions, startFaultyKinesis } from '../support/faulty-kinesis.ts';
+import { type FaultyKinesis, type FaultyKinesisOptions, GAP, startFaultyKinesis } from '../support/faulty-kinesis.ts';
 import { type Scene, startFanOutKinesis } from '../support/fan-out-kinesis.ts';
 import { hurried } from '../support/hurried.ts';
 import { type ReadOptions, readSource, textsByShard } from '../support/read-source.ts';
@@ -149,6 +149,7 @@ describe('a reader that is so slow that retention', () => {
       trimmed: 0,
       records: ['a', 'b', 'c', 'd', 'e', 'f'],
       sequenceOf: (place: number) => sequenceAt(startMs + 1000 * place, place),
+      behindMsAt: (place: number) => slow.now() - (startMs + 1000 * place),
       isClosed: true,
     };
     const server = await startFaultyKinesis({
@@ -209,6 +210,36 @@ describe('a reader that is so slow that retention', () => {
     expect(calls.some(({ input }) => input['Limit'] === 1)).toBe(false);
   });
 
+  it('has taken the last record of is not one that walks over a quiet stretch behind that', async () => {
+    const walking = hurried(50);
+    const startMs = Math.floor(walking.now() / 1000) * 1000 - 24 * HOUR_MS;
+    const EMPTY = 300;
+    const atMs = (place: number): number => startMs + (place === 1 ? 10_000 : (place * 24 * HOUR_MS) / (EMPTY + 2));
+    const shard = {
+      id: 's',
+      startMs,
+      trimmed: 0,
+      records: ['a', ...Array.from({ length: EMPTY }, (): typeof GAP => GAP), 'b'],
+      sequenceOf: (place: number) => sequenceAt(atMs(place), place),
+      isClosed: true,
+    };
+    const server = await startFaultyKinesis({
+      shards: [shard],
+      fault({ operation, input, nth }) {
+        if (operation !== 'GetRecords') return undefined;
+        if (nth >= 20) shard.trimmed = 1;
+        const { at } = JSON.parse(String(input['ShardIterator'])) as { at: number };
+        if (input['Limit'] === 1 || at === 0 || at > EMPTY) return undefined;
+        const NextShardIterator = JSON.stringify({ shard: 's', at: at + 1 });
+        return { body: JSON.stringify({ Records: [], NextShardIterator, MillisBehindLatest: walking.now() - atMs(at + 1) }) };
+      },
+    });
+    servers.push(server);
+    const { completed, events } = readSource(kinesis({ stream: 'shop', endpoint: server.endpoint }), { scheduler: walking });
+    await completed;
+    expect(textsByShard(events)).toEqual({ s: ['a', 'b'] });
+  });
+
   it('overtakes it ends the run, though its subscription is open', async () => {
     const eventAt = (ms: number, ...data: string[]): Scene => ({
       content: {
@@ -219,7 +250,7 @@ describe('a reader that is so slow that retention', () => {
           Data,
         })),
         ContinuationSequenceNumber: sequenceAt(ms),
-        MillisBehindLatest: 1000,
+        MillisBehindLatest: scheduler.now() - ms,
       },
     });
     const startMs = nowMs - 24 * HOUR_MS;

@@ -41,6 +41,8 @@ interface FaultyShard {
   readonly trimmed?: number;
   /** When its record of place 0 would have arrived, in milliseconds since 1970. @default 0 */
   readonly startMs?: number;
+  /** How far an answer is behind that ends with this place, as long as more is to come. @default a second */
+  readonly behindMsAt?: (place: number) => number;
   /** Makes sequence numbers of places, from 1. @default the place */
   readonly sequenceOf?: (place: number) => string;
   /** A closed shard ends after its last record. */
@@ -169,7 +171,8 @@ export async function startFaultyKinesis({
       }
       case 'GetRecords': {
         const { shard, at: asked } = JSON.parse(input['ShardIterator'] as string) as Iterator;
-        const { records, trimmed = 0, isClosed, startMs = 0, sequenceOf = String } = shards.find(({ id }) => id === shard)!;
+        const found = shards.find(({ id }) => id === shard)!;
+        const { records, trimmed = 0, isClosed, startMs = 0, sequenceOf = String, behindMsAt = () => 1000 } = found;
         const at = Math.max(trimmed, asked);
         const gap = records.indexOf(GAP, at);
         const limit = gap < 0 ? at + Number(input['Limit']) : Math.max(gap, at + 1);
@@ -183,7 +186,7 @@ export async function startFaultyKinesis({
             Data: Buffer.from(record),
           })),
           NextShardIterator: isEnd ? undefined : JSON.stringify({ shard, at: next }),
-          MillisBehindLatest: next < records.length ? 1000 : 0,
+          MillisBehindLatest: next < records.length ? behindMsAt(next) : 0,
           ChildShards: isEnd
             ? shards
                 .filter(({ parents }) => parents?.includes(shard))

@@ -43,6 +43,7 @@ export async function readShard(reading: ShardReading, polling: ShardPolling): P
   let from = reading.resume;
   let iterator: string | undefined;
   let iteratorAtMs = 0;
+  let reachedMs: number | undefined;
 
   for (;;) {
     await pause(scheduler, pace.waitMs(scheduler.now()), signal);
@@ -58,7 +59,7 @@ export async function readShard(reading: ShardReading, polling: ShardPolling): P
         from = await beginningBehind(reading, from, polling);
         iterator = await calls.iterator(shard, from, signal);
         iteratorAtMs = scheduler.now();
-      } else from = await horizon.behind(from);
+      } else from = await horizon.behind(from, reachedMs);
       pace.begin(scheduler.now());
       answer = await calls.records(iterator, maxRecords, signal);
     } catch (error) {
@@ -85,6 +86,7 @@ export async function readShard(reading: ShardReading, polling: ShardPolling): P
     const reached = await deliver(reading, from, { records: answer.records, reservedBytes }, unpacking);
     if (!reached) return undefined;
     from = reached;
+    reachedMs = beganAtMs - answer.behindMs;
     if (answer.behindMs === 0) ledger.caughtUp(shard, beganAtMs);
     report({ type: 'shard-lag', shard, behindMs: answer.behindMs, readAtMs: answeredAtMs });
     if (answer.nextIterator === undefined) return answer.children;

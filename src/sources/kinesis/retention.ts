@@ -95,15 +95,17 @@ export class Horizon {
   /**
    * Looks whether the record of a position is kept, when what comes behind it is about to be past retention. Says where reading goes on, as
    * `beginningBehind` does, and fails as that does.
+   *
+   * @param reachedMs up to when the last answer had all there was: over a quiet stretch that is far behind its last record
    */
-  async behind(from: Beginning): Promise<Beginning> {
+  async behind(from: Beginning, reachedMs = 0): Promise<Beginning> {
     const { shard, ledger, scheduler, signal } = this.#reading;
     const { calls } = this.#source;
     const nowMs = scheduler.now();
     if (!isPosition(from) || nowMs - this.#lookedAtMs < LOOK_EVERY_MS) return from;
     const putAtMs = sequenceTimeMs(from.sequence);
     if (putAtMs === undefined) return from;
-    const readToMs = Math.max(putAtMs, ledger.caughtUpAtMs(shard.id) ?? 0);
+    const readToMs = Math.max(putAtMs, reachedMs, ledger.caughtUpAtMs(shard.id) ?? 0);
     const isNear = (retentionMs: number): boolean => readToMs < nowMs - retentionMs + CLOCKS_DIFFER_MS;
     if (!isNear(LEAST_RETENTION_MS)) return from;
     if (nowMs - this.#askedAtMs > ASK_RETENTION_EVERY_MS) {

@@ -49,6 +49,7 @@ export async function subscribeShard(reading: ShardReading, fanOut: ShardFanOut)
   let from = reading.resume;
   let continuation: string | undefined;
   let notFound = 0;
+  let reachedMs: number | undefined;
 
   for (;;) {
     await pause(scheduler, pace.waitMs(scheduler.now()), signal);
@@ -99,7 +100,7 @@ export async function subscribeShard(reading: ShardReading, fanOut: ShardFanOut)
         const event = next.value;
         const readAtMs = scheduler.now();
         try {
-          if (event.records.length > 0) await horizon.behind(from);
+          if (event.records.length > 0) await horizon.behind(from, reachedMs);
         } catch (error) {
           ledger.room.unreserve(event.reservedBytes);
           await backOff.after(error);
@@ -116,6 +117,7 @@ export async function subscribeShard(reading: ShardReading, fanOut: ShardFanOut)
         if (!reached) return undefined;
         from = reached;
         continuation = event.continuation;
+        reachedMs = readAtMs - lateMs - event.behindMs;
         if (event.behindMs === 0) ledger.caughtUp(shard, readAtMs - lateMs);
         report({ type: 'shard-lag', shard, behindMs: event.behindMs, readAtMs });
         if (event.children.length > 0) return event.children;
