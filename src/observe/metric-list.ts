@@ -1,6 +1,6 @@
 import type { MetricDefinition } from './prometheus.ts';
 
-/** Every metric that `GET /metrics` tells, in its order: the table in README.md is this list. */
+/** Every metric that `GET /metrics` tells, in its order: the table in docs/metrics.md is this list. */
 export const METRICS = {
   millrace_info: { type: 'gauge', labels: ['version', 'node'], help: 'Which millrace and which Node this is; always 1.' },
   millrace_up: { type: 'gauge', labels: ['pipeline'], help: '1 while the run is at work, 0 once it has ended.' },

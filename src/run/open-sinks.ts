@@ -132,8 +132,6 @@ export class OpenSinks {
 
   /** Waits until all is stored, then writes the last positions. */
   async drain(): Promise<void> {
-    // Rejects of the call in which the stream ended come by now.
-    await Promise.resolve();
     await this.#rejects?.idle();
     for (const driver of this.drivers) await driver.idle();
     this.advance(QUIET_AT_END_MS);

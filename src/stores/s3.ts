@@ -1,7 +1,6 @@
 import type { S3Client } from '@aws-sdk/client-s3';
 import type { ObjectStore } from './object-store.ts';
 import type { Bucket } from './s3/bucket.ts';
-import { explain } from './s3/failure.ts';
 
 export interface S3Options {
   /** Another server than AWS, as a URL; buckets then stand in the path. */
@@ -52,7 +51,7 @@ export function s3(url: string, options: S3Options = {}): ObjectStore {
         if (!readOnly) await bucketStore.probe(report);
       } catch (error) {
         await bucketStore.close();
-        throw explain(error, describe);
+        throw error;
       }
       return bucketStore;
     },

@@ -51,9 +51,10 @@ export class Bucket implements OpenObjectStore {
   /** Finds out whether the server keeps conditions: neither may let the second put of one object pass. */
   async probe(report: Report): Promise<void> {
     const body = Buffer.from('millrace asks here whether the server keeps the conditions of a put\n');
-    await this.#refuses({ IfNoneMatch: '*' }, body);
-    this.#isConditional =
-      (await this.#refuses({ IfNoneMatch: '*' }, body)) && (await this.#refuses({ IfMatch: `"${'0'.repeat(32)}"` }, body));
+    const refuses = (condition: { IfNoneMatch: '*' } | { IfMatch: string }): Promise<boolean> =>
+      this.#told('', () => this.#refuses(condition, body));
+    await refuses({ IfNoneMatch: '*' });
+    this.#isConditional = (await refuses({ IfNoneMatch: '*' })) && (await refuses({ IfMatch: `"${'0'.repeat(32)}"` }));
     if (!this.#isConditional) report({ type: 'no-conditional-writes', store: this.#where });
   }
 
