@@ -69,7 +69,14 @@ async function measureAll({ rows, fileEvents, maxRounds = rounds }: Group): Prom
   return measured;
 }
 
+/** A row that fails says so in its place, and in the end by the exit code: an hour of other rows is not lost with it. */
 async function measure(command: readonly string[]): Promise<Measured> {
-  const { stdout } = await run(process.execPath, command, { cwd: root });
-  return JSON.parse(stdout.trim().split('\n').at(-1)!) as Measured;
+  try {
+    const { stdout } = await run(process.execPath, command, { cwd: root });
+    return JSON.parse(stdout.trim().split('\n').at(-1)!) as Measured;
+  } catch (error) {
+    process.exitCode = 1;
+    process.stderr.write(`bench: ${command.join(' ')}: ${String(error)}\n`);
+    return { failed: true, events: 0, seconds: 0, cpuSeconds: 0, peakMiB: 0 };
+  }
 }

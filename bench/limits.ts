@@ -98,8 +98,8 @@ async function duckdb(options: string): Promise<Took> {
   const rows = await writeClean(clean, input, false);
   const instance = await DuckDBInstance.create(':memory:', { threads: '1' });
   const connection = await instance.connect();
-  await connection.run(`ATTACH '${join(folder, 'warehouse.duckdb')}' AS warehouse ${options}`);
-  await connection.run('USE warehouse');
+  await connection.run(`ATTACH '${join(folder, 'warehouse.duckdb')}' AS ${duckdbSql.CATALOG} ${options}`);
+  await connection.run(`USE ${duckdbSql.CATALOG}`);
   for (const statement of duckdbSql.createTable({ name: 'events', columns: enrichedColumns })) await connection.run(statement);
   const format = `FORMAT csv, DELIMITER '\t', HEADER false, QUOTE '', ESCAPE '', NULLSTR '', STORE_REJECTS true`;
   const took = await here(() => connection.run(`COPY events FROM '${clean}' (${format})`));

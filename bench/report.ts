@@ -6,7 +6,7 @@ import { type Bar, chart } from './chart.ts';
 import type { Machine } from './machine.ts';
 import type { Group, Row } from './rows.ts';
 import { spread } from './spread.ts';
-import { type Measured, asMarkdown, ratePerMs, tableOf } from './table.ts';
+import { type Measured, asMarkdown, hasFigures, ratePerMs, tableOf } from './table.ts';
 
 export interface GroupResult {
   readonly group: Group;
@@ -51,11 +51,14 @@ ${results.map(sectionOf).join('\n\n')}
 }
 
 function sectionOf({ group, measured }: GroupResult): string {
-  const counts = [...measured.values()].flat().flatMap(({ events, missing }) => (missing ? [] : [events]));
+  const counts = [...measured.values()]
+    .flat()
+    .filter(hasFigures)
+    .map(({ events }) => events);
   const rounds = Math.max(...[...measured.values()].map(({ length }) => length));
   return `## ${group.title}
 
-\`npm run bench -- --only ${group.name}\`, ${Math.max(...counts).toLocaleString('en')} events, ${rounds} rounds
+\`npm run bench -- --only ${group.name}\`, ${Math.max(0, ...counts).toLocaleString('en')} events, ${rounds} rounds
 
 ${asMarkdown(tableOf(group, measured))}`;
 }
@@ -76,7 +79,7 @@ function chartOf(results: readonly GroupResult[]): string {
 const UNBOUNDED = new Set(['limit: reading the file']);
 
 function barOf({ name }: Row, all: readonly Measured[]): readonly Bar[] {
-  if (all.some(({ missing }) => missing)) return [];
+  if (!all.every(hasFigures)) return [];
   return [
     { name, kind: name.startsWith('limit') ? 'limit' : name.startsWith('old') ? 'old' : 'row', ...spread(all.map(ratePerMs)) },
   ];

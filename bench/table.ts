@@ -11,6 +11,8 @@ export interface Measured {
   readonly bytes?: number;
   /** Programs that the machine lacks: nothing was measured. */
   readonly missing?: readonly string[];
+  /** Whether its process ended with an error: nothing was measured. */
+  readonly failed?: true;
   /** What its server spent. */
   readonly serverCpuSeconds?: number;
   /** Half, 99 % and 99.9 % of its events took no longer. */
@@ -139,10 +141,14 @@ export function asMarkdown([head, ...lines]: readonly (readonly string[])[]): st
   return [head!, rule, ...lines].map((line) => `| ${line.join(' | ')} |`).join('\n');
 }
 
+export function hasFigures({ missing, failed }: Measured): boolean {
+  return !missing && !failed;
+}
+
 /** Why a row has nothing to show. */
 function whyNot(row: Row, measured: ReadonlyMap<Row, readonly Measured[]>): string | undefined {
-  const one = measured.get(row)!.find(({ missing }) => missing);
-  return one && `no ${one.missing!.join(', ')} on this machine`;
+  const one = measured.get(row)!.find((each) => !hasFigures(each));
+  return one && (one.missing ? `no ${one.missing.join(', ')} on this machine` : 'failed');
 }
 
 function serverCpuPerMillion({ serverCpuSeconds = 0, events }: Measured): number {

@@ -45,6 +45,12 @@ describe('tableOf', () => {
     expect(table[2]!.slice(1, 4)).toEqual(['500.0', '', '500']);
     expect(asMarkdown(table).split('\n')).toHaveLength(4);
   });
+
+  it('says of a row that failed in one round that it failed', () => {
+    const failed: Measured = { failed: true, events: 0, seconds: 0, cpuSeconds: 0, peakMiB: 0 };
+    const table = tableOf({ rows: [old], table: 'file' }, new Map([[old, [took(2, 5, 15), failed]]]));
+    expect(table[1]!.slice(0, 3)).toEqual(['old', 'failed', '']);
+  });
 });
 
 describe('chart', () => {
