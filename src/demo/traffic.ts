@@ -1,7 +1,9 @@
-import { PutRecordsCommand, type KinesisClient } from '@aws-sdk/client-kinesis';
+import { PutRecordsCommand, type PutRecordsRequestEntry, type KinesisClient } from '@aws-sdk/client-kinesis';
 import { readFile, rename, writeFile } from 'node:fs/promises';
+import { zstdCompressSync } from 'node:zlib';
 import { asyncScheduler } from 'rxjs';
 import { pause } from '../sources/pause.ts';
+import { batchOf } from './batch.ts';
 import { type ShopRecord, shop } from './shop.ts';
 
 export interface TrafficOptions {
@@ -16,11 +18,16 @@ export interface TrafficOptions {
   readonly sent?: (record: ShopRecord) => void;
 }
 
-/** One call every so often, and what it may hold. https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.html */
 const CALL_EVERY_MS = 200;
 const MAX_RECORDS_A_CALL = 500;
+/** The hash keys in the middle of each half of a stream: visitors go by halves, so that what each does keeps its order. */
+const HASH_KEYS = [2n ** 126n, 3n * 2n ** 126n].map(String);
 
-/** Sends a shop's visitors to a stream, at an even rate, until it is stopped. Resolves with how many records it sent. */
+/**
+ * Sends a shop's visitors to a stream, at an even rate, until it is stopped: those of each half of the hash keys together, in a compressed batch as
+ * Snowplow's are. The server here goes through all records of a shard with each that it gets, so few large ones keep it fast for hours.
+ * Resolves with how many records of the shop it sent.
+ */
 export async function sendTraffic({ client, stream, rate, stateFile, stop, sent: tell }: TrafficOptions): Promise<number> {
   const first = await numberIn(stateFile);
   const records = shop({ from: first, timeOf: () => Date.now() });
@@ -41,12 +48,20 @@ export async function sendTraffic({ client, stream, rate, stateFile, stop, sent:
 
 /** Puts records until each is taken: the server may refuse some of a call. */
 async function put(client: KinesisClient, stream: string, records: readonly ShopRecord[], stop: AbortSignal): Promise<void> {
-  for (let left = records; left.length > 0;) {
-    const Records = left.map(({ data, partitionKey }) => ({ Data: data, PartitionKey: partitionKey }));
-    const answer = await client.send(new PutRecordsCommand({ StreamName: stream, Records }));
+  for (let left = [...Map.groupBy(records, hashKeyOf)].map(packed); left.length > 0;) {
+    const answer = await client.send(new PutRecordsCommand({ StreamName: stream, Records: left }));
     left = left.filter((_, i) => answer.Records?.[i]?.ErrorCode !== undefined);
     if (left.length > 0) await pause(asyncScheduler, CALL_EVERY_MS, stop);
   }
+}
+
+function hashKeyOf({ partitionKey }: ShopRecord): string {
+  return HASH_KEYS[Number.parseInt(partitionKey[0]!, 16) < 8 ? 0 : 1]!;
+}
+
+function packed([hashKey, records]: readonly [string, readonly ShopRecord[]]): PutRecordsRequestEntry {
+  const Data = zstdCompressSync(batchOf(records.map(({ data }) => data)));
+  return { Data, PartitionKey: records[0]!.partitionKey, ExplicitHashKey: hashKey };
 }
 
 async function numberIn(file: string): Promise<number> {

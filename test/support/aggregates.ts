@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
+import { batchOf } from '../../src/demo/batch.ts';
 
 export interface UserRecord {
   readonly data: string | Uint8Array;
@@ -39,18 +40,17 @@ export function sealed(message: Uint8Array): Buffer {
   return Buffer.concat([Buffer.from('f3899ac2', 'hex'), message, createHash('md5').update(message).digest()]);
 }
 
-/** Makes a batch of Snowplow's: a version, the version of its payloads, then each payload behind its length; compressed. */
-export function compressedBatch(records: readonly (string | Uint8Array)[], by: 'gzip' | 'zstd', versions = [1, 1]): Buffer {
+/** Makes a batch of Snowplow's, compressed. */
+export function compressedBatch(
+  records: readonly (string | Uint8Array)[],
+  by: 'gzip' | 'zstd',
+  versions?: readonly [number, number],
+): Buffer {
   return compressed(
-    Buffer.concat([
-      Buffer.from(versions),
-      ...records.flatMap((record) => {
-        const payload = Buffer.from(record);
-        const length = Buffer.alloc(4);
-        length.writeUInt32BE(payload.length);
-        return [length, payload];
-      }),
-    ]),
+    batchOf(
+      records.map((record) => Buffer.from(record)),
+      versions,
+    ),
     by,
   );
 }
