@@ -52,7 +52,7 @@ process.stdout.write(`${JSON.stringify({ events, seconds, cpuSeconds: (user + sy
 async function readAnswers(atLeast: number): Promise<number> {
   const { signal } = new AbortController();
   let count = 0;
-  while (count < atLeast) count += (await calls.records('iterator', 10_000, signal)).records.length;
+  while (count < atLeast) count += (await calls.records('shard', 'iterator', 10_000, signal)).records.length;
   return count;
 }
 

@@ -5,7 +5,7 @@ import type { Records, SourceRecord } from '../records.ts';
 import { emitDelivery } from './emit-delivery.ts';
 import { type Gap, passGap } from './gap.ts';
 import { pause } from './pause.ts';
-import { type Shard, ShardSet } from './shard-set.ts';
+import { type Shard, ShardSet, isListedOpen } from './shard-set.ts';
 import type { SourceContext } from './source.ts';
 import { Turns } from './turns.ts';
 
@@ -133,8 +133,7 @@ async function readAll(
    * it was listed, and a run that this one takes over has read it.
    */
   async function makeSureItHasEnded(shard: string): Promise<void> {
-    const isOpen = (await list(signal)).some(({ id, isOpen }) => id === shard && isOpen);
-    if (isOpen)
+    if (isListedOpen(shard, await list(signal)))
       throw new Error(
         `${shard} was read to its end, and is open: the stream may have been deleted and made again under the same name. ` +
           'Name the pipeline anew, or remove its positions, to read the new stream',

@@ -14,6 +14,14 @@ export interface Shard {
 }
 
 /**
+ * Whether a shard takes in records still, by a list of all. One that has just ended may be listed as open beside its children.
+ * https://github.com/awslabs/amazon-kinesis-client/issues/210
+ */
+export function isListedOpen(shard: string, all: readonly Shard[]): boolean {
+  return all.some(({ id, isOpen }) => id === shard && isOpen) && !all.some(({ parents }) => parents.includes(shard));
+}
+
+/**
  * Knows in which order shards may be read: a child only after all of its parents is settled, so that the records of one key
  * stay in order through splits and merges. A parent that is not listed is past retention, and nobody waits for it; where the
  * sinks stand in it still tells where its children begin.

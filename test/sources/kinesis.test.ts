@@ -309,6 +309,23 @@ describe('kinesis', () => {
       expect(events).toHaveLength(3);
     });
 
+    it('when an answer says that a shard has ended which is open, and reads on', async () => {
+      const { source } = await faulty(
+        {
+          shards: [{ id: 's', records: six, startsAt: '1' }],
+          fault: ({ operation, nth }) =>
+            operation === 'GetRecords' && nth === 1
+              ? { body: '{"Records":[],"MillisBehindLatest":0,"ChildShards":[]}' }
+              : undefined,
+        },
+        { maxRecords: 2 },
+      );
+      const { completed, events, diagnostics } = readSource(source, { scheduler, stopAfter: 6 });
+      await completed;
+      expect(textsByShard(events)).toEqual({ s: six });
+      expect(retries(diagnostics)).toHaveLength(1);
+    });
+
     it('until the time has come at which it is to begin, when its clock is ahead of the stream', async () => {
       const { source } = await faulty({
         shards: [{ id: 's', records: six }],

@@ -114,6 +114,17 @@ describe('readShards', () => {
     }
   });
 
+  it('is no other stream when a shard whose end a sink knows is listed as open for a moment, beside its children', async () => {
+    const list = async (): Promise<Shard[]> => [
+      { id: 's', parents: [], isOpen: true },
+      { id: 't', parents: ['s'], isOpen: true },
+    ];
+    const source = sourceOf({ list, readShard: async () => [] });
+    const { completed, acquired } = readSource(source, { acquire: async (shard, from) => (shard === 's' ? 'SHARD_END' : from) });
+    await completed;
+    expect(acquired.get('t')?.resume).toBe('TRIM_HORIZON');
+  });
+
   describe('finds children', () => {
     const reading = (children: Readonly<Record<string, readonly Shard[]>>): ShardReaders['readShard'] => {
       return async ({ shard, signal }) => {

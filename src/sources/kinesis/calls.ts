@@ -16,7 +16,7 @@ import {
 import { MAX_TIMER_MS } from '../../duration.ts';
 import { type Beginning, isPosition } from '../../position.ts';
 import { isOutOfReach } from '../../fault.ts';
-import type { Shard } from '../shard-set.ts';
+import { type Shard, isListedOpen } from '../shard-set.ts';
 import { isNotFound } from './failure.ts';
 import { orAborted } from './or-aborted.ts';
 
@@ -77,17 +77,21 @@ export class Calls {
     return present(answer.ShardIterator, 'GetShardIterator: an iterator');
   }
 
-  async records(iterator: string, maxRecords: number, signal: AbortSignal): Promise<Answer> {
+  /**
+   * An answer without a next iterator that names no children either may be a wrong one: AWS's own library asks again. The end of a shard that is
+   * listed as open would be written down, and the rest of it not be read. https://github.com/awslabs/amazon-kinesis-client/pull/624
+   */
+  async records(shard: string, iterator: string, maxRecords: number, signal: AbortSignal): Promise<Answer> {
     const input = { ShardIterator: iterator, Limit: maxRecords, ...('StreamARN' in this.#stream ? this.#stream : {}) };
     const answer = await this.#limited(signal, 'GetRecords', (abortSignal) =>
       this.#client.send(new GetRecordsCommand(input), { abortSignal }),
     );
-    return {
-      records: present(answer.Records, 'GetRecords: records'),
-      nextIterator: answer.NextShardIterator,
-      behindMs: answer.MillisBehindLatest ?? 0,
-      children: childrenOf(answer.ChildShards),
-    };
+    const records = present(answer.Records, 'GetRecords: records');
+    const nextIterator = answer.NextShardIterator;
+    const children = childrenOf(answer.ChildShards);
+    if (nextIterator === undefined && children.length === 0 && isListedOpen(shard, await this.listShards(signal)))
+      throw new SyntaxError(`expected an answer of GetRecords: an iterator or children, got neither of ${shard}, which is open`);
+    return { records, nextIterator, behindMs: answer.MillisBehindLatest ?? 0, children };
   }
 
   /** How long the stream keeps its records. */

@@ -61,7 +61,7 @@ export async function readShard(reading: ShardReading, polling: ShardPolling): P
         iteratorAtMs = scheduler.now();
       } else from = await horizon.behind(from, reachedMs);
       pace.begin(scheduler.now());
-      answer = await calls.records(iterator, maxRecords, signal);
+      answer = await calls.records(shard, iterator, maxRecords, signal);
     } catch (error) {
       if (isReserved) ledger.room.unreserve(reservedBytes);
       if (isExpiredIterator(error)) iterator = undefined;

@@ -140,7 +140,7 @@ async function firstRecord(
   let iterator: string | undefined = await calls.iterator(shard.id, from, signal);
   for (let i = 0; i < MAX_CALLS && iterator !== undefined && !signal.aborted; i++) {
     await pause(scheduler, CALL_EVERY_MS, signal);
-    const { records, nextIterator, behindMs } = await calls.records(iterator, 1, signal);
+    const { records, nextIterator, behindMs } = await calls.records(shard.id, iterator, 1, signal);
     if (records[0] || behindMs === 0) return { record: records[0] };
     iterator = nextIterator;
   }
