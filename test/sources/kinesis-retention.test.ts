@@ -31,7 +31,12 @@ function sequenceAt(ms: number, place = 0): string {
 /** Reads a shard with records put three days ago, a second apart, of which some are past retention; from its second one on. */
 async function read(
   from: Partial<Position> & { readonly at?: Beginning },
-  { trimmed = 0, acceptGap = false, ...more }: Partial<FaultyKinesisOptions['shards'][number]> & Pick<ReadOptions, 'acceptGap'>,
+  {
+    trimmed = 0,
+    acceptGap = false,
+    retentionHours,
+    ...more
+  }: Partial<FaultyKinesisOptions['shards'][number]> & Pick<ReadOptions, 'acceptGap'> & { readonly retentionHours?: number },
 ) {
   const startMs = nowMs - 72 * HOUR_MS;
   const shard = {
@@ -43,7 +48,7 @@ async function read(
     isClosed: true,
     ...more,
   };
-  const server = await startFaultyKinesis({ shards: [shard] });
+  const server = await startFaultyKinesis({ shards: [shard], ...(retentionHours && { retentionHours }) });
   servers.push(server);
   const position: Position = { shard: 's', sequence: shard.sequenceOf(2), subSequence: 0, ...from };
   const source = kinesis({ stream: 'shop', endpoint: server.endpoint });
@@ -104,6 +109,33 @@ describe('a position past retention', () => {
     await completed;
     expect(textsByShard(events)).toEqual({ s: ['c', 'd'] });
     expect(diagnostics.some(({ type }) => type === 'gap')).toBe(false);
+  });
+
+  describe('when retention was raised after its record had left', () => {
+    const week = { retentionHours: 7 * 24 };
+
+    it('has a gap up to the oldest record that is kept', async () => {
+      const { completed, diagnostics, startMs } = await read({}, { trimmed: 3, acceptGap: true, ...week });
+      await completed;
+      expect(diagnostics).toContainEqual(
+        expect.objectContaining({ type: 'gap', fromMs: startMs + 2000, untilMs: startMs + 4000 }),
+      );
+    });
+
+    it('has one up to the day that is kept in any case, when nothing is', async () => {
+      const { completed, diagnostics, startMs } = await read({}, { trimmed: 4, acceptGap: true, ...week });
+      await completed;
+      const gap = diagnostics.find(({ type }) => type === 'gap') as { fromMs: number; untilMs: number } | undefined;
+      expect(gap?.fromMs).toBe(startMs + 2000);
+      expect(gap!.untilMs / HOUR_MS).toBeCloseTo(nowMs / HOUR_MS - 24, 0);
+    });
+
+    it('has none when its shard was quiet until less than a day ago', async () => {
+      const { completed, events, diagnostics } = await read({ quietUntilMs: nowMs - 12 * HOUR_MS }, { trimmed: 2, ...week });
+      await completed;
+      expect(textsByShard(events)).toEqual({ s: ['c', 'd'] });
+      expect(diagnostics.some(({ type }) => type === 'gap')).toBe(false);
+    });
   });
 
   it('has none in a run that has read all that came until then', async () => {

@@ -53,6 +53,8 @@ export interface FaultyKinesisOptions {
   readonly shards: readonly FaultyShard[];
   /** How many shards are listed on one page. @default all */
   readonly pageSize?: number;
+  /** How long it says that it keeps records. @default a day */
+  readonly retentionHours?: number;
   /** Decides over each call; without a fault it is answered. */
   readonly fault?: (call: Call) => CallFault | undefined;
 }
@@ -99,6 +101,7 @@ export function formatOf(contentType: string | undefined): Format {
 export async function startFaultyKinesis({
   shards,
   pageSize = shards.length,
+  retentionHours = 24,
   fault,
 }: FaultyKinesisOptions): Promise<FaultyKinesis> {
   const calls: Call[] = [];
@@ -200,7 +203,7 @@ export async function startFaultyKinesis({
       }
       case 'DescribeStreamSummary': {
         const OpenShardCount = shards.filter(({ isClosed }) => !isClosed).length;
-        return { StreamDescriptionSummary: { OpenShardCount, RetentionPeriodHours: 24, StreamStatus: 'ACTIVE' } };
+        return { StreamDescriptionSummary: { OpenShardCount, RetentionPeriodHours: retentionHours, StreamStatus: 'ACTIVE' } };
       }
     }
   }

@@ -27,7 +27,7 @@ const CALL_EVERY_MS = 200;
  * What came between may be lost, and nobody can know whether anything did: sequence numbers have holes. So everything counts as
  * lost that may have come since the last time of which it is known that all before was read, and is past retention: the time in
  * the sequence number, or a later one at which the shard had nothing more to read. When there is no such stretch, the shard was
- * quiet, and nothing is told. Records that were trimmed because retention was shortened for a while are found missing too, but not
+ * quiet, and nothing is told. Records that left before retention was raised, or while it was shortened, are found missing too, but not
  * until how far; nor is a position looked for that is younger than the least retention of a day.
  *
  * @throws {Error} when what is kept begins before the position, so that it is none of this stream
@@ -55,7 +55,11 @@ export async function beginningBehind(
         `${name} ${shard.id}`,
         `keeps ${record.SequenceNumber}, but not the later ${from.sequence} of the pipeline`,
       );
-  const horizonMs = nowMs - (await calls.retentionMs(signal));
+  const retentionMs = await calls.retentionMs(signal);
+  // A record that should still be there has left before retention was raised, or while it was cut: only the last day is kept for sure then.
+  const isGone = !at.mayFollow || oldest !== undefined;
+  const wasKeptShorter = isGone && putAtMs !== undefined && putAtMs > nowMs - retentionMs + CLOCKS_DIFFER_MS;
+  const horizonMs = nowMs - (wasKeptShorter ? LEAST_RETENTION_MS : retentionMs);
   const readToMs = Math.max(readTo(from) ?? 0, ledger.caughtUpAtMs(shard.id) ?? 0) || undefined;
   if (signal.aborted) return from;
   // What was kept a moment ago by our clock may be gone by the stream's.
