@@ -111,6 +111,22 @@ describe('a position past retention', () => {
     expect(diagnostics.some(({ type }) => type === 'gap')).toBe(false);
   });
 
+  it('costs one question how long the stream keeps its records, for all shards: AWS answers an account 20 a second', async () => {
+    const startMs = nowMs - 72 * HOUR_MS;
+    const sequenceOf = (place: number): string => sequenceAt(startMs, place);
+    const shards = Array.from({ length: 30 }, (_, i) => ({ id: `s${i}`, startMs, sequenceOf, records: ['a', 'b'], trimmed: 1 }));
+    const server = await startFaultyKinesis({ shards });
+    servers.push(server);
+    const { completed } = readSource(kinesis({ stream: 'shop', endpoint: server.endpoint }), {
+      scheduler,
+      acceptGap: true,
+      acquire: async (shard) => ({ shard, sequence: sequenceOf(1), subSequence: 0 }),
+      stopAfter: 30,
+    });
+    await completed;
+    expect(server.calls.filter(({ operation }) => operation === 'DescribeStreamSummary')).toHaveLength(1);
+  });
+
   describe('when retention was raised after its record had left', () => {
     const week = { retentionHours: 7 * 24 };
 

@@ -30,12 +30,16 @@ export interface Answer {
   readonly children: readonly Shard[];
 }
 
+/** AWS allows an account 20 DescribeStreamSummary calls a second. https://docs.aws.amazon.com/kinesis/latest/APIReference/API_DescribeStreamSummary.html */
+const ASK_RETENTION_EVERY_MS = 10 * 60_000;
+
 /** The calls of one stream that the source needs, each with a time limit. They try once and throw what the SDK throws. */
 export class Calls {
   readonly #client: KinesisClient;
   readonly #stream: { readonly StreamName: string } | { readonly StreamARN: string };
   readonly #timeoutMs: number;
   #wasAnswered = false;
+  #described: { readonly atMs: number; readonly answer: Promise<StreamDescriptionSummary> } | undefined;
 
   /** @param stream its name or its ARN */
   constructor(client: KinesisClient, stream: string, timeoutMs: number) {
@@ -94,9 +98,15 @@ export class Calls {
     return { records, nextIterator, behindMs: answer.MillisBehindLatest ?? 0, children };
   }
 
-  /** How long the stream keeps its records. */
+  /** How long the stream keeps its records. Asked once for all of its shards, which want to know it at one moment, and anew after a while: it can be changed. */
   async retentionMs(signal: AbortSignal): Promise<number> {
-    const { RetentionPeriodHours } = await this.describe(signal);
+    const nowMs = performance.now();
+    if (!this.#described || nowMs - this.#described.atMs > ASK_RETENTION_EVERY_MS) {
+      const answer = this.describe(signal);
+      this.#described = { atMs: nowMs, answer };
+      answer.catch(() => (this.#described = undefined));
+    }
+    const { RetentionPeriodHours } = await this.#described.answer;
     return RetentionPeriodHours! * 3_600_000;
   }
 

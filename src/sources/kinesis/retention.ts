@@ -76,8 +76,6 @@ export async function beginningBehind(
  * unless it is too slow.
  */
 const LOOK_EVERY_MS = 30_000;
-/** How often the stream is asked anew how long it keeps its records: that can be changed. */
-const ASK_RETENTION_EVERY_MS = HOUR_MS / 6;
 
 /**
  * Sees when retention overtakes a reader that is too slow. AWS goes on with what is kept then, within an iterator or a subscription that
@@ -87,8 +85,6 @@ export class Horizon {
   readonly #reading: ShardReading;
   readonly #source: { readonly calls: Calls; readonly name: string };
   #lookedAtMs: number;
-  #retentionMs = LEAST_RETENTION_MS;
-  #askedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(reading: ShardReading, source: { readonly calls: Calls; readonly name: string }) {
     this.#reading = reading;
@@ -111,12 +107,7 @@ export class Horizon {
     if (putAtMs === undefined) return from;
     const readToMs = Math.max(putAtMs, reachedMs, ledger.caughtUpAtMs(shard.id) ?? 0);
     const isNear = (retentionMs: number): boolean => readToMs < nowMs - retentionMs + CLOCKS_DIFFER_MS;
-    if (!isNear(LEAST_RETENTION_MS)) return from;
-    if (nowMs - this.#askedAtMs > ASK_RETENTION_EVERY_MS) {
-      this.#retentionMs = await calls.retentionMs(signal);
-      this.#askedAtMs = nowMs;
-    }
-    if (!isNear(this.#retentionMs)) return from;
+    if (!isNear(LEAST_RETENTION_MS) || !isNear(await calls.retentionMs(signal))) return from;
     const at = await beginningBehind(this.#reading, from, this.#source);
     // Not before: a look that failed has seen nothing, and reading would go on as if it had.
     this.#lookedAtMs = nowMs;
