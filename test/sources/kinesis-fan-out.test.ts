@@ -386,6 +386,18 @@ describe('kinesis by fan-out', () => {
       expect(retries(diagnostics)).toHaveLength(9);
     });
 
+    it('for which it waits while all that the account has asks too often', async () => {
+      const busy = { status: 400, type: 'LimitExceededException', message: 'Rate exceeded for stream shop under account 123.' };
+      const given = await fanOut({
+        shards,
+        fault: ({ operation, nth }) => (operation === 'DescribeStreamSummary' && nth < 12 ? busy : undefined),
+      });
+      const { completed, events, diagnostics } = readSource(given.source, { scheduler: hurried(1000), stopAfter: 6 });
+      await completed;
+      expect(events).toHaveLength(6);
+      expect(retries(diagnostics).length).toBeGreaterThanOrEqual(12);
+    });
+
     it('before it takes a shard over', async () => {
       const given = await fanOut({
         shards,

@@ -425,6 +425,10 @@ describe('kinesis', () => {
         { type: 'ResourceNotFoundException', message: 'Stream shop under account 123 not found.' },
         /kinesis shop.*not found.*Create the stream, or correct its name/,
       ],
+      [
+        { type: 'ResourceNotFoundException', message: 'Shard s in stream shop under account 123 does not exist' },
+        /kinesis shop.*does not exist.*a new run reads what there is/,
+      ],
       [{ type: 'AccessDeniedException' }, /Allow these credentials kinesis:DescribeStreamSummary/],
       [{ type: 'ExpiredTokenException' }, /Renew the AWS credentials/],
       [{ type: 'UnrecognizedClientException' }, /Correct the AWS credentials/],
@@ -522,6 +526,9 @@ describe('kinesis', () => {
     it('in a check too', async () => {
       const { source } = await faulty({ shards: [], fault: () => ({ status: 400, type: 'ResourceNotFoundException' }) });
       await expect(source.check('test')).rejects.toThrow(/Create the stream/);
+      const busy = { status: 400, type: 'LimitExceededException', message: 'Rate exceeded for stream shop under account 123.' };
+      const { source: other } = await faulty({ shards: [], fault: () => busy });
+      await expect(other.check('test')).rejects.toThrow(/^kinesis shop: Rate exceeded .*Try again/);
     });
   });
 

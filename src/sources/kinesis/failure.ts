@@ -20,8 +20,9 @@ export function isNotFound(error: unknown): boolean {
   return error instanceof Error && error.name === 'ResourceNotFoundException';
 }
 
+/** Tells whether there is more of something than AWS allows, and not only more calls in a second. */
 export function isLimitExceeded(error: unknown): boolean {
-  return error instanceof Error && error.name === 'LimitExceededException';
+  return error instanceof Error && error.name === 'LimitExceededException' && !/^Rate exceeded/i.test(error.message);
 }
 
 /** Tells whether more was asked for than a shard gives in a second: to this reader, or to all together. */
@@ -105,6 +106,7 @@ const MADE_AGAIN =
 /** From the narrow to the wide; matched against the error's name and its message. */
 const REMEDIES: readonly (readonly [RegExp, string])[] = [
   [/SequenceNumber.*(stream|not come from|invalid|not found)|StartingSequenceNumber/i, MADE_AGAIN],
+  [/\bshard\b.*does not exist/i, 'All of the shard is past the retention of the stream by now: a new run reads what there is'],
   [/ResourceNotFound/, 'Create the stream, or correct its name, the region or the endpoint'],
   [/^KMSDisabled/, "Enable the stream's KMS key"],
   [
@@ -122,6 +124,7 @@ const REMEDIES: readonly (readonly [RegExp, string])[] = [
     /^SerializationException|^UnknownOperation|UnsupportedMediaType/,
     "A server that does not speak CBOR needs kinesis({ protocol: 'stock' })",
   ],
+  [/^Rate exceeded/i, 'Try again: AWS answers few such calls a second to all that the account has'],
   [/^LimitExceeded/, 'Deregister a consumer of the stream that nobody needs any more, or read by polling'],
   [/ExpiredToken/, 'Renew the AWS credentials'],
   [
