@@ -59,7 +59,8 @@ export function archive<T extends Line>(
     stands: (pipeline) => standingsIn(store, { pipeline, sink: name }),
     async open({ pipeline, report }) {
       const check = firstItem(name, LINE, isLine);
-      const log = new ObjectLog(await store.open({ report }), { pipeline, sink: name });
+      const open = await store.open({ report });
+      const log = new ObjectLog(open, { pipeline, sink: name });
       return {
         acquire: (shard) => log.acquire(shard),
         positions: (shards) => log.positions(shards),
@@ -68,7 +69,7 @@ export function archive<T extends Line>(
           check(items);
           return log.append(
             items.map((window) => ({
-              key: objectKey(prefix, window.bounds.startMs, window.first, extension),
+              key: objectKey(prefix, window.bounds.startMs, window.first, extension, open.maxNameBytes),
               holds: window,
               metadata: {
                 start: new Date(window.bounds.startMs).toISOString(),

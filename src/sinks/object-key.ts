@@ -1,19 +1,53 @@
+import { hash } from 'node:crypto';
 import type { Position } from '../position.ts';
+
+/** How many hexadecimal digits tell a shard from others whose names begin alike. */
+const MARK_DIGITS = 16;
 
 /** What the key of an archive's object tells. */
 export interface ObjectPlace {
   /** The minute in which its window begins, in milliseconds since 1970. */
   readonly minuteMs: number;
+  /** Its shard is shortened where the name of all of it was too long. */
   readonly first: Position;
   readonly extension: string;
 }
 
-/** Where an object of a shard lies: by the minute at which it begins, in UTC, and its first position, and nothing else. */
-export function objectKey(prefix: string, startMs: number, first: Position, extension: string): string {
+/**
+ * Where an object of a shard lies: by the minute at which it begins, in UTC, and its first position, and nothing else.
+ *
+ * @param maxNameBytes the most that its name may have in the store
+ */
+export function objectKey(
+  prefix: string,
+  startMs: number,
+  first: Position,
+  extension: string,
+  maxNameBytes = Number.POSITIVE_INFINITY,
+): string {
   const { sequence, subSequence, shard } = first;
   const place = subSequence === 0 ? sequence : `${sequence}.${subSequence}`;
   const minute = new Date(startMs).toISOString().split(':')[1]!;
-  return `${hourPrefix(prefix, startMs)}${minute}-${encodeURIComponent(shard)}-${place}.${extension}`;
+  const rest = `-${place}.${extension}`;
+  const name = shardName(shard, maxNameBytes - `hhmm-${rest}`.length);
+  return `${hourPrefix(prefix, startMs)}${minute}-${name}${rest}`;
+}
+
+/**
+ * A shard as a part of a file's name: all of it, where that fits, as most do; otherwise its beginning, and what tells it from others that begin
+ * so. A long path is such a shard, or a recovery of a recovery.
+ */
+export function shardName(shard: string, maxBytes: number): string {
+  const name = encodeURIComponent(shard);
+  if (name.length <= maxBytes) return name;
+  const mark = `~${hash('sha256', shard).slice(0, MARK_DIGITS)}`;
+  let beginning = '';
+  for (const character of shard) {
+    const longer = beginning + encodeURIComponent(character);
+    if (longer.length + mark.length > maxBytes) break;
+    beginning = longer;
+  }
+  return beginning + mark;
 }
 
 /** What the keys of all objects begin with whose windows begin in one hour. */

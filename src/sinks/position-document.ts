@@ -2,9 +2,11 @@ import { FencedError } from '../errors.ts';
 import { type Resume, type Standing, parseResume } from '../position.ts';
 import type { Owner } from '../owner.ts';
 import { type ObjectStore, type OpenObjectStore, PreconditionFailedError } from '../stores/object-store.ts';
+import { shardName } from './object-key.ts';
 
 /** How often another writer may come in between before an attempt is given up; each costs a round trip. */
 const MAX_TRIES = 30;
+const EXTENSION = '.json';
 
 interface Content {
   /** Tells runs apart that have one epoch, which a store without conditional writes cannot rule out. */
@@ -59,7 +61,8 @@ export class PositionDocument {
   #isCertain = true;
 
   constructor(store: OpenObjectStore, { pipeline, sink }: Owner, shard: string, run: string) {
-    this.key = `${folderOf({ pipeline, sink })}/${encodeURIComponent(shard)}.json`;
+    const name = shardName(shard, (store.maxNameBytes ?? Number.POSITIVE_INFINITY) - EXTENSION.length);
+    this.key = `${folderOf({ pipeline, sink })}/${name}${EXTENSION}`;
     this.shard = shard;
     this.#where = sink;
     this.#store = store;

@@ -51,14 +51,15 @@ export function rejectsIntoArchive(
     check: () => checkStore(store),
     stands: (pipeline) => standingsIn(store, { pipeline, sink: name }),
     async open({ pipeline, report }) {
-      const log = new ObjectLog(await store.open({ report }), { pipeline, sink: name });
+      const open = await store.open({ report });
+      const log = new ObjectLog(open, { pipeline, sink: name });
       return {
         acquire: (shard) => log.acquire(shard),
         positions: (shards) => log.positions(shards),
         commit: ({ items, positions }, refused) => {
           refused.length = 0;
           return log.append(
-            [...Map.groupBy(items, ({ shard }) => shard).values()].map((rejects) => objectOf(prefix, rejects)),
+            [...Map.groupBy(items, ({ shard }) => shard).values()].map((rejects) => objectOf(prefix, rejects, open.maxNameBytes)),
             positions,
           );
         },
@@ -68,10 +69,10 @@ export function rejectsIntoArchive(
   };
 }
 
-function objectOf(prefix: string, rejects: readonly Reject[]): LogObject {
+function objectOf(prefix: string, rejects: readonly Reject[], maxNameBytes: number | undefined): LogObject {
   const [{ event, shard, first }, last] = [rejects[0]!, rejects.at(-1)!.last];
   return {
-    key: objectKey(prefix, event.arrivedAtMs, first, 'ndjson.gz'),
+    key: objectKey(prefix, event.arrivedAtMs, first, 'ndjson.gz', maxNameBytes),
     holds: { shard, first, last, count: rejects.length },
     contentType: 'application/gzip',
     pack: (epoch) => packLines(linesOf(rejects), { compression: 'gzip', stamp: stampOf(epoch) }),

@@ -31,6 +31,8 @@ const COMMITTED_MS = 1000;
 const LOOK_AGAIN_MS = 10;
 const STAGED_KEPT_MS = 24 * 60 * 60 * 1000;
 const MAX_FOLDERS_REMEMBERED = 10_000;
+/** Of the file systems that are in use. https://en.wikipedia.org/wiki/Comparison_of_file_systems#Limits */
+const MAX_NAME_BYTES = 255;
 /** Tells this process from an earlier one of the same id. */
 const PROCESS = `${hostname()}~${process.pid}~${randomUUID().slice(0, 8)}`;
 
@@ -64,6 +66,7 @@ export function directory(path: string): ObjectStore {
 }
 
 class Directory implements OpenObjectStore {
+  readonly maxNameBytes = MAX_NAME_BYTES;
   readonly #where: string;
   readonly #root: string;
   readonly #staging: string;

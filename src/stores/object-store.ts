@@ -65,6 +65,8 @@ export interface ObjectStore {
  * of another.
  */
 export interface OpenObjectStore {
+  /** The most bytes between two slashes of a key. @default any number */
+  readonly maxNameBytes?: number;
   head(key: string): Promise<ObjectHead | undefined>;
   get(key: string): Promise<(ObjectHead & { readonly body: Uint8Array }) | undefined>;
   /**

@@ -18,4 +18,23 @@ describe('the key of an object', () => {
       }),
     );
   });
+
+  it('has no longer a name than its store can have, and tells shards apart whose names begin alike', () => {
+    const [place, minuteMs] = [{ sequence: '9'.repeat(56), subSequence: 12 }, Date.UTC(2026, 10, 22, 9)];
+    const shard = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 400 });
+    fc.assert(
+      fc.property(shard, fc.integer({ min: 120, max: 255 }), (name, maxNameBytes) => {
+        const keyOf = (of: string): string => objectKey('shop/events', minuteMs, { shard: of, ...place }, 'tsv.gz', maxNameBytes);
+        const key = keyOf(name);
+        expect(key.split('/').at(-1)!.length).toBeLessThanOrEqual(maxNameBytes);
+        const { first } = parseObjectKey('shop/events', key)!;
+        expect(first).toMatchObject(place);
+        if (objectKey('shop/events', minuteMs, { shard: name, ...place }, 'tsv.gz').length === key.length)
+          expect(first.shard).toBe(name);
+        // What was read of a key leads to it.
+        expect(keyOf(first.shard)).toBe(key);
+        expect(keyOf(`${name}~`)).not.toBe(key);
+      }),
+    );
+  });
 });

@@ -4,7 +4,8 @@ import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Ledger } from '../../src/ledger.ts';
-import { type Position, comparePositions } from '../../src/position.ts';
+import { type Position, comparePositions, formatResume } from '../../src/position.ts';
+import { archive } from '../../src/sinks/archive.ts';
 import { packLines } from '../../src/sinks/pack-lines.ts';
 import { type ArchivedOptions, archived } from '../../src/sources/archived.ts';
 import { type ObjectStore, type OpenObjectStore } from '../../src/stores/object-store.ts';
@@ -100,6 +101,24 @@ describe('archived reads', () => {
     expect(await linesOf({ until: new Date(nine + MINUTE_MS) })).toEqual({
       'events 2026-11-22T09:00Z/2026-11-22T09:01Z s': ['a', 'b'],
     });
+  });
+
+  it('shards whose names no file can have: of a long path, of a recovery of a recovery', async () => {
+    const [path, recovery] = ['журналы/'.repeat(20), `recover-2 recover ${range} recover warehouse ${range} ${'s'.repeat(150)}`];
+    const shards = [path, `${path}x`, recovery].map((name) => `${name}#5f3a9c21`);
+    const last = new Map<string, string>();
+    for (const minute of [0, 1]) {
+      await storeWindows(
+        store,
+        shards.map((shard, i) => ({ ...window(minute, minute + 1, `${i}-${minute}`), shard })),
+      );
+      const standings = await archive(store, { prefix: 'events' }).stands!('warehouse');
+      for (const { shard, resume } of standings) last.set(shard, formatResume(resume!));
+    }
+    expect([...last.values()]).toEqual(['2:0', '2:0', '2:0']);
+    const found = await linesOf();
+    expect(new Set(Object.values(found).map(String))).toEqual(new Set(['0-0,0-1', '1-0,1-1', '2-0,2-1']));
+    expect(Object.keys(found).every((shard) => /журналы|recover-2/.test(shard))).toBe(true);
   });
 
   it('over midnight and the end of a year', async () => {
