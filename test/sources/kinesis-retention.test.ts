@@ -154,6 +154,30 @@ describe('a position past retention', () => {
     });
   });
 
+  it('is not waited behind for ever, when nobody says in time what is kept of a quiet shard', async () => {
+    const startMs = nowMs - 72 * HOUR_MS;
+    const sequenceOf = (place: number): string => sequenceAt(startMs + 1000 * place, place);
+    const quiet = Array.from({ length: 10 }, (): typeof GAP => GAP);
+    const nothing = JSON.stringify({ shard: 's', isBehindNothing: true });
+    const server = await startFaultyKinesis({
+      shards: [{ id: 's', startMs, sequenceOf, records: ['a', ...quiet, 'b'], trimmed: 1, isClosed: true }],
+      fault({ operation, input }) {
+        // Behind a record that is gone, AWS may say for hours that there is more to come.
+        if (operation === 'GetShardIterator' && input['ShardIteratorType'] !== 'TRIM_HORIZON')
+          return { body: JSON.stringify({ ShardIterator: nothing }) };
+        if (operation !== 'GetRecords' || input['ShardIterator'] !== nothing) return undefined;
+        return { body: JSON.stringify({ Records: [], NextShardIterator: nothing, MillisBehindLatest: 24 * HOUR_MS }) };
+      },
+    });
+    servers.push(server);
+    const { completed, events } = readSource(kinesis({ stream: 'shop', endpoint: server.endpoint }), {
+      scheduler,
+      acquire: async () => ({ shard: 's', sequence: sequenceOf(1), subSequence: 0, quietUntilMs: nowMs - HOUR_MS }),
+    });
+    await completed;
+    expect(textsByShard(events)).toEqual({ s: ['b'] });
+  });
+
   it('has none in a run that has read all that came until then', async () => {
     const startMs = nowMs - 72 * HOUR_MS;
     let hasExpired = false;
@@ -339,6 +363,7 @@ describe('a position whose record is kept', () => {
       const sequenceOf = (place: number): string => sequenceAt(startMs + 1000 * place, place);
       const server = await startFaultyKinesis({
         shards: [{ id: 's', startMs, sequenceOf, records: ['a', 'b', 'c', 'd'], isClosed: true }],
+        retentionHours: 7 * 24,
         fault({ operation, input: { ShardIterator, Limit } }) {
           if (operation !== 'GetRecords' || !isSlow(JSON.parse(String(ShardIterator)), Limit)) return undefined;
           return { body: JSON.stringify({ Records: [], NextShardIterator: ShardIterator, MillisBehindLatest: 1000 }) };

@@ -67,8 +67,10 @@ export async function beginningBehind(
     const untilMs = Math.max(oldest?.ApproximateArrivalTimestamp?.getTime() ?? horizonMs, readToMs ?? 0);
     passGap(reading, { shard: shard.id, resume: from, fromMs: readToMs, untilMs });
   }
-  // Where nobody knows what is kept, older records may be.
-  return at.mayFollow && !oldest ? from : 'TRIM_HORIZON';
+  // Where nobody knows what is kept, older records may be, unless they are too old. Behind a record that is gone AWS may find nothing for hours, also of
+  // what has come since. https://github.com/harlow/kinesis-consumer/issues/125
+  const isTooOld = putAtMs !== undefined && putAtMs < nowMs - retentionMs - CLOCKS_DIFFER_MS;
+  return isGone || isTooOld ? 'TRIM_HORIZON' : from;
 }
 
 /**
