@@ -233,13 +233,25 @@ describe('kinesis by fan-out', () => {
       ]);
     });
 
-    it('at the time at which it began, as long as nothing has come since', async () => {
+    it('at the time at which it began, as long as nothing has come since, and the continuation is not later', async () => {
       const given = await fanOut({ shards, subscription: atFirst({ records: [], continuation: '2' }, 'ends') });
-      const start = new Date(3000);
-      const { completed, events } = readSource(given.source, { scheduler, start, stopAfter: 4 });
+      const { completed, events } = readSource(given.source, { scheduler, start: new Date(3000), stopAfter: 4 });
       await completed;
       expect(textsByShard(events)).toEqual({ s: ['c', 'd', 'e', 'f'] });
       expect(positions(given)[1]).toEqual({ Type: 'AT_TIMESTAMP', Timestamp: 3 });
+    });
+
+    it('where it left off behind that time, when the continuation is later', async () => {
+      // Of the form that AWS's have, with the time of 2018-05-18T04:03:30Z in it.
+      const continuation = '49584571934843771141903627621782937763568830686720688130';
+      const walk: Scene[] = [{ records: [], continuation }, 'ends'];
+      const given = await fanOut({ shards, subscription: ({ nth }) => (nth < 2 ? walk : [{ records: [3] }, 'falls silent']) });
+      const start = new Date('2018-05-18T04:03:30Z');
+      const { completed, events } = readSource(given.source, { scheduler, start, stopAfter: 1 });
+      await completed;
+      expect(textsByShard(events)).toEqual({ s: ['c'] });
+      const behind = { Type: 'AT_SEQUENCE_NUMBER', SequenceNumber: continuation };
+      expect(positions(given)).toEqual([{ Type: 'AT_TIMESTAMP', Timestamp: start.getTime() / 1000 }, behind, behind]);
     });
 
     it('5 seconds after the last one at the earliest, as AWS wants it', async () => {

@@ -12,6 +12,7 @@ import type { Consumer } from './consumer.ts';
 import { deliver } from './deliver.ts';
 import { foreignAnswer, isBrokenSubscription, isInvalidArgument, isNotFound, isNotYet } from './failure.ts';
 import { Horizon, beginningBehind } from './retention.ts';
+import { sequenceTimeMs } from './sequence-time.ts';
 import { SubscribePace } from './subscribe-pace.ts';
 import type { Unpacking } from './unpack.ts';
 import { type ShardEvent, type SubscriptionOptions, subscription } from './subscription.ts';
@@ -132,10 +133,11 @@ export async function subscribeShard(reading: ShardReading, fanOut: ShardFanOut)
 /**
  * Where the next subscription begins. What was emitted last is the truth; a continuation ahead of it saves the way through what has
  * no records. Whether it names the last record that was looked at or the first that was not is nowhere said, so it is read
- * too, and `deliver` leaves out what is known. Where a time says what is to be read, an older record could come so; then it begins at that time again.
+ * too, and `deliver` leaves out what is known. Of a time it is ahead when the one in it is: otherwise it might bring older records.
  */
 function whereToGoOn(from: Beginning, continuation: string | undefined): SubscriptionOptions['at'] {
-  if (continuation === undefined || from instanceof Date) return from;
+  if (continuation === undefined) return from;
+  if (from instanceof Date && (sequenceTimeMs(continuation) ?? 0) < from.getTime()) return from;
   if (isPosition(from) && comparePositions({ ...from, sequence: continuation, subSequence: 0 }, from) <= 0) return from;
   return { atSequence: continuation };
 }
