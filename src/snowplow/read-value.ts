@@ -43,7 +43,7 @@ function integer(bytes: Buffer, start: number, end: number, field: string): numb
 function number(bytes: Buffer, start: number, end: number, field: string): number {
   const text = string(bytes, start, end);
   // `Number` alone would take blanks for 0, and hexadecimal digits.
-  const value = /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(text) ? Number(text) : NaN;
+  const value = /^[-+]?(\d+(\.\d*)?|\.\d+)(e[-+]?\d+)?$/i.test(text) ? Number(text) : NaN;
   if (!Number.isFinite(value)) throw new FieldError(field, 'invalid_number', 'a number', text);
   return value;
 }

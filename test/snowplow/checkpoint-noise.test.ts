@@ -252,6 +252,25 @@ describe('checkpoint noise', () => {
     for (const title of titles) expect(read(`${a}\n${record(title)}\n${b}\n`).records, title).toEqual([a, record(title), b]);
   });
 
+  // Each took minutes, in which nothing else went on.
+  it("reads a visitor's long text in no time, whatever it looks like", () => {
+    const times = (text: string): string => text.repeat(Math.ceil(300_000 / text.length));
+    for (const word of ['a', 'a.', 'a.B', 'a.B9.']) {
+      const odd = record(`KinesisS Error ${times(word)}`);
+      expect(read(`${a}\n${odd}\n${b}\n`).records.includes(odd), word).toBe(true);
+    }
+    for (const noise of [
+      log(checkpointing),
+      log('Partition key: 10.10.10.100'),
+      log('Hello'),
+      '{"line":"","errors":["x"]}',
+      'a.BError ',
+    ]) {
+      const odd = record(times(noise));
+      expect(read(`${a}\n${odd}\n${b}\n`), noise).toMatchObject({ records: [a, b], rejects: [{ text: latin1Of(odd) }] });
+    }
+  }, 10_000);
+
   it('takes any app id that has no noise in it, in texts with and without noise', () => {
     for (const app_id of ['ErrorTracker', 'shop: de', 'shop [test]', '{shop}', 'KinesisShop', 'java.util.List', '']) {
       const own = record('x', { app_id });

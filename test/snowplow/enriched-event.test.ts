@@ -125,6 +125,11 @@ describe('an enriched event', () => {
     );
   });
 
+  it('says of a very long text at once that it is no number', () => {
+    const event = eventOf({ se_value: `${'1'.repeat(300_000)}x` });
+    expect(() => event.se_value).toThrow(FieldError);
+  });
+
   it('takes the least and the greatest integer', () => {
     expect(eventOf({ txn_id: '-2147483648' }).txn_id).toBe(-(2 ** 31));
     expect(eventOf({ txn_id: '+2147483647' }).txn_id).toBe(2 ** 31 - 1);

@@ -51,7 +51,8 @@ const message = [ended, String.raw`Running: [\w.-]+\.$`, String.raw`Processing r
 const thread = String.raw`main|pool-\d+-thread-\d+|LeaseCoordinator-\d+|RecordProcessor-\d{4}`;
 // slf4j-simple 1.7.5 as it comes: thread, level, logger, no time.
 const head = String.raw`\[(?<thread>${thread})\] (?:TRACE|DEBUG|INFO|WARN|ERROR) com\.snowplowanalytics\.snowplow\.enrich\.[\w.$]*\bKinesisS[\w$]+ - `;
-const throwable = String.raw`(?:[a-z][\w$]*\.)+[A-Z][\w$]*(?:Exception|Error|Throwable)`;
+// Bounded, as it is looked for from each letter on: of a visitor's long word all the rest would be read each time.
+const throwable = String.raw`(?:[a-z][\w$]{0,50}\.){1,15}[A-Z][\w$]{0,100}(?:Exception|Error|Throwable)`;
 // A piece of a record without a tab is longer than that: 4,096 bytes.
 const exception = String.raw`(?:Caused by: )?${throwable}(?:: [^\t\n]{0,1000})?$`;
 const frame = String.raw`\tat [\w.$<>]+\((?:[\w$]+\.(?:java|scala):\d+|[\w$]+\.(?:java|scala)|Native Method|Unknown Source)\)|\t\.\.\. \d+ more`;
@@ -69,6 +70,9 @@ const lastBytes = /[\d:.TZ-]*$/;
 const keyUuid = new RegExp(uuid, 'y');
 const keyAddress = /(?:\d{1,3}|x)(?:\.(?:\d{1,3}|x)){2}\.(?:x|(?<last>\d{1,3}))/y;
 
+/** More than are printed into one line: each may be noise or a visitor's text, and the ways to read them all take time that nobody has. */
+const MAX_NOISE = 50;
+
 /** What was read before and tells where open ends are. */
 export interface Heard {
   readonly apps: ReadonlySet<string>;
@@ -78,14 +82,16 @@ export interface Heard {
   readonly hosts: ReadonlySet<string>;
 }
 
-/** Finds all that may be noise in a text of one line, in order. */
+/** Finds all that may be noise in a text of one line, in order; of more than `MAX_NOISE` the rest is `unknown`. Exceptions' names do not count. */
 export function findNoise(text: string, heard: Heard): Noise[] {
   const found: Noise[] = [];
+  let count = 0;
   const thrownHere = THROWN_WORDS.some((word) => text.includes(word));
   for (const match of text.matchAll(thrownHere ? anywhere : anywhereButThrown)) {
     const { thread = '', message: said, key, badRow: refused, thrown } = match.groups!;
     const at = match.index;
     const end = at + match[0].length;
+    if (thrown === undefined && ++count > MAX_NOISE) return [...found, { at, ends: [], kind: 'unknown', thread }];
     if (key !== undefined) {
       const ends = keyEnds(text, end, heard);
       found.push(ends.length > 0 ? { at, ends, kind: 'log', thread, keyAt: end } : { at, ends, kind: 'unknown', thread });
