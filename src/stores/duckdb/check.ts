@@ -30,7 +30,7 @@ export async function checkDuckdb(path: string, { schema, limits }: StoreOptions
       const { name } = table;
       if ((await connection.run(sql.selectView(name))).length > 0)
         throw new Error(`duckdb:${path}: ${name} is a view, which takes no rows: name a table`);
-      const columns = (await connection.run(sql.selectColumns(name))) as unknown as readonly FoundColumn[];
+      const columns = sql.asNamed(table, (await connection.run(sql.selectColumns(name))) as unknown as FoundColumn[]);
       if (columns.length > 0) checkColumns(`duckdb:${path}`, table, columns);
       found.push(columns.length > 0 ? `table ${name} is there` : `table ${name} is not there: a run makes it`);
     }

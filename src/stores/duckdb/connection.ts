@@ -1,12 +1,12 @@
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
-import type { RowFault, Table } from '../database.ts';
+import type { RowFault } from '../database.ts';
 import { findFaults } from './faults.ts';
 import { DuckdbFeed, type FedReject } from './feed.ts';
 import { type Known, type TableKey, findKnown } from './missing.ts';
 import { RowFeed, type RowsRead, type Suspects } from './row-feed.ts';
-import { CATALOG } from './sql.ts';
+import { CATALOG, type FileTable } from './sql.ts';
 
 export interface DuckdbLimits {
   /** What DuckDB may use of memory for its own buffers. */
@@ -114,7 +114,7 @@ export class DuckdbConnection {
   }
 
   /** Says what is wrong with each of some lines, for a table. */
-  findFaults(table: Table, lines: readonly Uint8Array[]): Promise<readonly (RowFault | undefined)[]> {
+  findFaults(table: FileTable, lines: readonly Uint8Array[]): Promise<readonly (RowFault | undefined)[]> {
     return findFaults(this.#aside, this.#feed, table, lines);
   }
 

@@ -1,9 +1,9 @@
 import { isUtf8 } from 'node:buffer';
 import type { DuckDBBlobValue, DuckDBConnection } from '@duckdb/node-api';
 import type { Complaint } from '../database/refusals.ts';
-import type { Column, RowFault, Table } from '../database.ts';
+import type { RowFault } from '../database.ts';
 import type { DuckdbFeed } from './feed.ts';
-import { BAD_COUNT, FAULTS, selectFaults, sqlType } from './sql.ts';
+import { BAD_COUNT, FAULTS, type FileColumn, type FileTable, WHOLE, selectFaults } from './sql.ts';
 
 /** Says whether DuckDB had too little memory. What the feed runs out of comes wrapped, and looks like a fault of a line. */
 export function isOutOfMemory(message: string): boolean {
@@ -30,7 +30,7 @@ export function complaintOf(error: unknown): Complaint | undefined {
 export async function findFaults(
   connection: DuckDBConnection,
   feed: DuckdbFeed,
-  table: Table,
+  table: FileTable,
   lines: readonly Uint8Array[],
 ): Promise<readonly (RowFault | undefined)[]> {
   const faults = new Map<number, RowFault>();
@@ -48,10 +48,11 @@ export async function findFaults(
       faults.set(line, { code: '22P04', reason: `expected ${table.columns.length} columns, got ${value}`, path: '' });
     else {
       const column = table.columns[Math.floor(fault / FAULTS.length)]!;
+      const kind = FAULTS[fault % FAULTS.length]!;
       const key = `${fault} ${value}`;
-      const reason = known.get(key) ?? (await reasonOf(connection, table.name, column, FAULTS[fault % FAULTS.length]!, value));
+      const reason = known.get(key) ?? (await reasonOf(connection, table.name, column, kind, value));
       known.set(key, reason);
-      faults.set(line, { code: codeOf(column, FAULTS[fault % FAULTS.length]!), reason, path: column.name });
+      faults.set(line, { code: codeOf(column, kind, value), reason, path: column.name });
     }
   }
   return lines.map((_, index) => faults.get(index));
@@ -62,28 +63,34 @@ const NOTHING = new Uint8Array();
 type Fault = (typeof FAULTS)[number];
 
 /** The code that Postgres has for it. https://www.postgresql.org/docs/current/errcodes-appendix.html */
-function codeOf({ type }: Column, fault: Fault): string {
+function codeOf({ fileType }: FileColumn, fault: Fault, value: string): string {
   if (fault === 'missing') return '23502';
-  if (type.kind === 'char' || type.kind === 'varchar') return '22001';
-  if (type.kind === 'double' && fault === 'value') return '22003';
-  return type.kind === 'timestamp' ? '22007' : '22P02';
+  if (fileType === 'VARCHAR') return '22001';
+  if (fileType.startsWith('TIMESTAMP')) return TIME.test(value) ? '22008' : '22007';
+  const isNotWhole = WHOLE.test(fileType) && fault === 'value';
+  return NUMERIC.test(fileType) && NUMBER.test(value) && !isNotWhole ? '22003' : '22P02';
 }
+
+const NUMERIC = /INT(EGER)?$|^(DOUBLE|FLOAT|DECIMAL)/;
+/** What is a number or a time, and is refused because none is so great, or there is no such day. */
+const NUMBER = /^[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?$/i;
+const TIME = /^\d{4,6}-\d\d-\d\d([ T]\d\d:\d\d(:\d\d(\.\d+)?)?)?$/;
 
 async function reasonOf(
   connection: DuckDBConnection,
   table: string,
-  { name, type }: Column,
+  { name, type, fileType }: FileColumn,
   fault: Fault,
   value: string,
 ): Promise<string> {
   if (fault === 'missing') return `NOT NULL constraint failed: ${table}.${name}`;
-  if (type.kind === 'char' || type.kind === 'varchar') return `value too long for type ${type.kind}(${type.length})`;
+  if (fileType === 'VARCHAR' && 'length' in type) return `value too long for type ${type.kind}(${type.length})`;
   try {
-    await connection.run(`SELECT CAST($1 AS ${sqlType(type)})`, [value]);
+    await connection.run(`SELECT CAST($1 AS ${fileType})`, [value]);
   } catch (error) {
     return complaintOf(error)?.fault.reason ?? (error as Error).message.slice(0, 500);
   }
   // What the cast took, of all faults only this one is left.
   if (fault !== 'value') throw new Error(`duckdb: refuses a value of ${table}.${name} in a load and takes it alone`);
-  return `${type.kind === 'double' ? 'out of range' : 'not a whole number'}: ${value.slice(0, 100)}`;
+  return `${WHOLE.test(fileType) ? 'not a whole number' : 'out of range'}: ${value.slice(0, 100)}`;
 }

@@ -1,9 +1,8 @@
 import { isUtf8 } from 'node:buffer';
 import type { DuckDBConnection } from '@duckdb/node-api';
-import type { Column } from '../database.ts';
 import type { DuckdbFeed } from './feed.ts';
 import type { LineReader } from './lines.ts';
-import { selectKnown } from './sql.ts';
+import { type FileColumn, selectKnown } from './sql.ts';
 
 const TAB = 9;
 const NOTHING = new Uint8Array();
@@ -11,9 +10,7 @@ const NOTHING = new Uint8Array();
 /** By what the rows of a table are known. */
 export interface TableKey {
   readonly table: string;
-  readonly column: Column;
-  /** The column's type in the file, which somebody else may have made. */
-  readonly type: string;
+  readonly column: FileColumn;
 }
 
 /** Of some values, by their places among them: those that the table has, and those that it has not but that come a second time. */

@@ -1,4 +1,4 @@
-import type { RowFault, Table } from '../database.ts';
+import type { Column, RowFault, Table } from '../database.ts';
 import type { DuckdbConnection, DuckdbRow } from './connection.ts';
 import type { LineReader } from './lines.ts';
 import { type TableKey, readField } from './missing.ts';
@@ -7,10 +7,14 @@ import * as sql from './sql.ts';
 /** With a greater share of rows that are not read as DuckDB does, all of a table's are left to DuckDB. */
 const ODD_SHARE = 0.01;
 
+const TEXT = { kind: 'text' } as const;
+
 export type Fault = readonly [line: number, fault: RowFault];
 
 export interface StoredRows {
-  readonly table: Table;
+  readonly table: sql.FileTable;
+  /** The columns as vectors are to have them: what has another type in the file is text. */
+  readonly fed: readonly Column[];
   readonly count: number;
   readonly lines: LineReader;
   /** By what the rows are known that are to be left out when the table has them, and what each line has for it. */
@@ -29,10 +33,8 @@ export const NOTHING_INSERTED: Inserted = { faults: [], leftOut: 0 };
 /** Loads lines into tables, but those whose values they do not take, or whose rows they have. */
 export class RowLoader {
   readonly #describe: string;
-  /** By table, the columns that are NOT NULL in the file. */
-  readonly #required = new Map<string, ReadonlySet<string>>();
-  /** By table, the types of its columns in the file. */
-  readonly #types = new Map<string, ReadonlyMap<string, string>>();
+  /** By table, its columns as `selectColumns` finds them in the file, by name. */
+  readonly #found = new Map<string, ReadonlyMap<string, DuckdbRow>>();
   /** Tables that hold values which we do not read as DuckDB does. */
   readonly #odd = new Set<string>();
 
@@ -42,23 +44,21 @@ export class RowLoader {
 
   /** Takes note of the columns of a table, as `selectColumns` finds them. */
   know(table: string, columns: readonly DuckdbRow[]): void {
-    this.#required.set(table, new Set(columns.filter((row) => row['required']).map((row) => row['name'] as string)));
-    this.#types.set(table, new Map(columns.map((row) => [row['name'] as string, row['type'] as string])));
+    this.#found.set(table, new Map(columns.map((row) => [row['name'] as string, row])));
   }
 
   /** What is to be loaded into a table, with what each line has for the column by which rows are known. */
-  rowsOf(table: Table, count: number, lines: LineReader): StoredRows {
-    const { name, columns, missingBy } = table;
+  rowsOf({ name, columns, missingBy }: Table, count: number, lines: LineReader): StoredRows {
+    const found = this.#found.get(name);
+    const inFile = columns.map((column): sql.FileColumn => {
+      const { type = sql.sqlType(column.type), required = column.required } = found?.get(column.name) ?? {};
+      return { ...column, fileType: type as string, required: required as boolean };
+    });
+    const fed = inFile.map((column) => (column.fileType === sql.sqlType(column.type) ? column : { ...column, type: TEXT }));
     const place = columns.findIndex((column) => column.name === missingBy);
-    const column = columns[place];
-    const key = column && { table: name, column, type: this.#types.get(name)!.get(column.name)! };
-    return { table: this.#asFound(table), count, lines, key, keys: key ? readField(lines, count, place) : [] };
-  }
-
-  /** The table with what is NOT NULL in the file. */
-  #asFound({ name, columns }: Table): Table {
-    const required = this.#required.get(name);
-    return { name, columns: columns.map((column) => ({ ...column, required: required?.has(column.name) ?? column.required })) };
+    const column = inFile[place];
+    const key = column && { table: name, column };
+    return { table: { name, columns: inFile }, fed, count, lines, key, keys: key ? readField(lines, count, place) : [] };
   }
 
   /** Inserts lines but those that are refused. */
@@ -84,13 +84,13 @@ export class RowLoader {
 
   async #insertLines(
     connection: DuckdbConnection,
-    { table, count, lines }: StoredRows,
+    { table, fed, count, lines }: StoredRows,
     all: Int32Array,
   ): Promise<readonly Fault[]> {
-    const { name, columns } = table;
+    const { name } = table;
     const insert = (numbers: Int32Array, asText: boolean): ReturnType<typeof connection.insertRows> => {
       lines.begin(numbers);
-      return connection.insertRows(sql.insertRows(table, asText), { columns, asText, lines, count: numbers.length });
+      return connection.insertRows(sql.insertRows(table, asText), { columns: fed, asText, lines, count: numbers.length });
     };
     const suspects = await insert(all, this.#odd.has(name));
     if (suspects.size === 0) return [];

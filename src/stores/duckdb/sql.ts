@@ -59,19 +59,41 @@ export function createTable({ name, columns }: Table): readonly string[] {
 export function selectColumns(table: string): string {
   const [name, schema] = nameAndSchema(table);
   return `SELECT column_name AS name, data_type AS type, data_type AS "typeName", NOT is_nullable AND column_default IS NULL AS wanted, NOT is_nullable AS required
-FROM duckdb_columns() WHERE database_name = current_database() AND schema_name = ${literal(schema)} AND table_name = ${literal(name)}`;
+FROM duckdb_columns() WHERE database_name = current_database() AND ${isNamed('schema_name', schema)} AND ${isNamed('table_name', name)}`;
 }
 
 /** The view of that name, if it is one. */
 export function selectView(table: string): string {
   const [name, schema] = nameAndSchema(table);
   return `SELECT view_name FROM duckdb_views()
-WHERE database_name = current_database() AND schema_name = ${literal(schema)} AND view_name = ${literal(name)}`;
+WHERE database_name = current_database() AND ${isNamed('schema_name', schema)} AND ${isNamed('view_name', name)}`;
+}
+
+/** To DuckDB, names are the same that differ in capitals. */
+function isNamed(column: string, name: string): string {
+  return `lower(${column}) = lower(${literal(name)})`;
+}
+
+/** Columns that were found, by the names that a table has for them. */
+export function asNamed<T extends { readonly name: string }>({ columns }: Table, found: readonly T[]): T[] {
+  const names = new Map(columns.map(({ name }) => [name.toLowerCase(), name]));
+  return found.map((column) => ({ ...column, name: names.get(column.name.toLowerCase()) ?? column.name }));
 }
 
 function nameAndSchema(table: string): readonly [name: string, schema: string] {
   const [name, schema = 'main'] = table.split('.').reverse() as [string, string?];
   return [name, schema];
+}
+
+/** A column as it is in the file, which somebody else may have made. */
+export interface FileColumn extends Column {
+  /** Its type there, as DuckDB spells it. */
+  readonly fileType: string;
+}
+
+/** A table whose columns are as they are in the file. */
+export interface FileTable extends Table {
+  readonly columns: readonly FileColumn[];
 }
 
 /** DuckDB's types; it reads over the length of a VARCHAR, so lines are checked for it as they are loaded. */
@@ -80,14 +102,16 @@ export function sqlType({ kind }: ColumnType): string {
 }
 
 /**
- * Loads the rows of the feed, of which JSON is text; or all is, and DuckDB reads it. A row with a value that it cannot read is left out
+ * Loads the rows of the feed, of which JSON is text, and what has another type in the file than we would have given it; or all is. DuckDB reads
+ * what is text: a price of DECIMAL from its digits, not from a double. A row with a value that it cannot read is left out
  * and told to `millrace_suspect`; so the load goes on, and it is known which ones. (A filter on the casts themselves would
  * have them done twice: DuckDB takes it below them.)
  */
-export function insertRows({ name, columns }: Table, asText: boolean): string {
-  const read = columns.flatMap(({ type }, i) => {
-    const isRead = sqlType(type) !== 'VARCHAR' && (asText || type.kind === 'json');
-    return isRead ? [{ from: `c${i}`, to: `t${i}`, type: sqlType(type), fault: valueFault(type, `c${i}`, `t${i}`) }] : [];
+export function insertRows({ name, columns }: FileTable, asText: boolean): string {
+  const read = columns.flatMap((column, i) => {
+    const { type, fileType } = column;
+    const isRead = fileType !== 'VARCHAR' && (asText || type.kind === 'json' || fileType !== sqlType(type));
+    return isRead ? [{ from: `c${i}`, to: `t${i}`, type: fileType, fault: valueFault(column, `c${i}`, `t${i}`) }] : [];
   });
   const isSuspect = ({ from, to, fault }: (typeof read)[number]): string =>
     `${from} IS NOT NULL AND (${to} IS NULL${fault === undefined ? '' : ` OR ${fault}`})`;
@@ -105,10 +129,10 @@ WHERE is_sound`;
  * Of the values of the feed, by number: those that a table has, and those that come a second time. DuckDB makes its hash table of the fewer of
  * both, which are these.
  */
-export function selectKnown({ table, column, type }: TableKey): string {
+export function selectKnown({ table, column }: TableKey): string {
   const name = quote(column.name);
-  const cast = `TRY_CAST(value AS ${type})`;
-  const fault = valueFault(column.type, 'value', cast);
+  const cast = `TRY_CAST(value AS ${column.fileType})`;
+  const fault = valueFault(column, 'value', cast);
   const key = fault === undefined ? cast : `CASE WHEN ${fault} THEN NULL ELSE ${cast} END`;
   return `WITH keys AS MATERIALIZED (SELECT line, ${key} AS key FROM (SELECT c0 AS line, nullif(decode(c1), '') AS value FROM millrace_numbered_lines()))
 SELECT line, false FROM (SELECT line, row_number() OVER (PARTITION BY key ORDER BY line) AS nth FROM keys WHERE key IS NOT NULL) WHERE nth > 1
@@ -116,20 +140,16 @@ UNION ALL SELECT DISTINCT line, true FROM keys JOIN ${quoteName(table)} AS has O
 }
 
 /** What is wrong with a field although DuckDB's own cast would take it. @param cast what that makes of it */
-function valueFault(type: ColumnType, field: string, cast: string): string | undefined {
-  switch (type.kind) {
-    case 'char':
-    case 'varchar':
-      return `length(${field}) > ${type.length}`;
-    // The cast rounds 1.5 to 2, and makes infinity of 1e400: other data than came.
-    case 'integer':
-      return `NOT regexp_full_match(${field}, '[+-]?[0-9]+')`;
-    case 'double':
-      return `isinf(${cast}) AND regexp_matches(${field}, '[0-9]')`;
-    default:
-      return undefined;
-  }
+function valueFault({ type, fileType }: FileColumn, field: string, cast: string): string | undefined {
+  if (fileType === 'VARCHAR') return 'length' in type ? `length(${field}) > ${type.length}` : undefined;
+  // The cast rounds 1.5 to 2, and makes infinity of 1e400: other data than came.
+  if (WHOLE.test(fileType)) return `NOT regexp_full_match(${field}, '[+-]?[0-9]+')`;
+  return FLOATING.test(fileType) ? `isinf(${cast}) AND regexp_matches(${field}, '[0-9]')` : undefined;
 }
+
+/** Types of the file: those of whole numbers, and those that have an infinity. */
+export const WHOLE = /^U?\w*INT(EGER)?$/;
+const FLOATING = /^(DOUBLE|FLOAT)$/;
 
 /** The kinds of fault that `selectFaults` finds in a column. */
 export const FAULTS = ['missing', 'value', 'cast'] as const;
@@ -139,14 +159,14 @@ export const BAD_COUNT = -1;
  * Says of each line of the feed that cannot be loaded which fault is its first: `BAD_COUNT` (with the count as value), or the
  * column's index times the number of `FAULTS` and the kind. The value comes in bytes, as text would lose a byte order mark. All lines have to be UTF-8.
  */
-export function selectFaults(columns: readonly (Column & { readonly required: boolean })[]): string {
+export function selectFaults(columns: readonly FileColumn[]): string {
   const faults = columns.flatMap((column, i) => {
     const field = `f[${i + 1}]`;
-    const type = sqlType(column.type);
+    const type = column.fileType;
     const cast = `TRY_CAST(${field} AS ${type})`;
     const found: readonly (string | undefined)[] = [
       column.required ? `${field} = ''` : undefined,
-      valueFault(column.type, field, cast),
+      valueFault(column, field, cast),
       type === 'VARCHAR' ? undefined : `${cast} IS NULL`,
     ];
     return found.flatMap((fault, kind) => {

@@ -68,8 +68,9 @@ export class DuckdbStore {
   }
 
   async createTable(table: Table): Promise<void> {
-    await this.#file.transaction([...sql.createTable(table), sql.selectColumns(table.name)], async (_, found) => {
-      checkColumns(this.#describe, table, found as unknown as FoundColumn[]);
+    await this.#file.transaction([...sql.createTable(table), sql.selectColumns(table.name)], async (_, rows) => {
+      const found = sql.asNamed(table, rows as unknown as (FoundColumn & DuckdbRow)[]);
+      checkColumns(this.#describe, table, found);
       this.#loader.know(table.name, found);
       return ['COMMIT'];
     });

@@ -1,0 +1,112 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { ColumnType, OpenDatabase, Table } from '../../src/stores/database.ts';
+import { type TestDatabase, emptyDuckdb, emptyPostgres } from '../support/databases.ts';
+import { type Postgres, startPostgres } from '../support/postgres.ts';
+
+const owner = { pipeline: 'warehouse', sink: 'copy' };
+const uuid = 'cf3caf2b-d035-44f4-a236-0123456789ab';
+
+/** What a column is said to be, what it is, and what becomes of values: a text, or the code of a refusal. */
+const columns: readonly (readonly [ColumnType, string, Readonly<Record<string, string>>])[] = [
+  [
+    { kind: 'integer' },
+    'BIGINT',
+    { '1': '1', '3000000000': '3000000000', '1.5': '22P02', x: '22P02', '9223372036854775808': '22003' },
+  ],
+  [{ kind: 'integer' }, 'SMALLINT', { '-7': '-7', '40000': '22003', '1.5': '22P02' }],
+  [{ kind: 'integer' }, 'INTEGER', { '2147483648': '22003', '1e3': '22P02' }],
+  [{ kind: 'integer' }, 'VARCHAR', { '007': '007', x: 'x' }],
+  [{ kind: 'double' }, 'VARCHAR', { '12.250': '12.250', '1e5': '1e5' }],
+  [{ kind: 'boolean' }, 'VARCHAR', { '1': '1', true: 'true', maybe: 'maybe' }],
+  [{ kind: 'boolean' }, 'SMALLINT', { '1': '1', t: '22P02' }],
+  [{ kind: 'timestamp' }, 'VARCHAR', { '2026-11-22 09:00:00.000': '2026-11-22 09:00:00.000' }],
+  [
+    { kind: 'timestamp' },
+    'TIMESTAMP',
+    { '2026-02-30 09:00:00': '22008', '2026-11-22 09:60:00.5': '22008', '2026-11-22 9h': '22007' },
+  ],
+  [{ kind: 'json' }, 'VARCHAR', { '{"a": 1}': '{"a": 1}', '{': '{' }],
+  [
+    { kind: 'double' },
+    'DECIMAL(18, 2)',
+    { '1.005': '1.01', '123456789012345.67': '123456789012345.67', '1e2': '100.00', x: '22P02', '12345678901234567890': '22003' },
+  ],
+  [{ kind: 'double' }, 'REAL', { '0.1': '0.1', '1e39': '22003', '1e': '22P02' }],
+  [{ kind: 'char', length: 36 }, 'UUID', { [uuid]: uuid, [uuid.toUpperCase().replaceAll('-', '')]: uuid, x: '22P02' }],
+  [{ kind: 'text' }, 'INTEGER', { '7': '7', '1.5': '22P02', '2147483648': '22003' }],
+  [{ kind: 'text' }, 'TIMESTAMP', { '2026-11-22 09:00:00': '2026-11-22 09:00:00', soon: '22007' }],
+];
+
+let server: Postgres;
+beforeAll(async () => {
+  server = await startPostgres();
+}, 60_000);
+afterAll(() => server.stop());
+
+describe.each<[string, () => Promise<TestDatabase>]>([
+  ['postgres', () => emptyPostgres(server)],
+  ['duckdb', emptyDuckdb],
+])('a table of %s that somebody else has made', (name, setUp) => {
+  let place: TestDatabase;
+  let database: OpenDatabase;
+  let sequence = 0;
+  beforeAll(async () => {
+    place = await setUp();
+    database = await place.declare().open({ report: () => {} });
+    await database.acquire(owner, 'a');
+  });
+  afterAll(async () => {
+    await database.close();
+    await place.close();
+  });
+
+  /** Loads lines; gives back the codes of those that are refused, by index. */
+  async function load(table: Table, lines: readonly string[]): Promise<ReadonlyMap<number, string>> {
+    const codes = new Map<number, string>();
+    const position = { shard: 'a', sequence: String(++sequence), subSequence: 0 };
+    await database.commit(owner, {
+      rows: { table, lines: lines.map((line) => Buffer.from(line)) },
+      refuse: (index, fault) => {
+        codes.set(index, fault.code);
+        expect(fault.path).toBe('value');
+        const why = { step: 'copyInto', ...fault };
+        return { position: { ...position, subSequence: index }, arrivedAtMs: 0, why, raw: Buffer.from(lines[index]!) };
+      },
+      positions: new Map([['a', position]]),
+    });
+    return codes;
+  }
+
+  test.each(columns)('takes and refuses what its own types do: %j as %s', async (type, own, values) => {
+    const table: Table = {
+      name: `table_${++sequence}`,
+      columns: [
+        { name: 'id', type: { kind: 'integer' }, required: true },
+        { name: 'value', type, required: false },
+      ],
+    };
+    await place.query(`CREATE TABLE ${table.name} (value ${own}, id INTEGER)`);
+    await database.createTable(table);
+    const codes = await load(table, [...Object.keys(values).map((value, i) => `${i}\t${value}`), '-1\t']);
+    const rows = await place.query(`SELECT id, CAST(value AS VARCHAR) AS value FROM ${table.name} WHERE id >= 0`);
+    const stored = new Map([...rows.map((row) => [row['id'], row['value']] as const), ...codes]);
+    expect(Object.fromEntries(Object.keys(values).map((value, i) => [value, stored.get(i)]))).toEqual(values);
+    expect(await place.query(`SELECT value FROM ${table.name} WHERE id = -1`)).toEqual([{ value: null }]);
+  });
+
+  test.runIf(name === 'duckdb')('serves whatever the capitals of its names are', async () => {
+    await place.query('CREATE SCHEMA Shop');
+    await place.query('CREATE TABLE Shop.Capitals (APP_ID VARCHAR NOT NULL, "Value" DECIMAL(9, 2))');
+    const table: Table = {
+      name: 'shop.capitals',
+      columns: [
+        { name: 'app_id', type: { kind: 'text' }, required: false },
+        { name: 'value', type: { kind: 'double' }, required: false },
+      ],
+    };
+    await database.createTable(table);
+    expect(await load(table, ['web\t1.005', 'web\tx'])).toEqual(new Map([[1, '22P02']]));
+    expect(await place.query('SELECT * FROM shop.capitals')).toEqual([{ APP_ID: 'web', Value: expect.anything() }]);
+    expect(await place.declare().check!(table)).toMatch(/^table shop.capitals is there/);
+  });
+});
