@@ -95,6 +95,8 @@ export type Diagnostic =
   | { readonly type: 'read-before'; readonly shard: string; readonly count: number; readonly what: 'object' | 'record' }
   /** A table has no index by which to find the rows that are there already: each load reads all of it. */
   | { readonly type: 'no-index'; readonly store: string; readonly table: string; readonly column: string }
+  /** A table, or a partition of it, that the server empties when it crashes, while where the pipeline stands stays: what it had is not read again. */
+  | { readonly type: 'unlogged'; readonly store: string; readonly table: string }
   /** What came of a sink that leaves out what its table has, at its end: how many rows it stored, and how many were there. */
   | { readonly type: 'left-out'; readonly sink: string; readonly stored: number; readonly leftOut: number }
   /** Objects of an archive that lost their metadata: when their windows began is known to the minute only, how many lines they had is not. */

@@ -56,6 +56,7 @@ function levelOf(diagnostic: Diagnostic): Entry['level'] {
     case 'went-back':
     case 'identities-forgotten':
     case 'no-conditional-writes':
+    case 'unlogged':
     case 'line-open':
     case 'shard-quiet':
       return 'warn';
@@ -112,6 +113,10 @@ export function logLine(diagnostic: Diagnostic): string | undefined {
     case 'no-index': {
       const { store, table, column } = diagnostic;
       return `${store}: ${table} has no index that begins with ${column}, so all of it is read for each load; CREATE INDEX CONCURRENTLY ON ${table} (${column}) helps`;
+    }
+    case 'unlogged': {
+      const { store, table } = diagnostic;
+      return `${store}: ${table} is UNLOGGED, so a crash of the server empties it, and what it had is not read again; ALTER TABLE ${table} SET LOGGED keeps it`;
     }
     case 'left-out': {
       const { sink, stored, leftOut } = diagnostic;

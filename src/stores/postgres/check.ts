@@ -71,6 +71,8 @@ export async function checkPostgres(
     if (at.kind !== null && !at.takesRows) problems.push(`${table.name} is a view, which no COPY can fill: name a table`);
     if (inside) problems.push(...(await columnProblems(connection, where, table)));
     found.push(at.kind === null ? `table ${table.name} is not there: a run makes it` : `table ${table.name} is there`);
+    for (const row of inside ? await connection.query(sql.SELECT_UNLOGGED, [sql.quoteName(table.name)]) : [])
+      found.push(`${row['name'] as string} is UNLOGGED, so a crash of the server empties it`);
   }
   let missing = 0;
   for (const name of own) {

@@ -20,7 +20,9 @@ export function complaintOf(error: unknown): Complaint | undefined {
   return line === undefined ? { fault } : { fault, soundBefore: Number(line) - 1 };
 }
 
-// Details of class 23 say which key or which row; a whole row as a detail is in the reject anyway.
-function reasonOf({ message, detail, code }: DatabaseError): string {
-  return detail && code !== '23502' && code !== '23514' ? `${message}: ${detail}` : message;
+// Details of class 23 say which key or which row; a whole row as a detail is in the reject anyway. Where there is no partition for a row, which is
+// a 23514 as well, it is the key that one is missing for.
+function reasonOf({ message, detail, code, routine }: DatabaseError): string {
+  const isRow = code === '23502' || (code === '23514' && routine !== 'ExecFindPartition');
+  return detail && !isRow ? `${message}: ${detail}` : message;
 }

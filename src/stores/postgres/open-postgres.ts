@@ -59,6 +59,8 @@ export class OpenPostgres implements OpenDatabase {
       const found = await this.#columns(table);
       checkColumns(this.#describe, table, found);
       await this.#checkIndex(table);
+      for (const { name } of await this.#connection.query(sql.SELECT_UNLOGGED, [sql.quoteName(table.name)]))
+        this.#report({ type: 'unlogged', store: this.#describe, table: name as string });
       this.#formats.set(table, binaryFormat(table, found));
     } catch (error) {
       throw await explainDenied(error, () => this.#check(table));

@@ -79,8 +79,11 @@ export function createTable(table: Table): string {
   return `${create}CREATE TABLE IF NOT EXISTS ${quoteName(name)} (\n  ${defined.join(',\n  ')})${missingBy === undefined ? '' : `;\n${createIndex(table, missingBy)}`}`;
 }
 
+/** A trigger that may fill a row before it is stored. Its type is bits: 1 for each row, 2 BEFORE, 4 INSERT. */
+const FILLER = `SELECT FROM pg_trigger WHERE tgrelid = attrelid AND NOT tgisinternal AND tgenabled IN ('O', 'A') AND tgtype & 7 = 7`;
+
 /** The columns of a table that an INSERT may fill; none when there is no such table. With each comes what `checkTypes` is to find. */
-export const SELECT_COLUMNS = `SELECT attname AS name, attnotnull AND NOT atthasdef AND attidentity = '' AS wanted,
+export const SELECT_COLUMNS = `SELECT attname AS name, attnotnull AND NOT atthasdef AND attidentity = '' AND NOT EXISTS (${FILLER}) AS wanted,
   atttypid AS type, format_type(atttypid, atttypmod) AS "typeName", atttypmod AS modifier, attnotnull AS "isRequired", ${typesOf('$1')}::text AS types,
   current_setting('server_encoding') = 'UTF8' AND current_setting('client_encoding') = 'UTF8' AS "isUtf8"
 FROM pg_attribute WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped AND attgenerated = ''`;
@@ -152,6 +155,10 @@ function namesOf(columns: Table['columns']): string {
 /** Whether a table has an index that begins with a column, over all of its rows. */
 export const SELECT_INDEX = `SELECT FROM pg_index JOIN pg_attribute ON attrelid = indrelid AND attnum = indkey[0]
 WHERE indrelid = to_regclass($1) AND attname = $2 AND indisvalid AND indpred IS NULL LIMIT 1`;
+
+/** Which of a table and its partitions do not outlive a crash of the server. */
+export const SELECT_UNLOGGED = `SELECT oid::regclass::text AS name FROM pg_class
+WHERE relpersistence = 'u' AND (oid = to_regclass($1) OR oid IN (SELECT relid FROM pg_partition_tree(to_regclass($1)))) ORDER BY name`;
 
 function createIndex({ name }: Table, column: string): string {
   return `CREATE INDEX ON ${quoteName(name)} (${escapeIdentifier(column)})`;
