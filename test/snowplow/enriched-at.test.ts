@@ -10,7 +10,14 @@ describe('enrichedAt', () => {
     expect(timeIn(`\t\t${at}\t${at}\n`)).toBe('2026-11-22T09:00:00.123Z');
   });
 
+  it('reads milliseconds, which old enrichers wrote', () => {
+    expect(timeIn('shop\tweb\t1417023480123\t2014-11-26 17:37:59.000\t')).toBe('2014-11-26T17:38:00.123Z');
+  });
+
   it.each([
+    'shop\tweb\t415\t',
+    'shop\tweb\t14170234801234\t',
+    'shop\tweb\t141702348012x\t',
     '',
     '\n',
     at,
