@@ -51,7 +51,11 @@ describe.each<[string, () => Promise<TestDatabase>]>([
   let database: OpenDatabase;
   let sequence = 0;
   beforeAll(async () => {
+    // Neither the machine nor the server has UTC.
+    process.env['TZ'] = 'Asia/Tokyo';
     place = await setUp();
+    if ('url' in place)
+      await place.query(`ALTER DATABASE ${new URL(place.url as string).pathname.slice(1)} SET timezone = 'Asia/Tokyo'`);
     database = await place.declare().open({ report: () => {} });
     await database.acquire(owner, 'a');
   });
@@ -92,6 +96,17 @@ describe.each<[string, () => Promise<TestDatabase>]>([
     const stored = new Map([...rows.map((row) => [row['id'], row['value']] as const), ...codes]);
     expect(Object.fromEntries(Object.keys(values).map((value, i) => [value, stored.get(i)]))).toEqual(values);
     expect(await place.query(`SELECT value FROM ${table.name} WHERE id = -1`)).toEqual([{ value: null }]);
+  });
+
+  test('takes times for UTC also where its own have a zone', async () => {
+    const table: Table = { name: 'zoned', columns: [{ name: 'value', type: { kind: 'timestamp' }, required: false }] };
+    await place.query('CREATE TABLE zoned (value TIMESTAMPTZ)');
+    await database.createTable(table);
+    await load(table, ['2026-11-22 09:00:00', '2026-11-22T09:00:00.000Z', '2026-11-22 10:00:00+01']);
+    const seconds = Date.UTC(2026, 10, 22, 9) / 1000;
+    expect(await place.query(`SELECT DISTINCT CAST(date_part('epoch', value) AS INTEGER) AS seconds FROM zoned`)).toEqual([
+      { seconds },
+    ]);
   });
 
   test.runIf(name === 'duckdb')('serves whatever the capitals of its names are', async () => {

@@ -72,6 +72,8 @@ export class DuckdbConnection {
           ];
       await connection.run(`ATTACH '${path.replaceAll("'", "''")}' AS ${CATALOG} (${options.join(', ')})`);
       await connection.run(`USE ${CATALOG}`);
+      // A time without a zone is in UTC, wherever the machine is.
+      await connection.run(`SET GLOBAL TimeZone = 'UTC'`);
       return new DuckdbConnection(instance, connection, await instance.connect());
     } catch (error) {
       instance.closeSync();

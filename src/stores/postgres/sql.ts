@@ -12,10 +12,11 @@ export const WENT_BACK = 'MR004';
  * Begins a transaction. What it may wait for is short: a lock is held only while the server itself works, so whoever waits
  * longer waits for a stranger. Should this process stop in the middle, the server ends its transaction after a minute. A row that breaks a
  * deferred constraint is to fail with its COPY: at COMMIT nobody could tell which one it was. A limit on statements that its user has is one for
- * questions of people: a load that takes longer would be cut off at each try.
+ * questions of people: a load that takes longer would be cut off at each try. A time without a zone is in UTC, wherever the server is.
  */
 export const BEGIN = `BEGIN ISOLATION LEVEL READ COMMITTED;
 SET CONSTRAINTS ALL IMMEDIATE;
+SET LOCAL TimeZone = 'UTC';
 SET LOCAL statement_timeout = 0;
 SET LOCAL lock_timeout = '10s';
 SET LOCAL idle_in_transaction_session_timeout = '60s'`;
