@@ -65,14 +65,14 @@ describe.each<[string, () => Promise<TestDatabase>]>([
   });
 
   /** Loads lines; gives back the codes of those that are refused, by index. */
-  async function load(table: Table, lines: readonly string[]): Promise<ReadonlyMap<number, string>> {
+  async function load(table: Table, lines: readonly string[], column: unknown = 'value'): Promise<ReadonlyMap<number, string>> {
     const codes = new Map<number, string>();
     const position = { shard: 'a', sequence: String(++sequence), subSequence: 0 };
     await database.commit(owner, {
       rows: { table, lines: lines.map((line) => Buffer.from(line)) },
       refuse: (index, fault) => {
         codes.set(index, fault.code);
-        expect(fault.path).toBe('value');
+        expect(fault.path).toEqual(column);
         const why = { step: 'copyInto', ...fault };
         return { position: { ...position, subSequence: index }, arrivedAtMs: 0, why, raw: Buffer.from(lines[index]!) };
       },
@@ -106,6 +106,24 @@ describe.each<[string, () => Promise<TestDatabase>]>([
     const seconds = Date.UTC(2026, 10, 22, 9) / 1000;
     expect(await place.query(`SELECT DISTINCT CAST(date_part('epoch', value) AS INTEGER) AS seconds FROM zoned`)).toEqual([
       { seconds },
+    ]);
+  });
+
+  test.runIf(name === 'duckdb')('takes JSON for a list, a map or a structure', async () => {
+    const types = ['STRUCT(a INTEGER, b VARCHAR)', 'MAP(VARCHAR, VARCHAR)', 'INTEGER[]'];
+    const column = (i: number) => ({ name: i === 0 ? 'value' : `v${i}`, type: { kind: 'json' as const }, required: false });
+    const table: Table = { name: 'nested', columns: types.map((_, i) => column(i)) };
+    await place.query(`CREATE TABLE nested (${types.map((type, i) => `${column(i).name} ${type}`).join(', ')})`);
+    await database.createTable(table);
+    const nested = '{"a": 1, "b": "it\\"s"}';
+    const refused = await load(
+      table,
+      [`${nested}\t${nested}\t[1, 2]`, '{"a": "x"}\t\t', '\t\t[1, "x"]', '{\t\t'],
+      expect.any(String),
+    );
+    expect([...refused.keys()]).toEqual([1, 2, 3]);
+    expect(await place.query(`SELECT value.b AS b, v1['b'] AS map, v2[2] AS second FROM nested`)).toEqual([
+      { b: 'it"s', map: 'it"s', second: 2 },
     ]);
   });
 

@@ -8,6 +8,8 @@ import * as sql from './sql.ts';
 const ODD_SHARE = 0.01;
 
 const TEXT = { kind: 'text' } as const;
+/** Types that are left to the INSERT: TRY_CAST makes NULL of what is wrong inside, and says nothing. */
+const NESTED = /\]$|^(STRUCT|MAP|UNION)\(/;
 
 export type Fault = readonly [line: number, fault: RowFault];
 
@@ -51,8 +53,10 @@ export class RowLoader {
   rowsOf({ name, columns, missingBy }: Table, count: number, lines: LineReader): StoredRows {
     const found = this.#found.get(name);
     const inFile = columns.map((column): sql.FileColumn => {
-      const { type = sql.sqlType(column.type), required = column.required } = found?.get(column.name) ?? {};
-      return { ...column, fileType: type as string, required: required as boolean };
+      const own = sql.sqlType(column.type);
+      const { type = own, required = column.required } = found?.get(column.name) ?? {};
+      const fileType = NESTED.test(type as string) ? own : (type as string);
+      return { ...column, fileType, required: required as boolean };
     });
     const fed = inFile.map((column) => (column.fileType === sql.sqlType(column.type) ? column : { ...column, type: TEXT }));
     const place = columns.findIndex((column) => column.name === missingBy);

@@ -148,7 +148,7 @@ function valueFault({ type, fileType }: FileColumn, field: string, cast: string)
 }
 
 /** Types of the file: those of whole numbers, and those that have an infinity. */
-export const WHOLE = /^U?\w*INT(EGER)?$/;
+export const WHOLE = /INT(EGER)?$/;
 const FLOATING = /^(DOUBLE|FLOAT)$/;
 
 /** The kinds of fault that `selectFaults` finds in a column. */
