@@ -159,15 +159,16 @@ export function databaseConformance(name: string, setUp: () => Promise<TestDatab
 
       test('that would cut values without a word are an error that names the columns', async () => {
         const database = await open();
-        await fixture.query('CREATE TABLE cut (day DATE, n BIGINT, tstamp TIMESTAMP, price DECIMAL(18, 2))');
+        await fixture.query('CREATE TABLE cut (day DATE, n BIGINT, tstamp TIMESTAMP, price DECIMAL(18, 2), w DECIMAL(9, 0))');
         const columns = [
           column('day', 'timestamp'),
           column('n', 'double'),
           column('tstamp', 'timestamp'),
           column('price', 'double'),
+          column('w', 'double'),
         ];
         await expect(database.createTable({ name: 'cut', columns })).rejects.toThrow(
-          /the table cut would cut values without a word: day is date, expected timestamp; n is bigint, expected double; change them/,
+          /the table cut would cut values without a word: day is date, expected timestamp; n is bigint, expected double; w is (numeric|decimal)\(9,0\), expected double; change them/,
         );
       });
 

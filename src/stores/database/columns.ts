@@ -29,8 +29,8 @@ export function checkColumns(where: string, { name, columns }: Table, found: rea
     );
 }
 
-/** Types that take a value and keep a part of it. A decimal of two places is none of them: Snowplow's own tables have it for prices. */
+/** Types that take a value and keep a part of it. A decimal of two places is none of them: Snowplow's own tables have it for prices; one of none is. */
 const CUTTING: { readonly [kind in ColumnType['kind']]?: RegExp } = {
   timestamp: /^(date|time( |\(|$)|timestamp(\([0-2]\)|_s))/,
-  double: /^(u?(small|big|huge|tiny)?int|integer|uinteger)/,
+  double: /^(u?(small|big|huge|tiny)?int|integer|uinteger|(numeric|decimal)\(\d+,0\))/,
 };
