@@ -6,6 +6,8 @@ import { issueOf } from './schema-issue.ts';
 
 /** So much of what is no JSON is shown. */
 const SHOWN_CHARACTERS = 60;
+/** What many a program on Windows writes where a file begins. No JSON, but whoever reads some may pass over it: RFC 8259, 8.1. */
+const BYTE_ORDER_MARK = '\ufeff';
 
 /**
  * Records of JSON, one value each, for `decode`. With a schema, of zod and synchronous, the data is what the schema makes of the value; without
@@ -19,7 +21,8 @@ export function json<T>(schema?: ZodType<T>): Format<T> {
     name: 'json',
     parse(bytes) {
       if (!isUtf8(bytes)) return new Malformed('invalid_utf8', 'expected JSON in UTF-8, got bytes that are none');
-      const text = (Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)).toString();
+      const marked = (Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)).toString();
+      const text = marked.startsWith(BYTE_ORDER_MARK) ? marked.slice(BYTE_ORDER_MARK.length) : marked;
       let value: unknown;
       try {
         value = parseJson(text);

@@ -12,6 +12,11 @@ describe('json', () => {
     expect(json().parse(Buffer.from(' 12 '))).toBe(12);
   });
 
+  it('passes over one byte order mark, which files of Windows begin with', () => {
+    expect(json().parse(bytes('\ufeff{"a": "\ufeff"}'))).toEqual({ a: '\ufeff' });
+    expect(json().parse(bytes('\ufeff\ufeff1'))).toMatchObject({ code: 'invalid_json' });
+  });
+
   it('gives what a schema makes of the value', () => {
     const format = json(z.object({ at: z.coerce.date() }));
     expectTypeOf(format).toExtend<Format<{ at: Date }>>();
