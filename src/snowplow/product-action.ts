@@ -6,7 +6,7 @@ import { TextMemo } from './text-memo.ts';
 
 /** What a visitor did with a product. */
 export interface ProductAction {
-  /** user_id, else domain_userid, else network_userid. */
+  /** user_id, else domain_userid, else network_userid, unless that is the one which the collector gives to all who are anonymous. */
   readonly user: string;
   readonly sku: string;
   /** Where the event tells it. */
@@ -27,6 +27,8 @@ export interface ProductActionOptions {
 
 const LABEL = fieldNumber('se_label');
 const OPENING_BRACE = 0x7b;
+/** The network_userid of whoever asked not to be known (`SP-Anonymous`). https://docs.snowplow.io/docs/events/anonymous-tracking */
+const NOBODY = '00000000-0000-0000-0000-000000000000';
 
 /**
  * Reads what an event says of a visitor and a product: from the JSON label of a structured event (`{ sku, brand… }`, also inside a
@@ -49,7 +51,7 @@ export function productAction({
     if (action === undefined || weight === undefined) return undefined;
     const product = productOf(kind, event);
     const user = product && (event.user_id ?? event.domain_userid ?? event.network_userid);
-    return user === undefined ? undefined : { user, ...product!, action, weight };
+    return user === undefined || user === NOBODY ? undefined : { user, ...product!, action, weight };
   };
 
   function productOf(kind: string | undefined, event: EnrichedEvent): Product | undefined {
@@ -100,5 +102,10 @@ function labelReader(): (event: EnrichedEvent) => Product | undefined {
 function productIn(label: string): Product | undefined {
   const value = JSON.parse(label) as Record<string, unknown>;
   const { sku, brand } = ((isSelfDescribing(value) ? value.data : value) ?? {}) as Record<string, unknown>;
-  return typeof sku === 'string' ? { sku, brand: typeof brand === 'string' ? brand : undefined } : undefined;
+  return isText(sku) ? { sku, brand: isText(brand) ? brand : undefined } : undefined;
+}
+
+/** An empty one names nothing. */
+function isText(value: unknown): value is string {
+  return typeof value === 'string' && value !== '';
 }

@@ -63,6 +63,16 @@ describe('productAction', () => {
     expect(read(eventOf(item))).toBeUndefined();
   });
 
+  it('takes the id that the collector gives to all who are anonymous for no user', () => {
+    const item = { event: 'transaction_item', ti_sku: 'a', network_userid: '00000000-0000-0000-0000-000000000000' };
+    expect(read(eventOf(item))).toBeUndefined();
+    expect(read(eventOf({ ...item, domain_userid: 'd' }))?.user).toBe('d');
+  });
+
+  it('takes an empty brand for none, as its product may have one elsewhere', () => {
+    expect(read(eventOf(struct('{"sku":"a","brand":""}')))).toMatchObject({ sku: 'a', brand: undefined });
+  });
+
   it.each([
     ['of another kind', { ...who, event: 'page_ping' }],
     ['of another page', { ...who, event: 'page_view', page_urlpath: '/checkout' }],
@@ -71,6 +81,7 @@ describe('productAction', () => {
     ['whose label is plain text', struct('Newsletter')],
     ['whose label has no sku', struct('{"term":"x"}')],
     ['whose sku is no text', struct('{"sku":5}')],
+    ['whose sku is empty', struct('{"sku":""}')],
     ['without a label', { ...who, event: 'struct', se_category: 'cart', se_action: 'add' }],
     ['with an item without a sku', { ...who, event: 'transaction_item' }],
   ])('says nothing of an event %s', (_, texts: Texts) => {
