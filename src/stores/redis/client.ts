@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Cluster, Redis } from 'ioredis';
+import { type ClusterNode, whyEach } from './cluster-nodes.ts';
 import { parseRedisUrl } from './url.ts';
 
 // A class of ioredis extends String, upon which V8 keeps String.prototype as a dictionary: in the whole process, each method of a text is
@@ -29,6 +30,10 @@ export class RedisClient {
   readonly where: string;
   readonly #isTls: boolean;
   readonly #redis: Redis | Cluster;
+  /** Says of each node that the URL of a cluster names why it cannot be talked to. */
+  readonly #askEach: () => Promise<string>;
+  /** It is being asked, for all whom it concerns. */
+  #asking: Promise<string> | undefined;
   /** What went wrong with the connection last. */
   #lost: Error | undefined;
 
@@ -49,15 +54,21 @@ export class RedisClient {
       disableClientInfo: true,
     };
     const retryStrategy = (times: number): number => Math.min(times * 50, LONGEST_RECONNECT_MS);
+    this.#askEach = () => whyEach(nodes ?? [], { ...shared, ...account });
     this.#redis = nodes
       ? new Cluster(nodes, {
           lazyConnect: true,
           redisOptions: { ...shared, ...account },
-          clusterRetryStrategy: retryStrategy,
+          clusterRetryStrategy: (times) => {
+            // What waits until a node can be talked to would wait in silence, for as long as none can.
+            (this.#redis as Cluster)['flushQueue'](new Error(NO_NODE));
+            return retryStrategy(times);
+          },
           enableReadyCheck: false,
           slotsRefreshTimeout: timeoutMs,
-          // A certificate is good for the name of a host, of which the client would first make an address.
-          ...(this.#isTls && { dnsLookup: (host, done) => done(null, host) }),
+          // Of all names the client would first make addresses: one that nobody knows (any more) would be the end of all, and a certificate is
+          // good for a name.
+          dnsLookup: (host, done) => done(null, host),
           // A node that answers MOVED or ASK has done nothing, so that may be sent again, to the node it names.
           retryDelayOnFailover: 0,
         })
@@ -75,6 +86,10 @@ export class RedisClient {
       if (isOfSelect(error)) this.#redis.disconnect(true);
     });
     this.#redis.on('connect', () => (this.#lost = undefined));
+    // Nobody waits for an answer to ASKING, and a failure that nobody hears of ends the process. The command behind it fails likewise, or is sent back.
+    this.#redis.on('+node', (node: Redis) => {
+      node.asking = async () => Redis.prototype.asking.call(node).catch(() => 'OK' as const);
+    });
   }
 
   get isCluster(): boolean {
@@ -96,7 +111,7 @@ export class RedisClient {
       }
     } catch (error) {
       this.close();
-      const explained = this.#explained(error);
+      const explained = await this.#explained(error);
       if (explained instanceof LostConnectionError) explained.message += this.#openingHint(explained.message);
       throw explained;
     }
@@ -107,7 +122,7 @@ export class RedisClient {
     try {
       return await this.#redis.call(name, args as Sendable[]);
     } catch (error) {
-      throw this.#explained(error);
+      throw await this.#explained(error);
     }
   }
 
@@ -117,28 +132,27 @@ export class RedisClient {
     try {
       return await Promise.all(servers.map((server) => server.call(name, args as Sendable[])));
     } catch (error) {
-      throw this.#explained(error);
+      throw await this.#explained(error);
     }
   }
 
   /** Sends commands in one go; the answers in their order. Throws the first error among them. */
   async callAll(commands: readonly (readonly [name: string, ...args: Sendable[]])[]): Promise<unknown[]> {
     const answers = await Promise.allSettled(commands.map(([name, ...args]) => this.#redis.call(name, args)));
-    return answers.map((answer) => {
-      if (answer.status === 'rejected') throw this.#explained(answer.reason);
-      return answer.value;
-    });
+    const failed = answers.find((answer) => answer.status === 'rejected');
+    if (failed) throw await this.#explained(failed.reason);
+    return answers.map((answer) => (answer as PromiseFulfilledResult<unknown>).value);
   }
 
   /** Sends reads in one go; an answer each, in order, and an error in the place of one whose key is of another kind. */
   async readAll(reads: readonly (readonly [name: string, ...args: (string | number)[]])[]): Promise<unknown[]> {
-    const answers = await this.#pipelined(reads);
-    return answers.map(([error, answer]) => {
-      if (!error) return answer;
-      const explained = this.#explained(error);
-      if (explained instanceof RedisError && /^(WRONGTYPE|ERR)\b/.test(explained.reply)) return explained;
-      throw explained;
-    });
+    const answers: unknown[] = [];
+    for (const [error, answer] of await this.#pipelined(reads)) {
+      const explained = error && (await this.#explained(error));
+      if (explained && !(explained instanceof RedisError && /^(WRONGTYPE|ERR)\b/.test(explained.reply))) throw explained;
+      answers.push(explained ?? answer);
+    }
+    return answers;
   }
 
   close(): void {
@@ -168,14 +182,21 @@ export class RedisClient {
   }
 
   /** Says of a lost connection why, and of which server; the words of a server stay as they are, behind its name. */
-  #explained(error: unknown): Error {
+  async #explained(error: unknown): Promise<Error> {
     const { message } = error as Error;
     const isLost = LOST.test(message);
     const cause: Error & { code?: string } = isLost ? lossOf(error, this.#lost) : (error as Error);
     const hint = HINTS.find(([pattern]) => pattern.test(cause.message))?.[1];
     if (hint) return new RedisError(`${this.where}: ${hint}: ${cause.message}`, cause.message, { cause });
-    if (isLost) return new LostConnectionError(`${this.where}: no connection: ${cause.message || cause.code}`, { cause });
-    return new RedisError(`${this.where}: ${message}`, message, { cause });
+    if (message.startsWith(SENT_AROUND)) return new LostConnectionError(`${this.where}: ${message}`, { cause });
+    if (!isLost) return new RedisError(`${this.where}: ${message}`, message, { cause });
+    const why = message === NO_NODE ? await this.#whyEach() : cause.message || cause.code;
+    return new LostConnectionError(`${this.where}: no connection: ${why}`, { cause });
+  }
+
+  async #whyEach(): Promise<string> {
+    this.#asking ??= this.#askEach().finally(() => (this.#asking = undefined));
+    return this.#asking;
   }
 }
 
@@ -189,13 +210,17 @@ function lossOf(error: unknown, lost: Error | undefined): Error {
   return now?.lastNodeError ?? before?.lastNodeError ?? lost ?? new Error('the server has closed it');
 }
 
+/** None of the nodes that a cluster's URL names can be talked to. */
+const NO_NODE = 'None of startup nodes is available';
+/** Behind it is what the last node has answered. */
+const SENT_AROUND = 'Too many Cluster redirections';
 const LOST =
   /^(Connection is closed|Command aborted due to connection close|Reached the max retries|Stream isn't writeable|None of startup nodes|Cluster isn't ready|Cluster is ended|Failed to refresh slots|Too many Cluster redirections)/;
 
 /** Says which servers a URL of ours names: a cluster's has a list of nodes, which no URL has. */
 function addressOf(url: string): {
   readonly where: string;
-  readonly nodes?: { readonly host: string; readonly port: number }[];
+  readonly nodes?: ClusterNode[];
   readonly account?: object;
 } {
   const { scheme, user, password, hosts, isCluster } = parseRedisUrl(url);

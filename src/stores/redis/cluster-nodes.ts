@@ -1,0 +1,34 @@
+import { Redis, type RedisOptions } from 'ioredis';
+
+/** Where a node of a cluster listens. */
+export interface ClusterNode {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** How to talk to one. */
+type NodeOptions = Omit<RedisOptions, 'replyMapping'>;
+
+/**
+ * Says of each of a cluster's nodes why it cannot be talked to, which the client of a cluster tells of none: it says that a connection is closed.
+ */
+export async function whyEach(nodes: readonly ClusterNode[], options: NodeOptions): Promise<string> {
+  const all = await Promise.all(nodes.map(async (node) => `${node.host}:${node.port}: ${await whyNot(node, options)}`));
+  return all.join('; ');
+}
+
+async function whyNot(node: ClusterNode, options: NodeOptions): Promise<string> {
+  const redis = new Redis({ ...options, ...node, lazyConnect: true, retryStrategy: () => null });
+  let lost: Error | undefined;
+  redis.on('error', (error: Error) => (lost = error));
+  try {
+    await redis.connect();
+    await redis.cluster('SLOTS');
+    return 'answers by now';
+  } catch (error) {
+    const { message, code } = (lost ?? error) as NodeJS.ErrnoException;
+    return message === 'Connection is closed.' ? 'the server has closed the connection' : message || String(code);
+  } finally {
+    redis.disconnect();
+  }
+}
