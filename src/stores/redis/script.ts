@@ -139,9 +139,16 @@ end
  *
  * When the slot has more of some shard than the run, it does nothing and returns -1 and what the slot has of each. Why a command was
  * refused stays in the slot's hash until it is kept elsewhere.
+ *
+ * It does nothing either while its slot is on its way to another node: there, a key that a command removes cannot be made again by the next.
  */
 export const SLOT_BATCH = `
 local positions, at, count = KEYS[1], 2, tonumber(ARGV[1])
+-- Of a key that is not there a node says so only while it keeps the slot.
+local absent = redis.pcall('EXISTS', positions .. ':absent')
+if type(absent) == 'table' and absent.err and string.find(absent.err, 'non local key', 1, true) then
+  return redis.error_reply('TRYAGAIN the slot of ' .. positions .. ' is on its way to another node')
+end
 local function isAhead(stored, from)
   local x, i = string.match(stored or '', '^(%d+):(%d+)$')
   local y, j = string.match(from, '^(%d+):(%d+)$')

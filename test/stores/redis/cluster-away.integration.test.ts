@@ -4,11 +4,12 @@ import { pipeline } from '../../../src/pipeline.ts';
 import { run } from '../../../src/run/run.ts';
 import { apply } from '../../../src/sinks/apply.ts';
 import { scripted } from '../../../src/sources/scripted.ts';
-import { incrby } from '../../../src/stores/commands.ts';
+import { incrby, rank, recent, zrem } from '../../../src/stores/commands.ts';
 import { get } from '../../../src/stores/reads.ts';
 import { RedisClient } from '../../../src/stores/redis/client.ts';
 import { slotOf } from '../../../src/stores/redis/hash-slot.ts';
 import { redis } from '../../../src/stores/redis.ts';
+import { memorySink } from '../../../src/testing/memory-sink.ts';
 import { freePort } from '../../support/free-port.ts';
 import { type RedisCluster, startRedisCluster } from '../../support/redis-cluster.ts';
 
@@ -94,5 +95,35 @@ describe('a slot that is on its way to another node', () => {
     if (answer instanceof Error) expect(faultOf(answer)).toBe('transient');
     expect(await client.call('SET', ['a', '2'])).toBe('OK');
     client.close();
+  });
+
+  it('is waited for, as a key that a command removes could not be made again there', async () => {
+    const bounds = { keep: 20, expire: { days: 1 } };
+    let moving: Promise<void> | undefined;
+    const move = async (): Promise<void> => {
+      const finish = await cluster.migrate(slotOf('{u}'));
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      await finish();
+    };
+    const counts = await run(
+      pipeline('p')
+        .from(scripted({ a: Array.from({ length: 10 }, (_, i) => [[`${i}`], { pauseMs: 10 }]).flat() }))
+        .to(
+          apply<Uint8Array>(redis(cluster.url), (data) => [
+            recent('viewed:{u}', 'the only one', bounds),
+            zrem('liked:{u}', `${Number(Buffer.from(data)) - 1}`),
+            rank('liked:{u}', [[Buffer.from(data).toString(), 1]], bounds),
+          ]),
+        )
+        .rejects(memorySink('rejects')),
+      {
+        retry: { firstDelayMs: 5, maxDelayMs: 50 },
+        report: ({ type }) => void (type === 'committed' && (moving ??= move())),
+      },
+    );
+    await moving;
+    expect(counts).toMatchObject({ stored: 10, rejected: 0 });
+    expect(await cluster.read('LRANGE', 'viewed:{u}', '0', '-1')).toEqual(['the only one']);
+    expect(await cluster.read('ZRANGE', 'liked:{u}', '0', '-1', 'WITHSCORES')).toEqual(['9', '1']);
   });
 });
