@@ -71,6 +71,8 @@ export type Diagnostic =
     }
   | { readonly type: 'identities-forgotten'; readonly step: string; readonly count: number; readonly capacity: number }
   | { readonly type: 'no-conditional-writes'; readonly store: string }
+  /** A store keeps rejects for a time, and by its policy may throw them away before that is over, to make room. */
+  | { readonly type: 'may-evict-rejects'; readonly store: string; readonly policy: string }
   /** What an archive has in a range of time, before any of it is read. */
   | {
       readonly type: 'archive-found';

@@ -57,6 +57,7 @@ function levelOf(diagnostic: Diagnostic): Entry['level'] {
     case 'identities-forgotten':
     case 'no-conditional-writes':
     case 'unlogged':
+    case 'may-evict-rejects':
     case 'line-open':
     case 'shard-quiet':
       return 'warn';
@@ -92,6 +93,8 @@ export function logLine(diagnostic: Diagnostic): string | undefined {
       return `${diagnostic.step}: remembers ${diagnostic.count} identities from ${diagnostic.state}, loaded in ${Math.round(diagnostic.ms)} ms`;
     case 'no-conditional-writes':
       return `${diagnostic.store}: has no conditional writes; a run that was taken over is found out by reading, not by the store`;
+    case 'may-evict-rejects':
+      return `${diagnostic.store}: may evict rejects before their time when it is short of memory, by its maxmemory-policy ${diagnostic.policy}`;
     case 'archive-found': {
       const { where, range, objects, shards } = diagnostic;
       return `${where}: ${counted(objects, 'object')} of ${counted(shards, 'shard')} in ${range}`;

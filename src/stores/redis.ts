@@ -29,7 +29,7 @@ const HOUR_MS = 3_600_000;
  * A Redis server, 7 or later: each batch is one call of a script that checks the epoch, moves the positions and runs the commands, so that
  * they are there together or not at all. What a server that failed over has lost, it has lost with the positions, and the run goes back.
  *
- * Keys of its own, which nobody may evict:
+ * Keys of its own, which nobody may evict (rejects that are kept for a time a server with a `volatile-…` policy may: it is told of):
  * - `millrace:positions:<pipeline>:<sink>`, a hash: by shard, `<epoch> <position>`;
  * - `millrace:last-call:<pipeline>:<sink>`, text: the run whose call came last, and its number;
  * - `millrace:rejects:<pipeline>`, a sorted set of the keys of rejects, by arrival in milliseconds;
@@ -65,7 +65,7 @@ export function redis(
     describe: `${scheme}://${hosts}${path}`,
     check: async () => (await server()).check(),
     stands: async (owner) => (await server()).stands(owner),
-    open: async () => (await server()).open(),
+    open: async ({ report }) => (await server()).open(report),
     openReads: () => new RedisReads(async () => (await server()).client()),
   };
 }

@@ -1,7 +1,9 @@
+import type { Report } from '../../diagnostic.ts';
 import type { Standing } from '../../position.ts';
 import type { Owner } from '../../owner.ts';
 import type { OpenCommandStore } from '../command-store.ts';
-import { RedisClient, RedisError } from './client.ts';
+import { checkServer } from './check-server.ts';
+import { RedisClient } from './client.ts';
 import { clusterKeys, redisKeys } from './keys.ts';
 import { OpenCluster } from './open-cluster.ts';
 import { OpenRedis, standingsOf } from './open-redis.ts';
@@ -24,18 +26,19 @@ export class RedisServer {
   }
 
   async check(): Promise<string> {
-    const client = await this.#connect();
+    const { client, policy } = await this.#connect();
     try {
       // Of all that a run does, this changes nothing, and a user or a server of another kind may refuse it.
       await client.call('EVAL', ['return 1', 0]);
-      return `the ${client.isCluster ? 'cluster' : 'server'} answers, and runs scripts`;
+      const warning = policy ? `; by its maxmemory-policy, ${policy}, it may evict rejects before their time` : '';
+      return `the ${client.isCluster ? 'cluster' : 'server'} answers, and runs scripts${warning}`;
     } finally {
       client.close();
     }
   }
 
   async stands(owner: Owner): Promise<readonly Standing[]> {
-    const client = await this.#connect();
+    const { client } = await this.#connect();
     try {
       const key = (client.isCluster ? clusterKeys : redisKeys).positions(owner);
       const fields = (await client.call('HGETALL', [key])) as readonly string[];
@@ -45,9 +48,10 @@ export class RedisServer {
     }
   }
 
-  async open(): Promise<OpenCommandStore> {
+  async open(report: Report): Promise<OpenCommandStore> {
     const { rememberScores, keepRejectsMs } = this.#options;
-    const client = await this.#connect();
+    const { client, policy } = await this.#connect();
+    if (policy) report({ type: 'may-evict-rejects', store: client.where, policy });
     return client.isCluster
       ? new OpenCluster(client, { keepRejectsMs })
       : new OpenRedis(client, redisKeys, { rememberScores, keepRejectsMs });
@@ -58,35 +62,16 @@ export class RedisServer {
     return new RedisClient(this.#url, this.#options);
   }
 
-  async #connect(): Promise<RedisClient> {
+  /** Connects, and tells by which policy rejects that are kept for a time may be evicted, if any. */
+  async #connect(): Promise<{ readonly client: RedisClient; readonly policy: string | undefined }> {
     const client = this.client();
     await client.open();
     try {
-      await checkServer(client);
+      const policy = await checkServer(client);
+      return { client, policy: this.#options.keepRejectsMs === undefined ? undefined : policy };
     } catch (error) {
       client.close();
       throw error;
     }
-    return client;
-  }
-}
-
-/** @throws {Error} when a server may throw positions away to make room, or is part of a cluster; nothing when it does not let us ask */
-async function checkServer(client: RedisClient): Promise<void> {
-  // Each node of a cluster has settings of its own, and positions of its slots.
-  const infos = await client.callEach('INFO', ['all']).catch((error: Error) => {
-    if (error instanceof RedisError) return [];
-    throw error;
-  });
-  for (const info of infos.map(String)) {
-    if (!client.isCluster && /^cluster_enabled:1/m.test(info))
-      throw new Error(
-        `${client.where}: is a node of a cluster; expected its URL to begin with redis-cluster:// (or rediss-cluster://)`,
-      );
-    const [, policy] = /^maxmemory_policy:(allkeys-\S+)/m.exec(info) ?? [];
-    if (policy && !/^maxmemory:0\b/m.test(info))
-      throw new Error(
-        `${client.where}: expected a maxmemory-policy that evicts no key without expiry (noeviction, volatile-…), got ${policy}, which may evict positions`,
-      );
   }
 }

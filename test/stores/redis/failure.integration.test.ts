@@ -354,8 +354,16 @@ describe('opening', () => {
       /expected a maxmemory-policy .*, got allkeys-lru, which may evict positions/,
     );
     await set('maxmemory-policy', 'volatile-lru');
-    await (await redis(server.url).open({ report: () => {} })).close();
+    const told: Diagnostic[] = [];
+    const report = (diagnostic: Diagnostic): void => void told.push(diagnostic);
+    await (await redis(server.url).open({ report })).close();
+    expect(told).toEqual([]);
+    const keeping = redis(server.url, { keepRejects: { days: 90 } });
+    await (await keeping.open({ report })).close();
+    expect(told).toEqual([{ type: 'may-evict-rejects', store: `redis 127.0.0.1:${server.port}`, policy: 'volatile-lru' }]);
+    expect(await keeping.check!()).toMatch(/runs scripts; by its maxmemory-policy, volatile-lru, it may evict rejects/);
     await set('maxmemory', '0');
+    expect(await keeping.check!()).toMatch(/runs scripts$/);
   });
 
   test('takes only URLs of Redis, and shows none', () => {
