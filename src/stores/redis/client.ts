@@ -89,6 +89,9 @@ export class RedisClient {
     // Nobody waits for an answer to ASKING, and a failure that nobody hears of ends the process. The command behind it fails likewise, or is sent back.
     this.#redis.on('+node', (node: Redis) => {
       node.asking = async () => Redis.prototype.asking.call(node).catch(() => 'OK' as const);
+      const { host, port } = node.options;
+      node.on('error', ({ message }: Error) => (this.#lost = new Error(`${host}:${port}: ${message}`)));
+      node.on('connect', () => (this.#lost = undefined));
     });
   }
 

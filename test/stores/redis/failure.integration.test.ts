@@ -177,6 +177,21 @@ describe('a server that cannot just now', () => {
     expect(errors).toMatch(/^redis \S+: OOM/);
   });
 
+  test('as it has too few replicas has done nothing of a batch, and gets it again', async () => {
+    const errors = await whileIt(
+      () => call('CONFIG', 'SET', 'min-replicas-to-write', '1'),
+      () => call('CONFIG', 'SET', 'min-replicas-to-write', '0'),
+    );
+    expect(errors).toMatch(/^redis \S+: NOREPLICAS/);
+  });
+
+  test('as somebody has it forget all scripts again and again gets it anew', async () => {
+    const timer = setInterval(() => void call('SCRIPT', 'FLUSH'), 3);
+    await counted(server.url);
+    clearInterval(timer);
+    await expectExact();
+  });
+
   test('as a script of somebody else runs for too long is waited for', async () => {
     await call('CONFIG', 'SET', 'busy-reply-threshold', '20');
     const other = server.client.duplicate();
