@@ -27,7 +27,7 @@ async function whyNot(node: ClusterNode, options: NodeOptions): Promise<string> 
     return 'answers by now';
   } catch (error) {
     const { message, code } = (lost ?? error) as NodeJS.ErrnoException;
-    return message === 'Connection is closed.' ? 'the server has closed the connection' : message || String(code);
+    return message === 'Connection is closed.' ? 'the server has closed it' : message || String(code);
   } finally {
     redis.disconnect();
   }

@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { createServer as createTlsServer } from 'node:tls';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { faultOf } from '../../../src/fault.ts';
 import { pipeline } from '../../../src/pipeline.ts';
@@ -10,6 +13,7 @@ import { RedisClient } from '../../../src/stores/redis/client.ts';
 import { slotOf } from '../../../src/stores/redis/hash-slot.ts';
 import { redis } from '../../../src/stores/redis.ts';
 import { memorySink } from '../../../src/testing/memory-sink.ts';
+import { certificate, certificateKey } from '../../support/certificate.ts';
 import { freePort } from '../../support/free-port.ts';
 import { type RedisCluster, startRedisCluster } from '../../support/redis-cluster.ts';
 
@@ -65,6 +69,14 @@ describe('opening a cluster', () => {
     await expect(client.open()).rejects.toThrow(
       `redis-cluster no-such-name.invalid:7000,127.0.0.1:${port}: no connection: no-such-name.invalid:7000: getaddrinfo ENOTFOUND no-such-name.invalid; 127.0.0.1:${port}: connect ECONNREFUSED 127.0.0.1:${port}`,
     );
+  });
+
+  it('says what may be wrong with the URL where nodes close what does not speak TLS', async () => {
+    const secure = createTlsServer({ cert: certificate, key: certificateKey }).listen(0, '127.0.0.1');
+    await once(secure, 'listening');
+    const client = new RedisClient(`redis-cluster://127.0.0.1:${(secure.address() as AddressInfo).port}`, { timeoutMs: 500 });
+    await expect(client.open()).rejects.toThrow(/Where the server speaks TLS, expected rediss-cluster:/);
+    secure.close();
   });
 
   it('needs one of its nodes, whatever became of the names of others', async () => {
