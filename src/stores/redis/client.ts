@@ -86,6 +86,7 @@ export class RedisClient {
       if (isOfSelect(error)) this.#redis.disconnect(true);
     });
     this.#redis.on('connect', () => (this.#lost = undefined));
+    if (this.#redis instanceof Redis) overhear(this.#redis, (refusal) => (this.#lost = refusal));
     // Nobody waits for an answer to ASKING, and a failure that nobody hears of ends the process. The command behind it fails likewise, or is sent back.
     this.#redis.on('+node', (node: Redis) => {
       node.asking = async () => Redis.prototype.asking.call(node).catch(() => 'OK' as const);
@@ -201,6 +202,20 @@ export class RedisClient {
     this.#asking ??= this.#askEach().finally(() => (this.#asking = undefined));
     return this.#asking;
   }
+}
+
+/** What a server says before it closes a connection, as that it has too many, its client keeps to itself. */
+function overhear(redis: Redis, hear: (refusal: Error) => void): void {
+  const hello = redis.hello.bind(redis) as (...args: unknown[]) => Promise<unknown>;
+  const heard = async (...args: unknown[]): Promise<unknown> => {
+    try {
+      return await hello(...args);
+    } catch (error) {
+      if (!LOST.test((error as Error).message)) hear(error as Error);
+      throw error;
+    }
+  };
+  redis.hello = heard as Redis['hello'];
 }
 
 function isOfSelect(error: Error & { readonly command?: { readonly name: string } }): boolean {

@@ -49,3 +49,15 @@ it('a server that says nothing of itself, and lets nobody ask, is taken for one 
   const noPermission = '-NOPERM this user has no permissions\r\n';
   expect(await opening({ ...hello, INFO: noPermission, EVAL: noPermission })).toBe('opened');
 });
+
+it('what a server says before it closes a connection is told', async () => {
+  const full = createServer((socket) => {
+    socket.on('error', () => {});
+    socket.end('-ERR max number of clients reached\r\n');
+  }).listen(0, '127.0.0.1');
+  await once(full, 'listening');
+  const { port } = full.address() as AddressInfo;
+  const opened = redis(`redis://127.0.0.1:${port}`, { timeoutMs: 500 }).open({ report: () => {} });
+  await expect(opened).rejects.toThrow(/^redis 127.0.0.1:\d+: no connection: ERR max number of clients reached$/);
+  full.close();
+});
