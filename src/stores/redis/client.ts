@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Cluster, Redis } from 'ioredis';
-import { type ClusterNode, whyEach } from './cluster-nodes.ts';
-import { parseRedisUrl } from './url.ts';
+import { addressOf, nodeOf } from './address.ts';
+import { whyEach } from './cluster-nodes.ts';
 
 // A class of ioredis extends String, upon which V8 keeps String.prototype as a dictionary: in the whole process, each method of a text is
 // then looked up by its name whenever it is called. A write to an object with that prototype ends it.
@@ -39,9 +39,9 @@ export class RedisClient {
 
   /** @param url of the form `redis://…`, `rediss://…`, or `redis-cluster://…`, which may name several nodes of one cluster */
   constructor(url: string, { timeoutMs }: RedisClientOptions) {
-    const { where, nodes, account } = addressOf(url);
+    const { where, nodes, isCluster, isTls, account } = addressOf(url);
     this.where = where;
-    this.#isTls = url.startsWith('rediss');
+    this.#isTls = isTls;
     const shared = {
       connectionName: 'millrace',
       connectTimeout: timeoutMs,
@@ -54,9 +54,9 @@ export class RedisClient {
       disableClientInfo: true,
     };
     const retryStrategy = (times: number): number => Math.min(times * 50, LONGEST_RECONNECT_MS);
-    this.#askEach = () => whyEach(nodes ?? [], { ...shared, ...account });
-    this.#redis = nodes
-      ? new Cluster(nodes, {
+    this.#askEach = () => whyEach(nodes, { ...shared, ...account });
+    this.#redis = isCluster
+      ? new Cluster([...nodes], {
           lazyConnect: true,
           redisOptions: { ...shared, ...account },
           clusterRetryStrategy: (times) => {
@@ -69,11 +69,13 @@ export class RedisClient {
           // Of all names the client would first make addresses: one that nobody knows (any more) would be the end of all, and a certificate is
           // good for a name.
           dnsLookup: (host, done) => done(null, host),
+          natMap: (key) => nodeOf(key, isTls),
           // A node that answers MOVED or ASK has done nothing, so that may be sent again, to the node it names.
           retryDelayOnFailover: 0,
         })
       : new Redis(url, {
           ...shared,
+          ...(isTls && { tls: nodes[0]!.tls! }),
           lazyConnect: true,
           retryStrategy,
           // Behind a name or a proxy there may by now be another server.
@@ -234,27 +236,6 @@ const NO_NODE = 'None of startup nodes is available';
 const SENT_AROUND = 'Too many Cluster redirections';
 const LOST =
   /^(Connection is closed|Command aborted due to connection close|Reached the max retries|Stream isn't writeable|None of startup nodes|Cluster isn't ready|Cluster is ended|Failed to refresh slots|Too many Cluster redirections)/;
-
-/** Says which servers a URL of ours names: a cluster's has a list of nodes, which no URL has. */
-function addressOf(url: string): {
-  readonly where: string;
-  readonly nodes?: ClusterNode[];
-  readonly account?: object;
-} {
-  const { scheme, user, password, hosts, isCluster } = parseRedisUrl(url);
-  if (!isCluster) return { where: `redis ${hosts}` };
-  const nodes = hosts.split(',').map((host) => {
-    const { hostname, port } = new URL(`redis://${host}`);
-    // A URL has an IPv6 address in brackets, which no resolver knows.
-    return { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port || 6379) };
-  });
-  const account = {
-    ...(user && { username: user }),
-    ...(password && { password }),
-    ...(scheme.startsWith('rediss') && { tls: {} }),
-  };
-  return { where: `redis-cluster ${hosts}`, nodes, account };
-}
 
 const HINTS: readonly (readonly [pattern: RegExp, hint: string])[] = [
   [/^(NOAUTH|WRONGPASS)/, 'expected the right user and password in its URL'],

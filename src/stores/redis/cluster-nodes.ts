@@ -1,10 +1,5 @@
 import { Redis, type RedisOptions } from 'ioredis';
-
-/** Where a node of a cluster listens. */
-export interface ClusterNode {
-  readonly host: string;
-  readonly port: number;
-}
+import type { Node } from './address.ts';
 
 /** How to talk to one. */
 type NodeOptions = Omit<RedisOptions, 'replyMapping'>;
@@ -12,12 +7,12 @@ type NodeOptions = Omit<RedisOptions, 'replyMapping'>;
 /**
  * Says of each of a cluster's nodes why it cannot be talked to, which the client of a cluster tells of none: it says that a connection is closed.
  */
-export async function whyEach(nodes: readonly ClusterNode[], options: NodeOptions): Promise<string> {
+export async function whyEach(nodes: readonly Node[], options: NodeOptions): Promise<string> {
   const all = await Promise.all(nodes.map(async (node) => `${node.host}:${node.port}: ${await whyNot(node, options)}`));
   return all.join('; ');
 }
 
-async function whyNot(node: ClusterNode, options: NodeOptions): Promise<string> {
+async function whyNot(node: Node, options: NodeOptions): Promise<string> {
   const redis = new Redis({ ...options, ...node, lazyConnect: true, retryStrategy: () => null });
   let lost: Error | undefined;
   redis.on('error', (error: Error) => (lost = error));
