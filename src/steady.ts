@@ -1,10 +1,16 @@
 import type { SchedulerAction, SchedulerLike } from 'rxjs';
 
+/** A scheduler with a clock that never goes back. */
+export interface SteadyScheduler extends SchedulerLike {
+  /** Takes note that it is this time, or later: by another such clock, which was asked while this one was not. */
+  readonly catchUp: (ms: number) => void;
+}
+
 /**
  * The same scheduler with a clock that never goes back: when the system's is set back, time goes on from where it was, and from where a timer says
  * that it is. Whoever waits until some time would else wait for as long as it was set back.
  */
-export function steady(scheduler: SchedulerLike): SchedulerLike {
+export function steady(scheduler: SchedulerLike): SteadyScheduler {
   let latestMs = Number.NEGATIVE_INFINITY;
   let aheadMs = 0;
   const atLeast = (ms: number): number => {
@@ -15,6 +21,7 @@ export function steady(scheduler: SchedulerLike): SchedulerLike {
   };
   return {
     now: () => atLeast(latestMs),
+    catchUp: (ms) => void atLeast(Math.max(latestMs, ms)),
     schedule<T>(work: (this: SchedulerAction<T>, state?: T) => void, delayMs = 0, state?: T) {
       const dueMs = atLeast(latestMs) + delayMs;
       return scheduler.schedule<T>(

@@ -20,4 +20,14 @@ describe('steady', () => {
     scheduler.flush();
     expect(at).toEqual([[30, 'given']]);
   });
+
+  it('takes the word of another one for what time it is, never for an earlier one', () => {
+    let nowMs = 1000;
+    const clock = steady({ now: () => nowMs, schedule: () => expect.unreachable() });
+    clock.catchUp(5000);
+    expect(clock.now()).toBe(5000);
+    clock.catchUp(2000);
+    nowMs = 1500;
+    expect(clock.now()).toBe(5500);
+  });
 });

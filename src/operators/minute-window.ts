@@ -108,6 +108,8 @@ export function minuteWindow<T>({
         const arm = (): void => {
           timer?.unsubscribe();
           timerMs = state.dueMs;
+          // A clock that was set back while nothing came is one of which the run knows, and this one does not.
+          if (state.delivery) scheduler.catchUp(state.delivery.readAtMs);
           timer = subscriber.closed
             ? undefined
             : scheduler.schedule(tick, Math.min(Math.max(0, timerMs - scheduler.now()), MAX_TIMER_MS));

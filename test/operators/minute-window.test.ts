@@ -19,9 +19,11 @@ import { Ledger, RECORD_OVERHEAD_BYTES } from '../../src/ledger.ts';
 import { type MinuteWindowOptions, minuteWindow } from '../../src/operators/minute-window.ts';
 import { windowSteps } from '../../src/operators/window-steps.ts';
 import type { Window } from '../../src/operators/window.ts';
+import { steady } from '../../src/steady.ts';
 import { type Sample, deliver } from '../../src/testing/deliver.ts';
 
 const MINUTE = 60_000;
+const TEXT = Buffer.from('x');
 
 describe('minuteWindow', () => {
   it('gives nothing for a source that never gives anything, and for one that completes at once', () => {
@@ -180,9 +182,31 @@ describe('minuteWindow', () => {
     for (const event of deliver(['a']).events) source.next(event);
     backMs = 3_600_000;
     scheduler.flush();
-    for (const event of deliver([{ raw: 'b', arrivedAtMs: 70_000 }]).events) source.next(event);
+    for (const event of deliver([{ raw: 'b', arrivedAtMs: 65_000 }]).events) source.next(event);
     scheduler.flush();
     expect(closedAtMs).toEqual([65_000, 125_000]);
+  });
+
+  it('closes a minute in time though the clock was set back while nothing came', () => {
+    const HOUR = 60 * MINUTE;
+    const scheduler = new VirtualTimeScheduler();
+    let backMs = 0;
+    const clock: SchedulerLike = { now: () => scheduler.now() - backMs, schedule: scheduler.schedule.bind(scheduler) };
+    const [runs, ledger, source] = [steady(clock), new Ledger(), new Subject<Event<Uint8Array>>()];
+    const closedAtMs: number[] = [];
+    source.pipe(minuteWindow({ scheduler: clock })).subscribe(() => closedAtMs.push(scheduler.now()));
+    // The run reads all the time, and sees it.
+    scheduler.schedule(() => void runs.now(), 2 * HOUR);
+    scheduler.schedule(() => (backMs = HOUR), 2 * HOUR);
+    scheduler.schedule(() => void runs.now(), 2 * HOUR);
+    scheduler.schedule(() => {
+      const position = { shard: 'a', sequence: '1', subSequence: 0 };
+      const delivery = ledger.open({ shard: 'a', count: 1, sizeBytes: 1, last: position, readAtMs: runs.now() });
+      source.next(new Event(TEXT, new Origin(delivery, 0, { position, arrivedAtMs: clock.now(), data: TEXT })));
+    }, 4 * HOUR);
+    scheduler.flush();
+    // For the run it is an hour later than for the stream.
+    expect(closedAtMs).toEqual([4 * HOUR + 5000]);
   });
 
   it('tells the first event that it keeps of a shard, and lets rejects behind it go on once it is out', () => {
@@ -214,7 +238,7 @@ describe('minuteWindow', () => {
     const events = ['one', 'two'].flatMap(
       (shard) =>
         deliver(
-          Array.from({ length: 100 }, (_, i) => ({ ...at(i), shard })),
+          Array.from({ length: 100 }, () => ({ ...at(0), shard })),
           ledger,
         ).events,
     );
