@@ -69,6 +69,7 @@ export async function attendAll(
   }
   if (server) log.say(listening(server));
 
+  for (const stream of [process.stdout, process.stderr]) if (!stream.listeners('error').includes(bear)) stream.on('error', bear);
   const { stop, clear } = stopOnSignals(options.stop);
   const callOff = options.for && after(durationMs(options.for), () => stop.abort('the time is up'));
   const ends = await Promise.allSettled(
@@ -119,6 +120,12 @@ export async function attendAll(
     return end.status === 'fulfilled' ? end.value : undefined;
   });
 }
+
+/**
+ * Who reads what a run says may be gone (at Ctrl-C the `tee` behind it ends, too), or the disk of its log full. That is no reason to end it, least
+ * of all in the middle of its drain. It stays for good: what the last words meet is told later.
+ */
+function bear(): void {}
 
 /** A stop that the first signal aborts, or who called; a second signal ends the process. `clear` leaves signals alone again. */
 function stopOnSignals(outer: AbortSignal | undefined): { readonly stop: AbortController; readonly clear: () => void } {

@@ -197,7 +197,10 @@ describe('pipelines/capture.ts', { timeout: 120_000 }, () => {
     await expectAll(places, (_, sequence) => Number(sequence.slice(-13)));
   });
 
-  it('of its standard input ends with what it has read when it is told to', async () => {
+  it.each([
+    ['', true],
+    [', and whoever read its log is gone', false],
+  ])('of its standard input ends with what it has read when it is told to%s', async (_, isHeard) => {
     const places = await emptyPlaces();
     const victim = spawn(process.execPath, ['pipelines/capture.ts'], { env: { ...process.env, ...pick(places) }, stdio: 'pipe' });
     let output = '';
@@ -206,6 +209,7 @@ describe('pipelines/capture.ts', { timeout: 120_000 }, () => {
     victim.stdin.write(text);
     await expect.poll(() => output, { timeout: 20_000 }).toContain('reading on from');
     await sleep(500);
+    if (!isHeard) victim.stderr.destroy();
     victim.kill('SIGTERM');
     expect(await once(victim, 'exit')).toEqual([0, null]);
     expect(output).toMatch(/read (\d+) = stored [1-9]/);
