@@ -70,7 +70,8 @@ export async function attendAll(
   if (server) log.say(listening(server));
 
   for (const stream of [process.stdout, process.stderr]) if (!stream.listeners('error').includes(bear)) stream.on('error', bear);
-  const { stop, clear } = stopOnSignals(options.stop);
+  const sayOnceMore = (message: string): void => log.say({ level: 'info', type: 'stopping', message });
+  const { stop, clear } = stopOnSignals(options.stop, sayOnceMore);
   const callOff = options.for && after(durationMs(options.for), () => stop.abort('the time is up'));
   const ends = await Promise.allSettled(
     pipelines.map(async (pipeline, i) => {
@@ -127,11 +128,21 @@ export async function attendAll(
  */
 function bear(): void {}
 
-/** A stop that the first signal aborts, or who called; a second signal ends the process. `clear` leaves signals alone again. */
-function stopOnSignals(outer: AbortSignal | undefined): { readonly stop: AbortController; readonly clear: () => void } {
+/**
+ * A stop that the first signal aborts, or who called; a second signal ends the process. `clear` leaves signals alone again.
+ *
+ * @param say tells of the first signal where the stop had begun without it
+ */
+function stopOnSignals(
+  outer: AbortSignal | undefined,
+  say: (message: string) => void,
+): { readonly stop: AbortController; readonly clear: () => void } {
   const stop = new AbortController();
+  let isSignalled = false;
   const onSignal = (signal: NodeJS.Signals): void => {
-    if (stop.signal.aborted) process.exit(INTERRUPTED);
+    if (isSignalled) process.exit(INTERRUPTED);
+    isSignalled = true;
+    if (stop.signal.aborted) say(`stopping already (${signal}); once more ends at once`);
     stop.abort(`${signal}; once more ends at once`);
   };
   const onOuterStop = (): void => stop.abort(outer?.reason);

@@ -76,4 +76,27 @@ describe('pipelines side by side', () => {
     parts[1].source.end();
     expect((await ended).map((counts) => counts?.stored)).toEqual([0, 2]);
   });
+
+  it('stop once more by the first signal, and end at once by the second, also when they were told to stop before', async () => {
+    const one = part('shop');
+    const stored = Promise.withResolvers<void>();
+    one.sink.beforeCommit = async ({ items }) => (items.length > 0 ? stored.promise : undefined);
+    const exit = vi.spyOn(process, 'exit').mockImplementation((() => {}) as () => never);
+    try {
+      const stop = new AbortController();
+      const { ended, text } = attended([one], stop.signal);
+      await one.source.started();
+      one.source.push('one');
+      stop.abort('the time is up');
+      process.emit('SIGTERM', 'SIGTERM');
+      expect(exit).not.toHaveBeenCalled();
+      process.emit('SIGINT', 'SIGINT');
+      expect(exit).toHaveBeenCalledWith(130);
+      stored.resolve();
+      await ended;
+      expect(text()).toMatch(/^stopping: the time is up\nstopping already \(SIGTERM\); once more ends at once\n/);
+    } finally {
+      exit.mockRestore();
+    }
+  });
 });
