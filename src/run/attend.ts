@@ -11,6 +11,7 @@ import { Status } from '../observe/status.ts';
 import { textLog } from '../observe/text-log.ts';
 import { stepOf } from '../operators/named.ts';
 import type { Pipeline } from '../pipeline.ts';
+import { steady } from '../steady.ts';
 import { after } from './after.ts';
 import { causesOf } from './causes.ts';
 import { type RunOptions, startRun } from './run.ts';
@@ -52,7 +53,9 @@ export async function attendAll(
   pipelines: readonly Pipeline[],
   options: AttendAllOptions = {},
 ): Promise<readonly (Counts | undefined)[]> {
-  const { output = process.stderr, foot = () => [], scheduler = asyncScheduler } = options;
+  const { output = process.stderr, foot = () => [] } = options;
+  // One clock for the runs and for who asks how they are: one says when something was, the other how long ago that is.
+  const scheduler = steady(options.scheduler ?? asyncScheduler);
   const names = pipelines.map(({ name }) => name);
   const statuses = new Map<string, Status>();
   const log = (options.log === 'json' ? jsonLog : textLog)({ output, pipelines: names, statuses, foot });
@@ -80,6 +83,7 @@ export async function attendAll(
       const ignored = new StartIgnored((shards) => log.say(startIgnored(name, shards)));
       const running = startRun(pipeline, {
         ...options,
+        scheduler,
         stop: stop.signal,
         report(diagnostic) {
           statuses.get(name)?.report(diagnostic);
@@ -99,6 +103,8 @@ export async function attendAll(
         return counts;
       } catch (error) {
         record.end('failed');
+        // The log has it in its last lines; until then others may store what they have for a while.
+        record.say(failed(name, error), scheduler.now());
         stop.abort(`${name} has ended`);
         throw error;
       } finally {
@@ -115,8 +121,7 @@ export async function attendAll(
     if (end.status === 'fulfilled')
       log.ended({ level: 'info', type: 'ended', pipeline, message: summaryOf(end.value), fields: end.value });
     else {
-      const { reason: error } = end as { readonly reason: unknown };
-      log.failed({ level: 'error', type: 'failed', pipeline, message: causesOf(error), fields: { error } });
+      log.failed(failed(pipeline, (end as { readonly reason: unknown }).reason));
     }
     return end.status === 'fulfilled' ? end.value : undefined;
   });
@@ -156,6 +161,10 @@ function stopOnSignals(
       process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
     },
   };
+}
+
+function failed(pipeline: string, error: unknown): Entry & { readonly pipeline: string } {
+  return { level: 'error', type: 'failed', pipeline, message: causesOf(error), fields: { error } };
 }
 
 function listening({ url }: MetricsServer): Entry {

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
+import { type SchedulerLike, asyncScheduler } from 'rxjs';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { WentBackError } from '../../src/errors.ts';
 import type { Event, Reject } from '../../src/event.ts';
@@ -170,6 +171,27 @@ describe('metrics over HTTP', { timeout: 30_000 }, () => {
     await vi.waitFor(async () => expect((await health()).status).toBe(200), 20_000);
   });
 
+  it('say how long ago something was though the clock is set back', async () => {
+    let backMs = 0;
+    const clock: SchedulerLike = { now: () => Date.now() - backMs, schedule: asyncScheduler.schedule.bind(asyncScheduler) };
+    const source = pushSource();
+    const read: typeof source.read = (context) => {
+      context.report({ type: 'shard-started', shard: 'a', resume: 'TRIM_HORIZON' });
+      context.report({ type: 'shard-lag', shard: 'a', behindMs: 0, readAtMs: context.scheduler.now() });
+      return source.read(context);
+    };
+    const declared = pipeline('p')
+      .from({ ...source, read })
+      .to(memorySink<Text>());
+    const { health } = await attended([declared], { scheduler: clock });
+    const ago = async (): Promise<number | undefined> => (await health()).body.pipelines[0]!.shards[0]?.sinceReadSeconds;
+    await vi.waitFor(async () => expect(await ago()).toBeDefined(), 10_000);
+    backMs = 3_600_000;
+    const before = await ago();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(await ago()).toBeGreaterThan(before!);
+  });
+
   it('say that one of several runs has failed, while the others store what they have', async () => {
     const [sink, source] = [memorySink<Text>(), pushSource()];
     const { begun, goOn } = blocked(sink);
@@ -192,6 +214,7 @@ describe('metrics over HTTP', { timeout: 30_000 }, () => {
     ]);
     const text = await (await fetch(`${url}/metrics`)).text();
     expect(text).toContain('millrace_up{pipeline="good"} 1\nmillrace_up{pipeline="bad"} 0\n');
+    expect(await (await fetch(url)).text()).toContain('<span class="error">Error: broken');
     goOn();
     expect((await ended).map((counts) => counts?.stored)).toEqual([1, undefined]);
   });
