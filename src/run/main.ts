@@ -2,6 +2,7 @@ import { relative } from 'node:path';
 import type { z } from 'zod';
 import type { Pipeline } from '../pipeline.ts';
 import { type AttendOptions, attend } from './attend.ts';
+import { causesOf } from './causes.ts';
 import { checkAll } from './check.ts';
 import { graphOf } from './graph.ts';
 import { printPositions } from './positions.ts';
@@ -27,7 +28,7 @@ export function command<const S extends SettingsShape>(declaration: Command<S>):
  */
 export async function main<S extends SettingsShape>({ summary, settings: shape, pipeline }: Command<S>): Promise<void> {
   await withSettings(summary, shape, async (settings, options, { graph, check, positions }) => {
-    const declared = pipeline(settings);
+    const declared = declare(() => pipeline(settings));
     if (graph) process.stdout.write(graphOf(declared));
     else if (check) process.exit((await checkAll(declared, fileOfProcess())) ? 0 : 1);
     else if (positions) process.exit((await printPositions(declared)) ? 0 : 1);
@@ -55,6 +56,15 @@ export async function withSettings<S extends SettingsShape>(
     if (!(error instanceof SettingsError)) throw error;
     process.stderr.write(`${fileOfProcess()}: ${error.message}\n`);
     process.exit(2);
+  }
+}
+
+/** What a part of a pipeline does not take, it says when it is declared: with code that is right, a setting was wrong. */
+function declare(make: () => Pipeline): Pipeline {
+  try {
+    return make();
+  } catch (error) {
+    throw new SettingsError(causesOf(error));
   }
 }
 

@@ -125,6 +125,15 @@ describe('a pipeline file, as a process', { timeout: 60_000 }, () => {
     expect(output).not.toContain('secret');
   });
 
+  it('ends with 2 and what a part of the pipeline says of a setting', async () => {
+    const settings = { KINESIS_STREAM: 'shop', STATE_FILE: 's3://shop/state' };
+    const { code, output } = await startVictim('pipelines/warehouse.ts', settings).ended();
+    expect(code).toBe(2);
+    expect(output).toMatch(
+      /^pipelines\/warehouse\.ts: TypeError: identityLog: expected file:<path> or a path, got s3:\n {4}at pipeline \(.*warehouse\.ts:\d+:\d+\)\n$/,
+    );
+  });
+
   it('checks the stream, the stores and the types, reads nothing and makes nothing', async () => {
     const settings = await warehouse('checked');
     const { code, output } = await startVictim('pipelines/warehouse.ts', settings, ['--check']).ended();
