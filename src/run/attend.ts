@@ -164,7 +164,9 @@ function stopOnSignals(
 }
 
 function failed(pipeline: string, error: unknown): Entry & { readonly pipeline: string } {
-  return { level: 'error', type: 'failed', pipeline, message: causesOf(error), fields: { error } };
+  const message = causesOf(error);
+  // Whatever else was thrown could have circles, which are no JSON.
+  return { level: 'error', type: 'failed', pipeline, message, fields: { error: error instanceof Error ? error : message } };
 }
 
 function listening({ url }: MetricsServer): Entry {

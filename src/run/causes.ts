@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url';
+import { inspect } from 'node:util';
 
 /** An error and what caused it, outermost first; one whose words the error around it has said already is passed over. */
 export function causesOf(error: unknown): string {
@@ -10,7 +11,7 @@ export function causesOf(error: unknown): string {
     else causes.push(`${cause.name}: ${cause.message}${place}`);
     said = cause.message;
   }
-  if (cause !== undefined && !(cause instanceof Error)) causes.push(JSON.stringify(cause));
+  if (cause !== undefined && !(cause instanceof Error)) causes.push(inspect(cause, { breakLength: Infinity }));
   return causes.join('\n  because of ');
 }
 

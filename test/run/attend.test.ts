@@ -51,6 +51,18 @@ describe('pipelines side by side', () => {
     expect(text()).toMatch(/\nbad has ended: TypeError: broken\n {4}at .*attend\.test\.ts:\d+:\d+\)?\n$/);
   });
 
+  it.each(['text', 'json'] as const)('say in a log of %s what ended one, be it no error, and in a circle', async (log) => {
+    const one = part('shop');
+    const written: string[] = [];
+    const ended = attendAll([one.declared], { output: { write: (text: unknown) => written.push(String(text)) > 0 }, log });
+    await one.source.started();
+    const answer: Record<string, unknown> = { status: 503n };
+    answer['request'] = { answer };
+    one.source.fail(answer);
+    expect(await ended).toEqual([undefined]);
+    expect(written.join('')).toContain('<ref *1> { status: 503n, request: { answer: [Circular *1] } }');
+  });
+
   it('say of a sink that fails which one it is, and where its own code threw, once', async () => {
     const one = part('shop');
     one.sink.beforeCommit = ({ items }) => {
