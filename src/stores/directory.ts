@@ -206,6 +206,10 @@ class Directory implements OpenObjectStore {
     try {
       await file.writeFile(body);
       await file.sync();
+    } catch (error) {
+      // Of a disk that is full it would take the rest.
+      await rm(path, { force: true });
+      throw error;
     } finally {
       await file.close();
     }

@@ -30,19 +30,19 @@ function create(path: string): void {
   const draft = `${path}.${process.pid}.new`;
   rmSync(draft, { force: true });
   const database = new DatabaseSync(draft);
-  database.exec(`
-    PRAGMA application_id = ${APPLICATION_ID};
-    PRAGMA user_version = ${VERSION};
-    CREATE TABLE block (id INTEGER PRIMARY KEY, count INTEGER, newest_ms REAL, checksum INTEGER, sights BLOB) STRICT;
-    -- The first and the last block, so that none is missing unnoticed.
-    CREATE TABLE span (first INTEGER, last INTEGER) STRICT;
-    INSERT INTO span VALUES (1, 0);
-    CREATE TABLE owner (epoch INTEGER) STRICT;
-    INSERT INTO owner VALUES (0);
-  `);
-  // Locks the file under both its names: nobody opens it while what is left of one that was removed lies beside it, to be taken for its own.
-  database.exec('BEGIN EXCLUSIVE');
   try {
+    database.exec(`
+      PRAGMA application_id = ${APPLICATION_ID};
+      PRAGMA user_version = ${VERSION};
+      CREATE TABLE block (id INTEGER PRIMARY KEY, count INTEGER, newest_ms REAL, checksum INTEGER, sights BLOB) STRICT;
+      -- The first and the last block, so that none is missing unnoticed.
+      CREATE TABLE span (first INTEGER, last INTEGER) STRICT;
+      INSERT INTO span VALUES (1, 0);
+      CREATE TABLE owner (epoch INTEGER) STRICT;
+      INSERT INTO owner VALUES (0);
+    `);
+    // Locks the file under both its names: nobody opens it while what is left of one that was removed lies beside it, to be taken for its own.
+    database.exec('BEGIN EXCLUSIVE');
     // Not a rename, which would take the place of a file that another run has made in the meantime.
     linkSync(draft, path);
     for (const rest of ['-wal', '-shm']) rmSync(path + rest, { force: true });

@@ -43,6 +43,19 @@ it('lists what lies behind links that lead out of a directory, as when old month
   }
 });
 
+it('keeps nothing of what could not be written to its end, as on a disk that is full', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'millrace-directory-'));
+  const open = await directory(folder).open({ report: () => {} });
+  const breaksOff = async function* (): AsyncGenerator<Buffer> {
+    yield Buffer.from('half');
+    throw new Error('no space left on device');
+  };
+  await expect(open.put('a', breaksOff() as never)).rejects.toThrow('no space left on device');
+  expect(await readdir(join(folder, '.millrace/staged'))).toEqual([]);
+  await open.close();
+  await rm(folder, { recursive: true });
+});
+
 describe('a directory that is only to be read', () => {
   let folder: string;
   beforeEach(async () => {
