@@ -7,7 +7,9 @@ import type { RunRecord } from './run-record.ts';
 export function metricsText(records: readonly RunRecord[]): string {
   const samples = new Map<MetricName, Sample[]>();
   const putAll = (name: MetricName, more: readonly Sample[]): void => {
-    samples.set(name, [...(samples.get(name) ?? []), ...more]);
+    const its = samples.get(name);
+    if (its) its.push(...more);
+    else samples.set(name, [...more]);
   };
   const put: Put = (name, labels, value) => {
     if (value !== undefined) putAll(name, [{ labels, value }]);
