@@ -36,7 +36,9 @@ export const capture = command({
     AWS_REGION: z.string().optional().describe('the region of the bucket; otherwise as the AWS SDK finds it'),
     DATABASE_URL: databaseUrl.default('duckdb:./data/warehouse.duckdb').describe('postgres://… or duckdb:./file'),
     TABLE: z.string().default('snowplow_events').describe('the table of events, made when absent'),
-    NAME: pipelineName.default('capture').describe('under which it keeps what is done: another one reads files anew'),
+    NAME: pipelineName
+      .default('capture')
+      .describe('under which it keeps what is done: another one reads files anew, into an archive of its own'),
     STATE_FILE: z.string().optional().describe('the event ids of the last hour; otherwise ./data/<name>.state'),
   },
   pipeline({ FILES: files, TABLE: table, NAME: name, ...settings }) {

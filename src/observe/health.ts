@@ -43,7 +43,7 @@ export function healthOf(records: readonly RunRecord[], nowMs: number): Health {
   return { status: statuses.every((status) => status === 'ended') ? 'ended' : 'ok', pipelines };
 }
 
-/** Whether every sink of each run is open and its first shard is read. */
+/** Whether every sink of each run is open, its first shard is read, and all is well. */
 export function isReady({ status, pipelines }: Health): boolean {
   return status === 'ok' && pipelines.every((one) => one.status === 'running' || one.status === 'ended');
 }

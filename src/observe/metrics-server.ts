@@ -23,7 +23,7 @@ export interface MetricsServer {
 
 /**
  * Tells over HTTP how runs are: `/`, a live page for a person; `/metrics` for Prometheus; `/health`, 503 when a shard has been quiet for too long or a run has failed; `/ready`,
- * 503 before the first shard of each run is read, and once it stops. Everything is looked up when somebody asks. It keeps no process alive.
+ * 503 before the first shard of each run is read, as long as `/health` is, and once it stops. Everything is looked up when somebody asks. It keeps no process alive.
  *
  * @param now the clock of the runs
  * @throws {Error} when it cannot listen there
