@@ -17,6 +17,12 @@ export interface Version {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
+interface Opened {
+  readonly mayWrite: boolean;
+  /** As `fixedState` told it. */
+  readonly fixedAs?: string | undefined;
+}
+
 /**
  * Remembers the etag and metadata of each file of a directory, and lets one process at a time change them.
  *
@@ -24,25 +30,25 @@ export interface Version {
  * file do not fit, and the file counts as a version that nobody described.
  */
 export class DirectoryCatalog {
-  /** Whether `exclusively` keeps others out. */
-  readonly mayWrite: boolean;
+  readonly #mayWrite: boolean;
   readonly #path: string;
   #database: DatabaseSync;
   #find: StatementSync;
   #record: StatementSync;
-  /** How the catalog was when it was opened as one that nobody writes to. */
+  /** How the catalog was when it was opened as one that nobody writes to, or that is not there. */
   #fixedAs: string | undefined;
 
-  private constructor(
-    path: string,
-    database: DatabaseSync,
-    { mayWrite, fixedAs }: { mayWrite: boolean; fixedAs?: string | undefined },
-  ) {
-    this.mayWrite = mayWrite;
+  private constructor(path: string, database: DatabaseSync, { mayWrite, fixedAs }: Opened) {
+    this.#mayWrite = mayWrite;
     this.#path = path;
     this.#fixedAs = fixedAs;
     this.#database = database;
     [this.#find, this.#record] = prepare(database);
+  }
+
+  /** Whether `exclusively` keeps others out, if there are any. */
+  get mayWrite(): boolean {
+    return this.#mayWrite || this.#fixedAs === ABSENT;
   }
 
   /** Opens the catalog, and makes it when it is absent. */
@@ -52,13 +58,13 @@ export class DirectoryCatalog {
 
   /** Opens the catalog of a folder in which nothing is to be made; where there is none, or nothing can be written, as on a volume that is mounted so, too. */
   static async openToRead(path: string): Promise<DirectoryCatalog> {
-    if (!existsSync(path)) return DirectoryCatalog.#open(path, ':memory:');
+    if (!existsSync(path)) return DirectoryCatalog.#open(path, ':memory:', { mayWrite: false, fixedAs: ABSENT });
     if (isWritable(dirname(path))) return DirectoryCatalog.#open(path, path);
     const fixedAs = fixedState(path);
     return new DirectoryCatalog(path, openFixed(path, fixedAs), { mayWrite: false, fixedAs });
   }
 
-  static async #open(path: string, location: string): Promise<DirectoryCatalog> {
+  static async #open(path: string, location: string, how: Opened = { mayWrite: true }): Promise<DirectoryCatalog> {
     const database = new DatabaseSync(location, { timeout: BLOCK_MS });
     try {
       // WAL: a commit is one fsync, and readers never wait.
@@ -68,7 +74,7 @@ export class DirectoryCatalog {
           'CREATE TABLE IF NOT EXISTS objects (key TEXT PRIMARY KEY, fingerprint TEXT NOT NULL, etag TEXT NOT NULL, metadata TEXT NOT NULL) STRICT, WITHOUT ROWID',
         );
       });
-      return new DirectoryCatalog(path, database, { mayWrite: true });
+      return new DirectoryCatalog(path, database, how);
     } catch (error) {
       database.close();
       throw error;
@@ -116,13 +122,20 @@ export class DirectoryCatalog {
     if (this.#database.isOpen) this.#database.close();
   }
 
-  /** Opens a catalog anew that somebody has begun to write to, who does not know of this one. */
+  /** Opens a catalog anew that somebody has made, or begun to write to, who does not know of this one. */
   #follow(): void {
     if (this.#fixedAs === undefined) return;
     const fixedAs = fixedState(this.#path);
     if (fixedAs === this.#fixedAs) return;
     const database = openFixed(this.#path, fixedAs);
-    [this.#find, this.#record] = prepare(database);
+    try {
+      [this.#find, this.#record] = prepare(database);
+    } catch (error) {
+      database.close();
+      // It is being made: nothing is described yet.
+      if (this.#fixedAs === ABSENT) return;
+      throw error;
+    }
     this.#database.close();
     this.#database = database;
     this.#fixedAs = fixedAs;
@@ -137,11 +150,15 @@ function prepare(database: DatabaseSync): readonly [find: StatementSync, record:
   ];
 }
 
+/** The state of a catalog that nobody has made yet. */
+const ABSENT = 'absent';
+
 /**
  * Tells one state of a catalog from another while nobody writes to it; nothing while somebody does, or was killed as he did: then what was
  * written last lies beside it.
  */
 function fixedState(path: string): string | undefined {
+  if (!existsSync(path)) return ABSENT;
   if (existsSync(`${path}-wal`)) return undefined;
   const { ino, size, mtimeNs } = statSync(path, { bigint: true });
   return `${ino}-${size}-${mtimeNs}`;

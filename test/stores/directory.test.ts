@@ -1,5 +1,5 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { chmod, mkdtemp, readdir, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -110,6 +110,29 @@ describe('a directory that is only to be read', () => {
     expect(found).toMatchObject({ etag, metadata: { count: '1' } });
   });
 
+  it('has what is put by the first run there ever was, also when that began after it was opened', async () => {
+    const reader = await startReader(folder);
+    const open = await directory(folder).open({ report: () => {} });
+    const etag = await open.put('a', Buffer.from('put'), { metadata: { count: '1' } });
+    const found = await reader.head();
+    await open.close();
+    expect(found).toMatchObject({ etag, metadata: { count: '1' } });
+  });
+
+  it('is read while the first run that there ever was begins to', async () => {
+    const reader = await directory(folder).open({ report: () => {}, readOnly: true });
+    await writeFile(join(folder, 'a'), 'by hand');
+    await mkdir(join(folder, '.millrace'));
+    await writeFile(join(folder, '.millrace/catalog.db'), '');
+    expect(await reader.head('a')).toMatchObject({ sizeBytes: 7, metadata: {} });
+    const open = await directory(folder).open({ report: () => {} });
+    const etag = await open.put('a', Buffer.from('put'), { metadata: { count: '1' } });
+    expect(await reader.head('a')).toMatchObject({ etag, metadata: { count: '1' } });
+    await open.close();
+    expect(await reader.get('a')).toMatchObject({ etag, metadata: { count: '1' } });
+    await reader.close();
+  });
+
   it('waits where nobody may write for a run that is about to say what it has put there', async () => {
     const open = await directory(folder).open({ report: () => {} });
     const reader = await startReader(folder);
@@ -129,7 +152,7 @@ describe('a directory that is only to be read', () => {
 
 /** Opens a folder where it may not write, reads once, and again when it is asked. */
 async function startReader(folder: string): Promise<{ readonly head: () => Promise<unknown> }> {
-  await chmod(join(folder, '.millrace'), 0o555);
+  await chmod(join(folder, '.millrace'), 0o555).catch(() => {});
   const asked = `await new Promise((go) => process.stdin.once('data', go))`;
   const program = reading(folder, `(await open.head('a'), console.log('ready'), ${asked}, await open.head('a'))`);
   const child = spawn(process.execPath, ['--input-type=module', '--eval', program], { stdio: ['pipe', 'pipe', 'inherit'] });
