@@ -8,20 +8,25 @@ export class DrainDeadlineError extends Error {
   override readonly name = 'DrainDeadlineError';
 }
 
-/** From the stop on the run has so long to store what it read. */
+/**
+ * From the stop on the run has so long to store what it read.
+ *
+ * @param left says what it has not done
+ */
 export function startDeadline(
   stop: AbortSignal,
   within: Duration,
   scheduler: SchedulerLike,
   report: Report,
   fail: (error: unknown) => void,
+  left: () => string,
 ): { clear(): void } {
   let timer: Subscription | undefined;
   const begin = (): void => {
     const ms = Math.min(MAX_TIMER_MS, durationMs(within));
     report({ type: 'stopping', why: String(stop.reason) });
     timer = scheduler.schedule(
-      () => fail(new DrainDeadlineError(`run: expected to have stored everything ${ms} ms after the stop, and had not`)),
+      () => fail(new DrainDeadlineError(`run: expected to have stored everything ${ms} ms after the stop, and ${left()}`)),
       ms,
     );
   };

@@ -1,5 +1,6 @@
 import type { Duration } from 'date-fns';
 import { type SchedulerLike, asyncScheduler, interval } from 'rxjs';
+import { counted } from '../counted.ts';
 import type { Report } from '../diagnostic.ts';
 import { MAX_TIMER_MS, durationMs } from '../duration.ts';
 import { faultOf } from '../fault.ts';
@@ -134,7 +135,12 @@ async function performOnce(
     tell(diagnostic);
   };
   const sinks = new OpenSinks(pipeline, options, ledger, report, fail, over.signal);
-  const deadline = startDeadline(stop, options.drainWithin ?? { seconds: 30 }, scheduler, report, fail);
+  const left = (): string => {
+    if (sinks.opening !== undefined) return `${sinks.opening} was not open`;
+    const { inFlight } = ledger.counts();
+    return inFlight > 0 ? `${counted(inFlight, 'event')} had not been` : 'a store had not answered';
+  };
+  const deadline = startDeadline(stop, options.drainWithin ?? { seconds: 30 }, scheduler, report, fail, left);
   try {
     await Promise.race([sinks.open(), failure.promise]);
     opened();

@@ -466,6 +466,7 @@ describe('run', () => {
     const { finished } = startRun(declared, { stop: stop.signal, drainWithin: { seconds: 0.001 } });
     stop.abort('enough');
     await expect(finished).rejects.toBeInstanceOf(DrainDeadlineError);
+    await expect(finished).rejects.toThrow('1 ms after the stop, and one was not open');
     opening.resolve();
     await vi.waitFor(() => expect(done).toEqual(['one opened', 'one closed']));
     await sleep(5);
@@ -699,6 +700,7 @@ describe('run', () => {
     source.push('one');
     stop.abort('enough');
     await expect(finished).rejects.toBeInstanceOf(DrainDeadlineError);
+    await expect(finished).rejects.toThrow('50 ms after the stop, and 1 event had not been');
   });
 
   it('ends when a sink cannot be opened', async () => {
