@@ -128,11 +128,19 @@ async function performOnce(
     over.abort();
     failure.reject(error);
   };
+  // Who is told must not throw. One who does ends the run, and not the process: it may be told by a timer, which nobody has called.
+  const told: Report = (diagnostic) => {
+    try {
+      tell(diagnostic);
+    } catch (error) {
+      fail(error);
+    }
+  };
   const limitMs = durationMs(options.stalledAfter ?? { minutes: 10 }, { who: 'run', name: 'stalledAfter' });
-  const watch = new ShardWatch({ ledger, report: tell, fail, limitMs, keepsMs: keepsMs(pipeline) });
+  const watch = new ShardWatch({ ledger, report: told, fail, limitMs, keepsMs: keepsMs(pipeline) });
   const report: Report = (diagnostic) => {
     watch.note(diagnostic, scheduler.now());
-    tell(diagnostic);
+    told(diagnostic);
   };
   const sinks = new OpenSinks(pipeline, options, ledger, report, fail, over.signal);
   const left = (): string => {

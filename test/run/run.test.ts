@@ -26,7 +26,8 @@ import { named } from '../../src/operators/named.ts';
 import { transform } from '../../src/operators/transform.ts';
 import type { Window } from '../../src/operators/window.ts';
 import { pipeline } from '../../src/pipeline.ts';
-import { type RunOptions, startRun } from '../../src/run/run.ts';
+import { type RunOptions, run, startRun } from '../../src/run/run.ts';
+import { scripted } from '../../src/sources/scripted.ts';
 import type { SourceContext } from '../../src/sources/source.ts';
 import { type MemorySink, memorySink } from '../../src/testing/memory-sink.ts';
 import { hurried } from '../support/hurried.ts';
@@ -539,6 +540,18 @@ describe('run', () => {
     const { source, finished } = await begin();
     source.fail(new Error('no such stream'));
     await expect(finished).rejects.toThrow('no such stream');
+  });
+
+  it.each(['rejected', 'shard-health'] as const)('ends with what its report throws when it is told of %s', async (type) => {
+    const report = (diagnostic: Diagnostic): void => {
+      if (diagnostic.type === type) throw new Error('my log is full');
+    };
+    const declared = pipeline('test')
+      .from(scripted({ a: [['bad'], 'until-stopped'] }))
+      .pipe(rejectBad)
+      .to(memorySink<Text>())
+      .rejects(memorySink<Reject>('rejects'));
+    await expect(run(declared, { report, scheduler: hurried(1000) })).rejects.toThrow('my log is full');
   });
 
   it('ends with what a step threw, and says in which step and on which event', async () => {
