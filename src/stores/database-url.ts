@@ -15,6 +15,8 @@ export interface DatabaseFromOptions {
  */
 export function databaseFrom(url: string, options: DatabaseFromOptions = {}): Database & RejectSource {
   if (/^postgres(ql)?:/.test(url)) return postgres(url, options);
+  // As in other URLs, what stands behind two slashes would be a host; as a path it would begin at the root.
+  if (/^duckdb:\/\/[^/]/.test(url)) throw new TypeError('duckdb: expected duckdb:./file or duckdb:/folder/file, got duckdb://…');
   if (url.startsWith('duckdb:')) return duckdb(url.slice('duckdb:'.length), options);
   // Only its beginning: what follows may hold a password.
   const scheme = /^[a-z][a-z0-9+.-]*:/i.exec(url)?.[0];

@@ -1,4 +1,5 @@
 import type { Database, Table } from './database.ts';
+import { PASSWORD_SIGNS } from './password-signs.ts';
 import type { PostgresServer } from './postgres/server.ts';
 import type { RejectSource } from './reject-source.ts';
 
@@ -39,8 +40,9 @@ export function postgres(
 
 function describeUrl(text: string): string {
   const url = URL.parse(text);
-  if (!url || !/^postgres(ql)?:$/.test(url.protocol))
-    throw new TypeError('postgres: expected postgres://user@host:port/database');
+  // An @ behind the host, but in a value of the query, is the one behind a password that a sign in it has cut: `12/34` is no port and path.
+  if (!url || !/^postgres(ql)?:$/.test(url.protocol) || /^[^=]*@/.test(url.pathname + url.search + url.hash))
+    throw new TypeError(`postgres: expected postgres://user:password@host:port/database, ${PASSWORD_SIGNS}`);
   const user = url.username === '' ? '' : `${url.username}@`;
   return `postgres://${user}${url.host || (url.searchParams.get('host') ?? '')}${url.pathname}`;
 }

@@ -7,9 +7,11 @@ test.each([
     'postgres://shop@db.example:5433/warehouse',
   ],
   ['postgresql://db.example/warehouse', 'postgres://db.example/warehouse'],
+  ['postgres://db.example/warehouse?user=me@tenant', 'postgres://db.example/warehouse'],
   ['postgres:///warehouse?host=/run/postgresql', 'postgres:///run/postgresql/warehouse'],
   ['duckdb:./data/warehouse.duckdb', 'duckdb:./data/warehouse.duckdb'],
   ['duckdb:/var/warehouse.duckdb', 'duckdb:/var/warehouse.duckdb'],
+  ['duckdb:///var/warehouse.duckdb', 'duckdb:///var/warehouse.duckdb'],
 ])('reads %s, and describes it without secrets', (url, describe) => {
   expect(databaseFrom(url).describe).toBe(describe);
 });
@@ -19,6 +21,12 @@ test.each([
   ['warehouse', /expected a URL like .* got no URL/],
   ['', /expected a URL like .* got no URL/],
   ['postgres://shop:secret@:port/warehouse', /expected postgres:\/\//],
+  // Of these a URL makes a host, a port and the rest of the password.
+  ['postgres://shop:12/secret@db/warehouse', /expected postgres:\/\/.* %2F for \//],
+  ['postgres://shop:12?secret@db/warehouse', /expected postgres:\/\/.* %3F for \?/],
+  ['postgres://shop:12#secret@db/warehouse', /expected postgres:\/\/.* %23 for #/],
+  ['postgres://shop:secret#12@db/warehouse', /expected postgres:\/\/.* %23 for #/],
+  ['duckdb://data/warehouse.duckdb', /expected duckdb:\.\/file or duckdb:\/folder\/file, got duckdb:\/\/…/],
   ['duckdb:', /expected the path of a file/],
   ['duckdb::memory:', /expected the path of a file/],
 ])('refuses %j, and shows no password', (url, message) => {

@@ -1,3 +1,5 @@
+import { PASSWORD_SIGNS } from '../password-signs.ts';
+
 /** What a URL of a Redis server or cluster says. */
 export interface RedisUrl {
   readonly scheme: string;
@@ -29,7 +31,9 @@ export function parseRedisUrl(url: string): RedisUrl {
     !(isCluster ? hosts.split(',') : [hosts]).every(isHost) ||
     (isCluster && /\d/.test(path))
   )
-    throw new TypeError('redis: expected a URL like redis://user:password@host:6379/0 or redis-cluster://host:6379,host:6379');
+    throw new TypeError(
+      `redis: expected a URL like redis://user:password@host:6379/0 or redis-cluster://host:6379,host:6379, ${PASSWORD_SIGNS}`,
+    );
   return { scheme: `${scheme}${cluster ?? ''}`, isCluster, user, password, hosts, path: path.length > 1 ? path : '' };
 }
 
