@@ -15,12 +15,14 @@ export function causesOf(error: unknown): string {
   return causes.join('\n  because of ');
 }
 
-/** The folder that all of ours is in. */
-const OURS = fileURLToPath(new URL('..', import.meta.url));
+/** The folder that all of ours is in, as a path and as a URL, in which spaces and most letters are written otherwise. */
+const OURS = [new URL('..', import.meta.url)].flatMap((url) => [url.href, fileURLToPath(url)]);
 
 /** Where in a user's own files an error was made; nothing when it was elsewhere. */
 function placeOf({ stack = '' }: Error): string {
   const places = stack.match(/^ +at .*:\d+:\d+\)?$/gm) ?? [];
-  const own = places.find((place) => !place.includes(OURS) && !/node:|[\\/]node_modules[\\/]/.test(place));
+  const own = places.find(
+    (place) => !OURS.some((folder) => place.includes(folder)) && !/node:|[\\/]node_modules[\\/]/.test(place),
+  );
   return own ? `\n    ${own.trimStart()}` : '';
 }

@@ -12,7 +12,10 @@ import { type CommonSettings, type Question, SettingsError, type SettingsShape, 
 export interface Command<S extends SettingsShape> {
   /** What it does, in a sentence, for `--help`. */
   readonly summary: string;
-  /** Each setting by its name in the environment, with the zod type that checks it. */
+  /**
+   * Each setting by its name in the environment, with the zod type that checks it. What comes is text: `z.coerce.number()` makes a number of it,
+   * `z.stringbool()` a boolean.
+   */
   readonly settings: S;
   readonly pipeline: (settings: z.infer<z.ZodObject<S>>) => Pipeline;
 }
@@ -59,12 +62,16 @@ export async function withSettings<S extends SettingsShape>(
   }
 }
 
-/** What a part of a pipeline does not take, it says when it is declared: with code that is right, a setting was wrong. */
+/**
+ * What a part of a pipeline does not take, it says when it is declared: with code that is right, a setting was wrong.
+ *
+ * @throws {SettingsError} with the line of the pipeline file
+ */
 function declare(make: () => Pipeline): Pipeline {
   try {
     return make();
   } catch (error) {
-    throw new SettingsError(causesOf(error));
+    throw new SettingsError(causesOf(error), { cause: error });
   }
 }
 

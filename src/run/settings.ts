@@ -35,10 +35,17 @@ export type Question = 'check' | 'positions' | 'graph';
 /** Text to where a run begins. */
 export const start = z.string().transform((text, context): Start => {
   if (text === 'TRIM_HORIZON' || text === 'LATEST') return text;
-  const time = /^\d{4}-\d\d-\d\d(T|$)/.test(text) ? new Date(text) : new Date(Number.NaN);
+  const [day] = /^\d{4}-\d\d-\d\d(?=T|$)/.exec(text) ?? [];
+  const time = new Date(day !== undefined && isDay(day) ? text : Number.NaN);
   if (!Number.isNaN(time.getTime())) return time;
   return refuse(context, 'TRIM_HORIZON, LATEST or an ISO time such as 2026-11-22T09:00:00Z', text);
 });
+
+/** The 31st of November is the 1st of December to a date: what came that day would be passed over. */
+function isDay(text: string): boolean {
+  const day = new Date(text);
+  return !Number.isNaN(day.getTime()) && day.toISOString().startsWith(text);
+}
 
 /** Text to a length of time: `500ms`, `40s`, `10m`, `2h`. */
 export const duration = z.string().transform((text, context): Duration => {
@@ -130,7 +137,7 @@ export function helpOf(file: string, summary: string, shape: SettingsShape, with
   const rows = Object.entries(shape).map(([name, type]) => {
     const hasDefault = type instanceof z.ZodDefault || type instanceof z.ZodPrefault;
     const fallback = hasDefault ? ` (${String(type.def.defaultValue)})` : type instanceof z.ZodOptional ? '' : ' (required)';
-    return [`${name}, --${flagOf(name)}`, `${type.description ?? ''}${fallback}`] as const;
+    return [`${name}, --${flagOf(name)}`, `${descriptionOf(type)}${fallback}`] as const;
   });
   const shared = commonFlags(without).map(
     ([name, entry]) => [`--${name}${'argument' in entry ? ` ${entry.argument}` : ''}`, entry.help] as const,
@@ -139,6 +146,13 @@ export function helpOf(file: string, summary: string, shape: SettingsShape, with
   const table = (lines: readonly (readonly [string, string])[]): string =>
     lines.map(([l, r]) => `  ${l.padEnd(width)}${r}`).join('\n');
   return `${summary}\n\nnode ${file} [flags]\n\nSettings, from the environment or as flags (flags win):\n${table(rows)}\n\nFlags:\n${table(shared)}\n`;
+}
+
+/** What `describe` said, also before what it was wrapped in: zod keeps it with the type that it was said of. */
+function descriptionOf(type: z.ZodType): string {
+  if (type.description !== undefined) return type.description;
+  const isWrapped = type instanceof z.ZodOptional || type instanceof z.ZodDefault || type instanceof z.ZodPrefault;
+  return isWrapped ? descriptionOf(type.unwrap() as z.ZodType) : '';
 }
 
 function commonFlags(without: readonly string[]): [name: string, entry: { argument?: string; help: string }][] {
@@ -158,7 +172,11 @@ function parseFlags(
     return parseArgs({ args: [...args], options, strict: true, allowPositionals: false }).values;
   } catch (error) {
     problems.push(withoutSecrets((error as Error).message.split(/\. |\.?\n/)[0]!));
-    return parseArgs({ args: [...args], options, strict: false }).values;
+    const { values } = parseArgs({ args: [...args], options, strict: false });
+    // Of a flag without its value that has been said.
+    return Object.fromEntries(
+      Object.entries(values).filter(([name, value]) => typeof value === (options[name]?.type ?? 'boolean')),
+    );
   }
 }
 

@@ -42,6 +42,7 @@ export interface CopyIntoOptions {
  * A row that the database refuses is stored as a reject with the database's words; the rest of its window loads. A row that `missingBy`
  * leaves out counts as stored: it is there. How many there were is told when the sink closes (`left-out`).
  *
+ * @throws {TypeError} when the table has no name, or more than a schema before it
  * @throws {RangeError} when `missingBy` is none of the columns, or one of JSON, whose values cannot be compared
  */
 export function copyInto(
@@ -49,6 +50,8 @@ export function copyInto(
   { table: tableName, columns = enrichedColumns, missingBy, name = 'copy' }: CopyIntoOptions,
 ): Sink<Window<Row>> {
   const table = { name: tableName, columns, missingBy };
+  if (!/^[^.]+(\.[^.]+)?$/.test(tableName))
+    throw new TypeError(`${name}: expected a table as name or schema.name, got ${JSON.stringify(tableName)}`);
   if (missingBy !== undefined && !columns.some((column) => column.name === missingBy && column.type.kind !== 'json'))
     throw new RangeError(
       `${name}: expected missingBy to be one of its columns, and not of JSON, got ${JSON.stringify(missingBy)}`,

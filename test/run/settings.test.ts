@@ -68,6 +68,13 @@ describe('settings', () => {
     expect(problems).toContain('--for: expected a duration such as 500ms, 40s, 10m or 2h, got "-5s"');
   });
 
+  it('say of a flag without its value that it has none, and no more', () => {
+    expect(problemsOf(['--for'], { KINESIS_STREAM: 'x' }).split('\n')).toEqual([
+      "Option '--for <value>' argument missing",
+      '(--help lists all settings)',
+    ]);
+  });
+
   it('name everything that is missing, wrong or unknown in one message', () => {
     const problems = problemsOf(['--for', 'soon', '--from', 'yesterday', '--tabel', 'x'], { KINESIS_ENDPOINT: 'not a url' });
     expect(problems).toContain("Unknown option '--tabel'");
@@ -109,6 +116,8 @@ describe('settings', () => {
     expect(help).toMatch(/TABLE, --table +the table \(events\)/);
     expect(help).toMatch(/WINDOW, --window +its length \(1m\)/);
     expect(help).toMatch(/--from <start> /);
+    const other = helpOf('shop.ts', '', { RATE: z.coerce.number().describe('records a second').default(5) });
+    expect(other).toMatch(/RATE, --rate +records a second \(5\)/);
   });
 
   it('understand durations', () => {
@@ -125,7 +134,9 @@ describe('settings', () => {
   it('understand where to begin', () => {
     expect(start.parse('LATEST')).toBe('LATEST');
     expect(start.parse('2026-11-22T09:00:00Z')).toEqual(new Date(Date.UTC(2026, 10, 22, 9)));
-    for (const wrong of ['latest', '12', '2026-13-01']) expect(start.safeParse(wrong).success, wrong).toBe(false);
+    expect(start.parse('2028-02-29')).toEqual(new Date(Date.UTC(2028, 1, 29)));
+    for (const wrong of ['latest', '12', '2026-13-01', '2026-11-31', '2026-02-29T09:00:00Z'])
+      expect(start.safeParse(wrong).success, wrong).toBe(false);
   });
 
   it('understand the name of a stream, or its ARN', () => {

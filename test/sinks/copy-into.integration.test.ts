@@ -4,6 +4,7 @@ import { Window } from '../../src/operators/window.ts';
 import { type Row, copyInto } from '../../src/sinks/copy-into.ts';
 import type { Refusal } from '../../src/sinks/sink.ts';
 import type { Column } from '../../src/stores/database.ts';
+import { duckdb } from '../../src/stores/duckdb.ts';
 import { deliver } from '../../src/testing/deliver.ts';
 import { type TestDatabase, emptyDuckdb, emptyPostgres } from '../support/databases.ts';
 import { type Postgres, startPostgres } from '../support/postgres.ts';
@@ -22,6 +23,10 @@ const columns: readonly Column[] = [
   { name: 'line', type: { kind: 'varchar', length: 20 }, required: true },
 ];
 const databases = { postgres: () => emptyPostgres(server), duckdb: () => emptyDuckdb() };
+
+test.each(['', 'a.', '.b', 'a.b.c'])('copyInto refuses the name %j of a table', (table) => {
+  expect(() => copyInto(duckdb('never.duckdb'), { table })).toThrow(/^copy: expected a table as name or schema\.name, got "/);
+});
 
 /** A window of events whose row is their sequence number and their line. */
 function windowOf(events: readonly Event<Uint8Array>[]): Window<Row> {
