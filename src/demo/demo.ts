@@ -3,11 +3,13 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import type { Pipeline } from '../pipeline.ts';
 import { type AttendOptions, attendAll } from '../run/attend.ts';
+import { causesOf } from '../run/causes.ts';
 import { type Command, withSettings } from '../run/main.ts';
-import { type SettingsShape, duration } from '../run/settings.ts';
+import { SettingsError, type SettingsShape, duration } from '../run/settings.ts';
 import { kinesisClient } from '../sources/kinesis/client.ts';
+import { checkFolder } from '../stores/check-folder.ts';
 import { claim } from './claim.ts';
-import { hints } from './hints.ts';
+import { beginAnew, hints } from './hints.ts';
 import { startKinesisLocal } from './kinesis-local.ts';
 import { openRealtimePlace } from './realtime-place.ts';
 import { ensureStream } from './shop-stream.ts';
@@ -47,7 +49,10 @@ export async function demo<W extends SettingsShape, R extends SettingsShape>(
   realtime: Command<R>,
 ): Promise<void> {
   const summary = 'Runs the warehouse and the realtime pipeline on the traffic of a shop.';
-  const work: Work = async ({ DIRECTORY: directory, RATE, WINDOW }, options) => {
+  const open: Work = async ({ DIRECTORY: directory, RATE, WINDOW }, options) => {
+    await checkFolder(directory).catch((cause: Error) => {
+      throw new SettingsError(`DIRECTORY (--directory): ${cause.message}`, { cause });
+    });
     await mkdir(directory, { recursive: true });
     const claimed = claim(directory);
     const redis = await openRealtimePlace(join(directory, 'redis'));
@@ -76,8 +81,10 @@ export async function demo<W extends SettingsShape, R extends SettingsShape>(
       const counts = await attendAll(pipelines, { metrics: LIVE_PAGE, ...options, foot, stop: failed.signal });
       over.abort();
       await traffic;
-      if (counts.includes(undefined)) process.exitCode = 1;
-      else process.stdout.write(hints(directory, database, DIRECTORY));
+      if (counts.includes(undefined)) {
+        process.exitCode = 1;
+        process.stderr.write(beginAnew(directory));
+      } else process.stdout.write(hints(directory, database, DIRECTORY));
     } finally {
       over.abort();
       client.destroy();
@@ -86,6 +93,16 @@ export async function demo<W extends SettingsShape, R extends SettingsShape>(
       await Promise.all([server.stop(), redis?.stop()]);
       clearTimeout(waiting);
       claimed.close();
+    }
+  };
+  const work: Work = async (read, options) => {
+    try {
+      await open(read, options);
+    } catch (error) {
+      if (error instanceof SettingsError) throw error;
+      process.stderr.write(`The shop has ended: ${causesOf(error)}\n${beginAnew(read.DIRECTORY)}`);
+      // What it had started by then ends with it.
+      process.exit(1);
     }
   };
   // It starts what a check would ask, and is two pipelines: each file of theirs draws and checks itself.

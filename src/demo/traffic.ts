@@ -65,12 +65,13 @@ function packed([hashKey, records]: readonly [string, readonly ShopRecord[]]): P
 }
 
 async function numberIn(file: string): Promise<number> {
-  try {
-    return Number(await readFile(file, 'utf8'));
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 0;
+  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return '0';
     throw error;
-  }
+  });
+  if (!/^\d+$/.test(text))
+    throw new Error(`expected the number of a record in ${file}, got ${JSON.stringify(text.slice(0, 20))}`);
+  return Number(text);
 }
 
 async function writeNumber(file: string, number: number): Promise<void> {

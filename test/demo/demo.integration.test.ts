@@ -85,6 +85,32 @@ describe('npm start', { timeout: 120_000 }, () => {
     expect(help.output).not.toContain(flag);
   });
 
+  it('says how to begin anew when its stream is lost, or what is in its directory cannot be read', async () => {
+    const directory = join(folder, "lost, o'");
+    const start = () => startVictim('pipelines/demo.ts', {}, ['--directory', directory, '--for', '9s']).ended();
+    const first = startVictim('pipelines/demo.ts', {}, ['--directory', directory]);
+    await first.says('recommended  ');
+    first.signal('SIGINT');
+    const before = await first.ended();
+    expect(before.code, before.output).toBe(0);
+    expect(before.output).toContain(`find '${folder}/lost, o'\\''/archive' -name`);
+    await rm(join(directory, 'kinesis'), { recursive: true });
+    const lost = await start();
+    expect(lost.output).toMatch(/has ended: .*may have been deleted and made again/);
+    expect(lost.output).toContain(`rm -r '${folder}/lost, o'\\'''`);
+    expect(lost.code).toBe(1);
+    await writeFile(join(directory, 'next-record'), 'none');
+    const garbage = await start();
+    expect(garbage.output).toMatch(/expected the number of a record in .*next-record, got "none"/);
+    expect(garbage.output).toMatch(/rm -r .* lets the shop begin anew/);
+    expect(garbage.output).not.toContain('Node.js v');
+    await rm(directory, { recursive: true });
+    await writeFile(directory, 'no folder');
+    const file = await start();
+    expect(file.output).toBe(`pipelines/demo.ts: DIRECTORY (--directory): expected a folder, got a file: ${directory}\n`);
+    expect(file.code).toBe(2);
+  });
+
   it('runs the warehouse alone where there can be no Redis, and says why', async () => {
     const directory = join(folder, 'alone');
     const before = await startVictim('pipelines/demo.ts', {}, ['--directory', directory, '--for', '1s']).ended();
