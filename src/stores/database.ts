@@ -5,7 +5,8 @@ import type { Owner } from '../owner.ts';
 
 /**
  * A column's type, as every database of ours can store it. A field is text: an integer of 32 bits in digits, a double as JavaScript writes it, a timestamp
- * in UTC as ISO 8601 (`2026-11-22T09:00:00.000Z`; of another offset each database makes its own), a boolean as `true` or `false`.
+ * in UTC as ISO 8601 (`2026-11-22T09:00:00.000Z`; of another offset each database makes its own), a boolean as `true` or `false`, JSON as
+ * its text. Of a table that is there, a column that is `text` here may be of another type, which the database then makes of the text: `bigint`, say.
  */
 export type ColumnType =
   | { readonly kind: 'text' | 'integer' | 'double' | 'timestamp' | 'boolean' | 'json' }

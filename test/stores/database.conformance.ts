@@ -325,6 +325,20 @@ export function databaseConformance(name: string, setUp: () => Promise<TestDatab
         expect(await fixture.query('SELECT id FROM only_once ORDER BY id')).toEqual(['a', 'b', 'd', 'e'].map((id) => ({ id })));
       });
 
+      test('is one of which a column of another type, which is called text, makes nothing', async () => {
+        await (await open()).createTable({ name: 'before', columns: [column('id', 'text')] });
+        await fixture.query('CREATE TABLE own_types (id bigint, price decimal(10, 2))');
+        const table = { name: 'own_types', columns: [column('id', 'text'), column('price', 'text')] };
+        const lines = ['9007199254740993\t0.10', 'x\t1', '\t', '-1\ttwo', '2\t12.34'].map(bytes);
+        const refused = await load(await ready(table), table, lines, at(5));
+        expect(refused.map(([index]) => index)).toEqual([1, 3]);
+        expect(await fixture.query('SELECT id::text AS id, price::text AS price FROM own_types ORDER BY 1')).toEqual([
+          { id: '2', price: '12.34' },
+          { id: '9007199254740993', price: '0.10' },
+          { id: null, price: null },
+        ]);
+      });
+
       test('may be one of very many', async () => {
         const database = await ready(typed);
         const lines = Array.from({ length: 3000 }, (_, i) => lineOf(i < 1000 || i % 500 === 7 ? `x\t\tbad ${i}` : `row ${i}`));
