@@ -6,7 +6,15 @@ import { causesOf } from './causes.ts';
 import { checkAll } from './check.ts';
 import { graphOf } from './graph.ts';
 import { printPositions } from './positions.ts';
-import { type CommonSettings, type Question, SettingsError, type SettingsShape, helpOf, readSettings } from './settings.ts';
+import {
+  type CommonSettings,
+  type Question,
+  SettingsError,
+  type SettingsShape,
+  helpOf,
+  readSettings,
+  takenName,
+} from './settings.ts';
 
 /** A pipeline with its settings: what a pipeline file declares. */
 export interface Command<S extends SettingsShape> {
@@ -20,8 +28,15 @@ export interface Command<S extends SettingsShape> {
   readonly pipeline: (settings: z.infer<z.ZodObject<S>>) => Pipeline;
 }
 
-/** Declares a pipeline with its settings; nothing is read and nothing runs before `main`. */
+/**
+ * Declares a pipeline with its settings; nothing is read and nothing runs before `main`.
+ *
+ * @throws {TypeError} when a setting has the name of a flag that every pipeline file has: `FROM`, `LOG`
+ */
 export function command<const S extends SettingsShape>(declaration: Command<S>): Command<S> {
+  const taken = takenName(declaration.settings);
+  if (taken !== undefined)
+    throw new TypeError(`command: expected settings with flags of their own, got ${taken}, whose flag every pipeline file has`);
   return declaration;
 }
 

@@ -81,6 +81,11 @@ const common = z.object({
 
 export type CommonSettings = z.infer<typeof common>;
 
+/** The name of a setting whose flag means something else in every pipeline file; nothing when all are free. */
+export function takenName(shape: SettingsShape): string | undefined {
+  return Object.keys(shape).find((name) => Object.hasOwn(COMMON, flagOf(name)));
+}
+
 /** All that is wrong with the settings, one line each. */
 export class SettingsError extends Error {
   override readonly name = 'SettingsError';

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { pipeline } from '../../src/pipeline.ts';
+import { command } from '../../src/run/main.ts';
 import { archiveUrl, databaseUrl, pattern, redisUrl, streamName } from '../../src/run/setting-types.ts';
 import { SettingsError, duration, helpOf, readSettings, start, withoutSecrets } from '../../src/run/settings.ts';
 
@@ -107,6 +109,14 @@ describe('settings', () => {
       KINESIS_ENDPOINT: 'x://shop:secret@y z?password=secret',
     });
     expect(problems).not.toContain('secret');
+  });
+
+  it('have flags of their own', () => {
+    const declare = (name: string) =>
+      command({ summary: '', settings: { [name]: z.string() }, pipeline: () => pipeline('p') as never });
+    expect(declare('FROM_SHOP').settings).toHaveProperty('FROM_SHOP');
+    for (const name of ['FROM', 'LOG', 'METRICS_PORT'])
+      expect(() => declare(name)).toThrow(`command: expected settings with flags of their own, got ${name}, whose flag every`);
   });
 
   it('print help without being complete', () => {
