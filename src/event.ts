@@ -51,6 +51,14 @@ export class Origin implements Position {
     return this.#given ? this.#given.data.length : this.delivery.records!.sizeOf(this.index);
   }
 
+  /**
+   * Whether both are of one record of the source: then the sinks store what they are of by one commit, for no position says how far inside of a
+   * record a run has come.
+   */
+  isSameRecord({ delivery, index }: Origin): boolean {
+    return this.index === index && this.delivery === delivery;
+  }
+
   get #position(): Position {
     return this.#given ? this.#given.position : this.delivery.records!.positionOf(this.index);
   }
@@ -82,9 +90,16 @@ export function isItem(value: unknown): value is Item {
   return typeof value === 'object' && value !== null && 'isSettled' in value;
 }
 
-/** Says whether an item goes on with the record of the one before it: those have one position, and must not be parted by a commit. */
+/** Says whether an item goes on with the record of the one before it: they must not be parted by a commit. */
 export function isSameRecord(before: Item, item: Item): boolean {
-  return before.shard === item.shard && comparePositions(before.last, item.first) === 0;
+  const [one, other] = [originOf(before), originOf(item)];
+  // Windows have all of a record.
+  return one !== undefined && other !== undefined && one.isSameRecord(other);
+}
+
+function originOf(item: Item): Origin | undefined {
+  if (item instanceof Reject) return item.event.origin;
+  return item instanceof Event ? item.origin : undefined;
 }
 
 /** Where the last of some items ends, by shard. */

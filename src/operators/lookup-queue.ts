@@ -91,7 +91,7 @@ export class LookupQueue<A, B> {
     delivery.ledger.onKept((shard) => {
       for (let i = this.#head; i < this.#waiting.length; i++) {
         const { origin } = this.#waiting[i]!.event;
-        if (origin.shard === shard && origin !== this.#leaving) return origin;
+        if (origin.shard === shard && !this.#leaving?.isSameRecord(origin)) return origin;
       }
       return undefined;
     });
@@ -192,7 +192,7 @@ export class LookupQueue<A, B> {
   #readyAtHead(): number {
     const first = this.#waiting[this.#head];
     let count = 0;
-    for (let at = this.#head; this.#waiting[at] && this.#waiting[at]!.event.origin === first!.event.origin; at++, count++)
+    for (let at = this.#head; this.#waiting[at]?.event.origin.isSameRecord(first!.event.origin); at++, count++)
       if (this.#waiting[at]!.missing > 0) return 0;
     return count;
   }

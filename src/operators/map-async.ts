@@ -45,13 +45,14 @@ export function mapAsync<A, B>(
 
         const watch = ({ ledger }: Delivery): void => {
           isWatched = true;
-          ledger.onKept((shard) => queue.find(({ event }) => event.shard === shard && event.origin !== leaving)?.event.origin);
+          ledger.onKept(
+            (shard) => queue.find(({ event }) => event.shard === shard && !leaving?.isSameRecord(event.origin))?.event.origin,
+          );
         };
         /** How many events at the head are of one record; none while one of them is not done. */
         const doneAtHead = (): number => {
           let count = 0;
-          for (; queue[count] && queue[count]!.event.origin === queue[0]!.event.origin; count++)
-            if (!queue[count]!.settle) return 0;
+          for (; queue[count]?.event.origin.isSameRecord(queue[0]!.event.origin); count++) if (!queue[count]!.settle) return 0;
           return count;
         };
         const fill = (): void => {

@@ -36,8 +36,8 @@ const NEWLINE = 10;
  *     source  -(A1)-(A2 B)-(n)-(C)-|
  *     result  ------(A)(B)-----(C)-|
  *
- * A record has the position of the event with its last byte, with a running number as its sub-sequence; the deliveries of
- * its other events stay in flight until its own is settled.
+ * A record has the position of the event with its last byte, with a running number as its sub-sequence where that event has none itself; the
+ * deliveries of its other events stay in flight until its own is settled. The records of one event go into one window, and are stored by one commit.
  *
  * No position says how far inside an event a text was read. Behind an event that ends inside a record, a run that resumes has lost the
  * beginning of that: what is left of it, be it a newline, is a reject (`torn`), and so is what is left where a text ends, also by a stop. After

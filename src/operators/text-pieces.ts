@@ -47,7 +47,9 @@ export class TextPieces {
     const first = this.#pieces.find((piece) => piece.to > from)!;
     const { delivery, index, position, arrivedAtMs } = last.event.origin;
     if (first !== last) delivery.holdUntilSettled(first.event.delivery);
-    const own = { ...position, subSequence: position.subSequence + last.cuts++ };
+    const nth = last.cuts++;
+    // Of a part of a packed record all have its place: the next numbers are those of the parts behind it.
+    const own = { ...position, subSequence: position.subSequence || nth };
     return new Event(bytes, new Origin(delivery, index, { position: own, arrivedAtMs, data: bytes }));
   }
 

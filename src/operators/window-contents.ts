@@ -32,7 +32,7 @@ export class WindowContents<T> implements Gathered<T> {
 
   /** Whether the last event was made of this same record. */
   endsWith(origin: Origin): boolean {
-    return this.#lastOrigin === origin;
+    return this.#lastOrigin?.isSameRecord(origin) ?? false;
   }
 
   /** @throws {Error} when the event's delivery is settled already */
