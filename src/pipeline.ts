@@ -1,5 +1,6 @@
 import type { OperatorFunction } from 'rxjs';
 import type { Event, Item, Reject } from './event.ts';
+import { stepOf } from './operators/named.ts';
 import type { Sink } from './sinks/sink.ts';
 import type { Source } from './sources/source.ts';
 
@@ -86,7 +87,8 @@ export interface Stage<Out> {
   /**
    * Ends the declaration. Every sink gets every item.
    *
-   * @throws {TypeError} when there is no sink, or two have the same name
+   * @throws {TypeError} when there is no sink, when two have the same name, when two steps keep their state in one place, or when one that takes
+   * events stands right behind windows
    */
   to(...sinks: [Out] extends [Item] ? readonly [Sink<Out>, ...Sink<Out>[]] : readonly [NoItem]): Pipeline;
 }
@@ -129,5 +131,24 @@ function declared(parts: Omit<Pipeline, 'rejects'>): Pipeline {
       `pipeline ${name}: two sinks are named ${twice}, and positions are kept by name; give one another { name }`,
     );
   }
+  checkSteps(parts);
   return { ...parts, rejects: (sink) => declared({ ...parts, rejectsSink: sink }) };
+}
+
+function checkSteps({ name, operators }: Omit<Pipeline, 'rejects'>): void {
+  const steps = operators.map(stepOf);
+  const owned = steps.flatMap((step) => step?.owns ?? []);
+  const twice = owned.find((what, i) => owned.indexOf(what) < i);
+  if (twice !== undefined)
+    throw new TypeError(
+      `pipeline ${name}: two steps keep their state in ${twice}, and would take it from each other; give each its own`,
+    );
+  for (const [i, step] of steps.entries()) {
+    const next = steps[i + 1];
+    if (step?.givesWindows && next?.takesEvents)
+      throw new TypeError(
+        `pipeline ${name}: ${next.name} takes events, and ${step.name} before it gives windows of them; put it before ${step.name}, or ` +
+          'mergeMap((window) => window.events) between them',
+      );
+  }
 }

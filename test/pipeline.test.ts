@@ -1,11 +1,16 @@
-import { type OperatorFunction, NEVER, map } from 'rxjs';
+import { type OperatorFunction, NEVER, map, mergeMap } from 'rxjs';
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import type { Event, Reject } from '../src/event.ts';
+import { dedupe } from '../src/operators/dedupe.ts';
+import { mapAsync } from '../src/operators/map-async.ts';
+import { minuteWindow } from '../src/operators/minute-window.ts';
 import { named } from '../src/operators/named.ts';
+import { transform } from '../src/operators/transform.ts';
 import { type NoItem, type Stage, pipeline } from '../src/pipeline.ts';
 import { graphOf } from '../src/run/graph.ts';
 import type { Sink } from '../src/sinks/sink.ts';
 import type { Source } from '../src/sources/source.ts';
+import { identityLog } from '../src/stores/identity-log.ts';
 import { memorySink } from '../src/testing/memory-sink.ts';
 
 const source: Source<string> = { name: 'none', describe: 'a source of "nothing"', check: async () => 'ok', read: () => NEVER };
@@ -84,6 +89,31 @@ describe('pipeline', () => {
     expect(() => pipeline('shop').from(source).to(memorySink('a')).rejects(memorySink<Reject>('a'))).toThrow(
       /two sinks are named a/,
     );
+  });
+
+  it('refuses two steps that keep their state in one place, which would take it from each other', () => {
+    const once = dedupe<string>({ by: (text) => text, within: { hours: 1 }, state: identityLog('file:./data/seen') });
+    const twice = dedupe<string>({ by: (text) => text[0], within: { hours: 1 }, state: identityLog('./data/seen') });
+    const other = dedupe<string>({ by: (text) => text[0], within: { hours: 1 }, state: identityLog('./data/other') });
+    const stage = pipeline('shop').from(source).pipe(once);
+    expect(() => stage.pipe(twice).to(memorySink())).toThrow(
+      'pipeline shop: two steps keep their state in file:./data/seen, and would take it from each other; give each its own',
+    );
+    expect(stage.pipe(other).to(memorySink()).operators).toHaveLength(2);
+  });
+
+  it('refuses a step that takes events right behind windows, which types do not see behind an any', () => {
+    const windows = pipeline('shop').from(source).pipe(minuteWindow());
+    const same = transform((text: string) => text);
+    for (const step of [same, mapAsync(async (text: string) => text), minuteWindow<string>()])
+      expect(() => windows.pipe(step as OperatorFunction<unknown, Event<string>>).to(memorySink())).toThrow(
+        /^pipeline shop: \w+ takes events, and minuteWindow before it gives windows of them; .*window\.events/,
+      );
+    const events = windows.pipe(
+      mergeMap((window) => window.events),
+      same,
+    );
+    expect(events.to(memorySink()).operators).toHaveLength(3);
   });
 
   it('draws itself', () => {

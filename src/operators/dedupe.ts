@@ -65,6 +65,7 @@ export function dedupe<T>({ by, within, capacity = 10_000_000, state }: DedupeOp
   return eventSteps<DedupeMemory<T>, T, T>({
     name: STEP,
     detail,
+    owns: state?.describe,
     seed: () => new DedupeMemory({ step: STEP, identity, withinMs, capacity, state }),
     ...(identity.hashLine && {
       lines: {

@@ -25,6 +25,8 @@ export interface EventSteps<S, in A, out B> {
   readonly detail: string;
   /** How long it may keep an event with nothing amiss, in milliseconds. @default 0 */
   readonly keepsMs?: number;
+  /** What it alone may have open, by its URL. */
+  readonly owns?: string | undefined;
   /** Makes the state of one subscription. */
   seed(): S;
   step(state: S, data: A, origin: Origin, out: Out<B>): void;
@@ -51,8 +53,13 @@ export type EventStepsList = readonly EventSteps<unknown, never, unknown>[];
  */
 export function eventSteps<S, A, B>(steps: EventSteps<S, A, B>): OperatorFunction<Event<A>, Event<B>> {
   const list = [steps as EventSteps<unknown, never, unknown>];
-  const { name, detail, keepsMs = 0 } = steps;
-  return named(name, detail, joined(list) as OperatorFunction<Event<A>, Event<B>>, { keepsMs, steps: list });
+  const { name, detail, keepsMs = 0, owns } = steps;
+  return named(name, detail, joined(list) as OperatorFunction<Event<A>, Event<B>>, {
+    keepsMs,
+    takesEvents: true,
+    owns,
+    steps: list,
+  });
 }
 
 /** Makes one operator of many steps, which does what their operators would do one behind the other: an event goes through them in one call. */

@@ -78,5 +78,6 @@ export function lookup<A, const R extends Reads | undefined, B>(
           }),
         );
       }),
+    { takesEvents: true },
   );
 }

@@ -108,6 +108,7 @@ export function mapAsync<A, B>(
           },
         });
       }),
+    { takesEvents: true },
   );
 }
 

@@ -164,6 +164,8 @@ export function minuteWindow<T>({
   return named(who, detail, windows([], eventwise), {
     keepsMs: everyMs + graceMs,
     windowMs: everyMs,
+    takesEvents: true,
+    givesWindows: true,
     behind: (before) => windows(before, eventwise),
     behindDeliveries: (before) => windows(before, deliverywise),
   });

@@ -15,6 +15,12 @@ export interface Step {
   readonly keepsMs?: number;
   /** How long its windows are, in milliseconds, where it gathers events by the clock. */
   readonly windowMs?: number;
+  /** Whether it takes events and nothing else, so that what is no event can be told before it fails on that. */
+  readonly takesEvents?: boolean;
+  /** Whether it gives windows of events. */
+  readonly givesWindows?: boolean;
+  /** What it alone may have open, by its URL. */
+  readonly owns?: string | undefined;
   /** What it does with each event, when that is all it does: a run joins it with its neighbours. */
   readonly steps?: EventStepsList;
   /** Makes the same operator with steps in front of it, all in one. */

@@ -1,7 +1,8 @@
 import { Observable, type OperatorFunction, catchError, tap } from 'rxjs';
 import { ReadTwiceError, SettledTooEarlyError, StepError } from '../errors.ts';
-import { type Item, isItem } from '../event.ts';
+import { Event, type Item, isItem } from '../event.ts';
 import { stepOf } from '../operators/named.ts';
+import { Window } from '../operators/window.ts';
 import type { Pipeline } from '../pipeline.ts';
 import { wordFor } from '../sinks/first-item.ts';
 import type { SourceContext } from '../sources/source.ts';
@@ -56,23 +57,23 @@ function watched(step: AnyOperator, name: string, isBeforeEvents: boolean): AnyO
         throw new StepError(name, isItem(latest) ? (latest as Item).last : undefined, error);
       }),
       tap((item) => {
-        if (!isItem(item)) {
-          if (isBeforeEvents) throw noEvent(name, item);
-        } else if (item.isSettled) throw new SettledTooEarlyError(name, item.first);
+        if (isBeforeEvents && !(item instanceof Event)) throw noEvent(name, item);
+        if (isItem(item) && item.isSettled) throw new SettledTooEarlyError(name, item.first);
       }),
     );
   };
 }
 
 function takesEvents(operator: Pipeline['operators'][number] | undefined): boolean {
-  const step = operator && stepOf(operator);
-  return step?.steps !== undefined || step?.behind !== undefined;
+  return (operator && stepOf(operator)?.takesEvents) ?? false;
 }
 
 /** The compiler says so, too, but Node runs a file that does not compile. */
 function noEvent(step: string, came: unknown): TypeError {
   const instead =
-    'Instead of map((event) => event.data.x) write map((event) => event.with(event.data.x)), or transform((data) => data.x)';
+    came instanceof Window
+      ? 'Put steps for events before minuteWindow, or mergeMap((window) => window.events) between them'
+      : 'Instead of map((event) => event.data.x) write map((event) => event.with(event.data.x)), or transform((data) => data.x)';
   return new TypeError(`${step}: expected it to pass on events, got ${wordFor(came)}. ${instead}`);
 }
 

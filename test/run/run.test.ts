@@ -19,6 +19,7 @@ import type { Diagnostic } from '../../src/diagnostic.ts';
 import { DrainDeadlineError } from '../../src/run/deadline.ts';
 import { FencedError, OrderBrokenError, ReadTwiceError, SettledTooEarlyError, WentBackError } from '../../src/errors.ts';
 import type { Event, Reject } from '../../src/event.ts';
+import { lookup } from '../../src/operators/lookup.ts';
 import { mapAccum } from '../../src/operators/map-accum.ts';
 import { mapAsync } from '../../src/operators/map-async.ts';
 import { minuteWindow } from '../../src/operators/minute-window.ts';
@@ -580,6 +581,36 @@ describe('run', () => {
     source.push('one');
     await expect(finished).rejects.toThrow(
       `step 1 of 2 (before transform): expected it to pass on events, got ${what}. Instead of map((event) => event.data.x) write`,
+    );
+  });
+
+  it.each<[string, OperatorFunction<Text, Event<unknown>>]>([
+    ['mapAsync', mapAsync(async (data) => data)],
+    [
+      'lookup',
+      lookup({
+        from: { describe: '', openReads: () => ({ read() {}, close() {} }) },
+        keys: () => undefined,
+        attach: (data) => data,
+      }),
+    ],
+  ])('says so too before %s', async (name, step) => {
+    const { source, finished } = await begin({
+      steps: [map(textOf) as unknown as OperatorFunction<Text, Text>, step as OperatorFunction<Text, Text>],
+    });
+    source.push('one');
+    await expect(finished).rejects.toThrow(`step 1 of 2 (before ${name}): expected it to pass on events, got a string.`);
+  });
+
+  it('says what to do where windows come to a step that takes events', async () => {
+    const big = filter((window: Window<Uint8Array>) => window.count > 0) as unknown as OperatorFunction<Text, Text>;
+    const { source, finished } = await begin({
+      steps: [minuteWindow() as unknown as OperatorFunction<Text, Text>, big, transform((data) => data)],
+    });
+    source.push('one');
+    source.end();
+    await expect(finished).rejects.toThrow(
+      /^step 2 of 3 \(after minuteWindow, before transform\): expected it to pass on events, got Window.*window\.events/,
     );
   });
 

@@ -8,7 +8,8 @@ import { stripCheckpoints } from '../../src/operators/strip-checkpoints.ts';
 import { Window } from '../../src/operators/window.ts';
 import { pipeline } from '../../src/pipeline.ts';
 import { run } from '../../src/run/run.ts';
-import { type ScriptedShard, scripted } from '../../src/sources/scripted.ts';
+import { scripted } from '../../src/sources/scripted.ts';
+import type { ScriptedShard } from '../../src/sources/scripted/written.ts';
 import { memorySink } from '../../src/testing/memory-sink.ts';
 import { lineOf } from '../snowplow/line.ts';
 
@@ -52,7 +53,7 @@ async function storedBy(shard: ScriptedShard, step: OperatorFunction<Event<Uint8
 
 const soon = (ms: number): Promise<void> => new Promise((resolve) => void setTimeout(resolve, ms));
 const slowOfLast = mapAsync(async (data: Uint8Array) => {
-  await soon(data.includes('\tb\t') ? 20 : 0);
+  await soon(Buffer.from(data).includes('\tb\t') ? 20 : 0);
   return data;
 });
 const remembered = lookup({
@@ -61,7 +62,9 @@ const remembered = lookup({
     openReads: () => ({ read: (reads, done) => void setTimeout(() => done(reads.map(() => 1)), 20), close() {} }),
   },
   keys: (data: Uint8Array) =>
-    data.includes('\tb\t') ? [{ name: 'GET', key: 'b', args: [], understand: (answer: unknown) => answer }] : undefined,
+    Buffer.from(data).includes('\tb\t')
+      ? [{ name: 'GET', key: 'b', args: [], understand: (answer: unknown) => answer }]
+      : undefined,
   attach: (data) => data,
 });
 
