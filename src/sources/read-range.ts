@@ -40,6 +40,7 @@ export function readRange<Open extends { close(): Promise<void> }, Found>(
       { ...context, end: (shard) => settled(context, shard) },
       {
         list: async (signal) => [...(await (finding ??= begin(signal))).keys()].map((id) => ({ id, parents: [] })),
+        areAllKnown: true,
         atOnce,
         readShard: async (reading) =>
           (await read(reading, await opening!, (await finding!).get(reading.shard.id)!)) ? [] : undefined,

@@ -23,6 +23,8 @@ export interface ShardReading extends SourceContext {
 export interface ShardReaders {
   /** Lists all shards that the stream keeps. Called at the start, when a shard ends that names no children, and now and then. */
   readonly list: (signal: AbortSignal) => Promise<readonly Shard[]>;
+  /** Whether there are never more shards than those that are listed at the start. @default false */
+  readonly areAllKnown?: boolean;
   /** How often the shards are listed anew, on the average. @default not */
   readonly listEveryMs?: number;
   /** How many shards are taken over and read at a time: what the sinks store waits its turn behind those that are taken over. @default all */
@@ -59,7 +61,14 @@ export function readShards(context: SourceContext, readers: ShardReaders): Obser
 
 async function readAll(
   context: SourceContext,
-  { list, readShard, listEveryMs, atOnce = Infinity, gapBehind = async (shard, resume) => ({ shard, resume }) }: ShardReaders,
+  {
+    list,
+    readShard,
+    areAllKnown = false,
+    listEveryMs,
+    atOnce = Infinity,
+    gapBehind = async (shard, resume) => ({ shard, resume }),
+  }: ShardReaders,
   subscriber: Subscriber<Delivery>,
   signal: AbortSignal,
 ): Promise<void> {
@@ -124,7 +133,7 @@ async function readAll(
     // be taken for one past retention.
     const isKnown = (parent: string): boolean => set.has(parent);
     const isAll = children.length > 0 ? children.every(({ parents }) => parents.every(isKnown)) : set.hasChildren(shard.id);
-    if (!isAll) know(await list(signal));
+    if (!isAll && !areAllKnown) know(await list(signal));
     know(children);
   }
 

@@ -77,6 +77,7 @@ export function fromFiles({ files, store, rotated = false }: FilesPlace, feed: F
               const { found } = await finding;
               return [...found.keys()].map((id) => ({ id, parents: [] }));
             },
+            areAllKnown: true,
             atOnce: FILES_AT_ONCE,
             async readShard(reading) {
               const { found, untilMs } = await finding!;
