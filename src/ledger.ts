@@ -67,6 +67,8 @@ export class Ledger {
   readonly #settledBy: number[] = Array.from({ length: 256 }, () => 0);
   readonly #dropNames: string[] = [UNNAMED_DROP];
   readonly #shards = new Map<string, ShardInFlight>();
+  /** Those of them that were not seen to be over. */
+  readonly #unfinished = new Map<string, ShardInFlight>();
   readonly #endListeners = new Set<(shard: string) => void>();
   readonly #journals = new Set<() => void>();
   readonly #keepers = new Keepers();
@@ -113,9 +115,11 @@ export class Ledger {
     this.#shard(shard);
   }
 
-  /** The shards that were read or are to be read. */
-  shards(): Iterable<string> {
-    return this.#shards.keys();
+  /** The shards that were read or are to be read, but for those of which nothing more can come: a stream may have had a hundred thousand. */
+  *unfinished(): Iterable<string> {
+    for (const [name, { hasEnded, isSettled }] of this.#unfinished)
+      if (hasEnded && isSettled) this.#unfinished.delete(name);
+      else yield name;
   }
 
   /** Each shard's checkpoint. */
@@ -242,7 +246,9 @@ export class Ledger {
 
   #shard(name: string): ShardInFlight {
     let shard = this.#shards.get(name);
-    if (!shard) this.#shards.set(name, (shard = new ShardInFlight()));
+    if (shard) return shard;
+    this.#shards.set(name, (shard = new ShardInFlight()));
+    this.#unfinished.set(name, shard);
     return shard;
   }
 }

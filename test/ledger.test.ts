@@ -107,6 +107,17 @@ describe('ledger', () => {
     expect(ledger.checkpoint('shard-1')?.sequence).toBe('2');
   });
 
+  it('names the shards of which more may come, be it only to settle', () => {
+    const ledger = new Ledger();
+    for (const shard of ['shard-1', 'read', 'not-yet']) ledger.expect(shard);
+    const { delivery } = deliver(['a'], ledger);
+    for (const shard of ['shard-1', 'read']) ledger.endShard(shard);
+    expect([...ledger.unfinished()]).toEqual(['shard-1', 'not-yet']);
+    delivery.letGo();
+    expect([...ledger.unfinished()]).toEqual(['not-yet']);
+    expect(ledger.hasEnded('read')).toBe(true);
+  });
+
   it('throws on a hold and on a release of a settled delivery', () => {
     const { delivery } = deliver(['a']);
     delivery.letGo();

@@ -23,6 +23,10 @@ export class ArrivalHorizon {
   readonly #quietMs: number;
   readonly #shards = new Map<string, ShardArrivals>();
   #ledger: Ledger | undefined;
+  /** When the newest event was read. */
+  #nowMs = -Infinity;
+  /** A shard of which nothing had come when it was last looked for; the last one, as it is read last. */
+  #unread: string | undefined;
   #delivery: Delivery | undefined;
   #shard: ShardArrivals | undefined;
   #entry: { oldestMs: number } | undefined;
@@ -42,13 +46,27 @@ export class ArrivalHorizon {
 
   /** Where the stream stands, in milliseconds since 1970; infinite before the first event. */
   standsAt(): number {
-    let [nowMs, standsAtMs] = [-Infinity, Infinity];
-    for (const { readAtMs } of this.#shards.values()) nowMs = Math.max(nowMs, readAtMs);
-    for (const name of this.#ledger?.shards() ?? []) standsAtMs = Math.min(standsAtMs, this.#standsAt(name, nowMs));
+    const ledger = this.#ledger;
+    if (!ledger) return Infinity;
+    // Nothing stands before it, however many others there are: a hundred thousand files that wait their turn.
+    if (this.#unread !== undefined && this.#standsAt(this.#unread) === -Infinity) return -Infinity;
+    this.#unread = undefined;
+    let standsAtMs = Infinity;
+    for (const [name, { newestMs, readAtMs }] of this.#shards) {
+      if (!ledger.hasEnded(name) || !ledger.isSettled(name)) continue;
+      if (this.#nowMs - readAtMs <= this.#quietMs) standsAtMs = Math.min(standsAtMs, newestMs);
+      else this.#shards.delete(name);
+    }
+    for (const name of ledger.unfinished()) {
+      const itsMs = this.#standsAt(name);
+      if (itsMs === -Infinity) this.#unread = name;
+      standsAtMs = Math.min(standsAtMs, itsMs);
+    }
     return standsAtMs;
   }
 
-  #standsAt(name: string, nowMs: number): number {
+  /** Where a shard stands that is not over. */
+  #standsAt(name: string): number {
     const ledger = this.#ledger!;
     const shard = this.#shards.get(name);
     if (shard) shard.inFlight = shard.inFlight.filter((entry) => entry === this.#entry || !entry.delivery.isSettled);
@@ -56,7 +74,7 @@ export class ArrivalHorizon {
       return shard.inFlight.reduce((least, { oldestMs }) => Math.min(least, oldestMs), shard.newestMs);
     const newestMs = shard?.newestMs ?? -Infinity;
     if (!ledger.isSettled(name)) return newestMs;
-    if (ledger.hasEnded(name)) return shard && nowMs - shard.readAtMs <= this.#quietMs ? newestMs : Infinity;
+    if (ledger.hasEnded(name)) return Infinity;
     return Math.max(newestMs, (ledger.caughtUpAtMs(name) ?? -Infinity) - CLOCKS_DIFFER_MS);
   }
 
@@ -64,6 +82,7 @@ export class ArrivalHorizon {
     let shard = this.#shards.get(delivery.shard);
     if (!shard) this.#shards.set(delivery.shard, (shard = { newestMs: arrivedAtMs, readAtMs: delivery.readAtMs, inFlight: [] }));
     shard.readAtMs = Math.max(shard.readAtMs, delivery.readAtMs);
+    this.#nowMs = Math.max(this.#nowMs, delivery.readAtMs);
     let entry = shard.inFlight.at(-1);
     if (entry?.delivery !== delivery) shard.inFlight.push((entry = { delivery, oldestMs: arrivedAtMs }));
     this.#ledger = delivery.ledger;
