@@ -35,7 +35,7 @@ export interface LookupOptions<A, R extends Reads | undefined, B> {
  * A call goes out as soon as none is under way, with all that has come by then: at once when the stream is slow, in ever larger ones when
  * it is fast. Order is kept. A value that is remembered costs no call, an event that needs no key none either. What a store does not
  * have is an answer; a read that it refuses, and what `keys` or `attach` throw, make the event a reject. While the store is away the calls
- * are tried again, told as `lookup-retry`; what will not pass is an error of the stream.
+ * are tried again, told as `lookup-retry`, until a run takes the shard for stalled (`stalledAfter`); what will not pass is an error of the stream.
  *
  * Holds each event until its values are there; how many that can be is bounded by the bytes in flight.
  * The age of what is remembered goes by when events were read.

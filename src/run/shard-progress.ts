@@ -20,6 +20,8 @@ export interface SinkSigns {
   readonly heardAtMs: number;
   /** What the last try again was for; nothing since something was stored. */
   readonly retry: string | undefined;
+  /** What a `lookup` last tried again for; nothing since something was stored. */
+  readonly lookup: string | undefined;
 }
 
 /** What is known of one shard's progress. */
@@ -71,7 +73,8 @@ export class ShardProgress {
     if (this.hasEnded) return undefined;
     if (this.#waitsSinceMs !== undefined) {
       const sinceMs = this.#waitsSinceMs;
-      return { sinceMs, heardAtMs: Math.max(sinceMs, sinks.heardAtMs), doing: `waiting for room${because(sinks)}` };
+      const room = { retry: sinks.retry ?? sinks.lookup };
+      return { sinceMs, heardAtMs: Math.max(sinceMs, sinks.heardAtMs), doing: `waiting for room${because(room)}` };
     }
     // Sources that do not tell of their reads are not watched.
     if (this.readAtMs === undefined && this.#retry === undefined) return undefined;
@@ -90,11 +93,12 @@ export class ShardProgress {
     // The sinks have had all that came to them. A step that joins pieces may keep the newest until more comes, but not what lies before.
     if (secondMs === undefined || sinks.restedAtMs <= secondMs + keepsMs) return undefined;
     const sinceMs = moved(secondMs);
-    return { sinceMs, heardAtMs: sinceMs, doing: 'waiting for a step of the pipeline, which holds its events' };
+    const doing = `waiting for a step of the pipeline, which holds its events${because({ retry: sinks.lookup })}`;
+    return { sinceMs, heardAtMs: sinceMs, doing };
   }
 }
 
-function because({ retry }: SinkSigns): string {
+function because({ retry }: Pick<SinkSigns, 'retry'>): string {
   return retry === undefined ? '' : `: ${retry}`;
 }
 

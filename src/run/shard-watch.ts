@@ -53,6 +53,7 @@ export class ShardWatch {
   #restedAtMs = 0;
   #heardAtMs = 0;
   #retry: string | undefined;
+  #lookup: string | undefined;
   #lookedAtMs: number | undefined;
   #awakeSinceMs = 0;
 
@@ -81,11 +82,14 @@ export class ShardWatch {
         this.#heardAtMs = nowMs;
         this.#retry = `${diagnostic.sink} tries again (${diagnostic.attempt}) after ${nameOf(diagnostic.error)}`;
         break;
+      case 'lookup-retry':
+        this.#lookup = `lookup tries again (${diagnostic.attempt}) after ${nameOf(diagnostic.error)}`;
+        break;
       case 'committed':
         // Without events it has only moved positions on.
         if (diagnostic.count === 0) break;
         this.#heardAtMs = nowMs;
-        this.#retry = undefined;
+        this.#retry = this.#lookup = undefined;
         break;
     }
   }
@@ -98,7 +102,7 @@ export class ShardWatch {
     this.#lookedAtMs = nowMs;
     if (!ledger.room.hasSomeAtSinks || ledger.room.sinkRests !== this.#sinkRests) this.#restedAtMs = nowMs;
     this.#sinkRests = ledger.room.sinkRests;
-    const sinks = { restedAtMs: this.#restedAtMs, heardAtMs: this.#heardAtMs, retry: this.#retry };
+    const sinks = { restedAtMs: this.#restedAtMs, heardAtMs: this.#heardAtMs, retry: this.#retry, lookup: this.#lookup };
 
     for (const [shard, progress] of this.#shards) {
       const inFlight = ledger.inFlight(shard);

@@ -179,6 +179,30 @@ describe('a watch over shards', () => {
     expect(watched.failure).toMatchObject({ doing: 'waiting for the sinks' });
   });
 
+  it('says what a lookup, which has no limit of its own, was last tried again for', () => {
+    const retryLookup = (watched: Watched): void =>
+      watched.note({ type: 'lookup-retry', attempt: 9, delayMs: 2000, error: down });
+    const watched = new Watched();
+    watched.read();
+    watched.read();
+    watched.pass(60, () => {
+      watched.answer();
+      retryLookup(watched);
+    });
+    expect(watched.failure).toMatchObject({
+      forMs: 10 * MINUTE_MS,
+      doing: 'waiting for a step of the pipeline, which holds its events: lookup tries again (9) after Down: is down',
+    });
+    const full = new Watched();
+    full.read();
+    void full.ledger.room.reserve(20_000, 's');
+    full.pass(3, () => retryLookup(full));
+    expect(full.quiet.at(-1)![1]).toBe('waiting for room: lookup tries again (9) after Down: is down');
+    full.commit();
+    full.pass(3);
+    expect(full.quiet.at(-1)![1]).toBe('waiting for room');
+  });
+
   it('fails when a step holds events though more has come behind them and the sinks have nothing to do', () => {
     const watched = new Watched();
     watched.read();
