@@ -17,7 +17,9 @@ export interface MapAsyncOptions {
  *
  * Events of one record come out together, because they share its position; and rejects of later records wait for the events that are kept
  * here, so that they are stored in order as well.
- * What a call throws or rejects with makes the event a reject, not the end of the stream. Holds every event until it is emitted; how many
+ * What a call throws or rejects with makes the event a reject, not the end of the stream. It should follow from the event: after a kill what
+ * was not stored is called for again, and an event that fails then for the first time, before a reject of its shard that is stored, is stored
+ * nowhere. So a call tries again by itself what may pass. Holds every event until it is emitted; how many
  * that can be is bounded by the bytes in flight. One promise an event: for thousands of events a second, batch instead.
  *
  * @throws {RangeError} when `concurrency` is not a whole number above zero
