@@ -60,10 +60,12 @@ export class OpenSinks {
 
   async open(): Promise<void> {
     const { sinks, rejectsSink } = this.#pipeline;
-    if (rejectsSink) this.#rejects = await this.#drive(rejectsSink, async () => {}, REJECTS_LINGER_MS);
-    // A sink's position may pass a reject only when that is stored, and a repeat only when its identity is remembered.
+    // What is stored has to be remembered, or its repeat in another shard might be read first the next time.
+    const remember = async (): Promise<void> => this.#ledger.flushState();
+    if (rejectsSink) this.#rejects = await this.#drive(rejectsSink, remember, REJECTS_LINGER_MS);
+    // A sink's position may pass a reject only when that is stored.
     const beforeCommit = async (): Promise<void> => {
-      this.#ledger.flushState();
+      await remember();
       await this.#rejects?.stored();
     };
     for (const sink of sinks) this.drivers.push(await this.#drive(sink as Sink<Item>, beforeCommit));

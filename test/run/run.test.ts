@@ -378,6 +378,18 @@ describe('run', () => {
     expect(order.slice(0, 2)).toEqual(['flush', 'commit']);
   });
 
+  it('makes it durable before a reject is stored, or its repeat in another shard would be another one', async () => {
+    const order: string[] = [];
+    const rejects = memorySink<Reject>('rejects');
+    rejects.beforeCommit = () => void order.push('reject');
+    const { source, finished, ledger } = await begin({ rejects, steps: [rejectBad] });
+    ledger.onBeforeCommit(() => order.push('flush'));
+    source.push('bad');
+    await vi.waitFor(() => expect(order).toEqual(['flush', 'reject']), 5000);
+    source.end();
+    await finished;
+  });
+
   it('tries a sink again after a passing fault', async () => {
     const sink = memorySink<Text>();
     let failures = 3;
