@@ -38,30 +38,35 @@ export class RejectLine {
     let at = queue.length;
     while (at > 0 && comparePositions(queue[at - 1]!.first, first) > 0) at--;
     queue.splice(at, 0, reject);
-    if (this.#waitsForRecords) this.#passSoon(shard);
-    else this.pass(shard);
+    this.pass(shard);
   }
 
   /** Hands rejects to `take` from now on, those that wait first. */
   onReject(take: (reject: Reject) => void): void {
     this.#take = take;
-    for (const shard of this.#waiting.keys()) this.pass(shard);
+    for (const shard of this.#waiting.keys()) this.#passNow(shard);
   }
 
-  /** Hands on a shard's rejects before which nothing is kept. */
+  /** Hands on a shard's rejects before which nothing is kept; once the call is over, where they wait for records. */
   pass(shard: string): void {
-    if (this.#arriving.has(shard)) return;
+    if (!this.#waiting.get(shard)?.length) return;
+    if (this.#waitsForRecords) this.#passSoon(shard);
+    else this.#passNow(shard);
+  }
+
+  #passNow(shard: string): void {
     const queue = this.#waiting.get(shard) ?? [];
     while (this.#take && queue[0] && !this.#isKeptBefore(queue[0])) this.#take(queue.shift()!);
   }
 
-  // A source emits all events of a record in one call.
+  // A source emits all events of a record in one call, and so does a step that kept them: of those it is handing on it no longer says that it keeps
+  // them, though one may be a reject yet.
   #passSoon(shard: string): void {
     if (this.#arriving.has(shard)) return;
     this.#arriving.add(shard);
     queueMicrotask(() => {
       this.#arriving.delete(shard);
-      this.pass(shard);
+      this.#passNow(shard);
     });
   }
 

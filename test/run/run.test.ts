@@ -337,6 +337,27 @@ describe('run', () => {
     expect(counts).toEqual([4]);
   });
 
+  it('stores rejects in order where a window closes between two events of one record, the second of which is a reject', async () => {
+    const rejects = memorySink<Reject>('rejects');
+    const { source, finished } = await begin({
+      rejects,
+      steps: [
+        mergeMap((event) => (isOne(event) ? [event, event.with(Buffer.from('late'))] : [event])),
+        rejectBad,
+        mapAsync(async (data) => {
+          if (Buffer.from(data).toString() === 'late') throw new Error('late');
+          return data;
+        }),
+        minuteWindow({ maxEvents: 1 }) as unknown as OperatorFunction<Text, Text>,
+      ],
+    });
+    source.push('zero', 'one', 'bad');
+    source.end();
+    await finished;
+    expect(rejects.stored.map(({ event }) => textOf(event))).toEqual(['late', 'bad']);
+    expect(rejects.positions.get('shard-1')).toEqual(at(3));
+  });
+
   it('stores rejects of steps behind windows in the order of the stream', async () => {
     const flatten = named(
       'flatten',
