@@ -21,7 +21,7 @@ const textsOf = (item: Item): string[] =>
 /** Takes a text into a sink, through runs that are each killed once an item is stored, as where each item is a commit. */
 async function storedBy(shard: ScriptedShard, step: OperatorFunction<Event<Uint8Array>, Item>): Promise<string[]> {
   const sink = memorySink<Item>();
-  const { open } = sink;
+  const open = sink.open.bind(sink);
   let isKilled = true;
   sink.open = async (context) => {
     const opened = await open(context);
