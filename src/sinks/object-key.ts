@@ -4,6 +4,12 @@ import type { Position } from '../position.ts';
 /** How many hexadecimal digits tell a shard from others whose names begin alike. */
 const MARK_DIGITS = 16;
 
+/**
+ * What the longest rest of an object's name takes: 56 digits of Kinesis and ten of a line in an object of an archive, a sub-sequence number of ten. A
+ * shard is shortened as if its objects had that, so that each is known by one name, however long its sequence numbers become.
+ */
+const REST_BYTES = `-${'9'.repeat(56 + 10)}.${'9'.repeat(10)}.ndjson.gz`.length;
+
 /** What the key of an archive's object tells. */
 export interface ObjectPlace {
   /** The minute in which its window begins, in milliseconds since 1970. */
@@ -29,7 +35,7 @@ export function objectKey(
   const place = subSequence === 0 ? sequence : `${sequence}.${subSequence}`;
   const minute = new Date(startMs).toISOString().split(':')[1]!;
   const rest = `-${place}.${extension}`;
-  const name = shardName(shard, maxNameBytes - `hhmm-${rest}`.length);
+  const name = shardName(shard, maxNameBytes - 'hhmm-'.length - Math.max(REST_BYTES, rest.length));
   return `${hourPrefix(prefix, startMs)}${minute}-${name}${rest}`;
 }
 

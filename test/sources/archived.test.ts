@@ -121,6 +121,19 @@ describe('archived reads', () => {
     expect(Object.keys(found).every((shard) => /журналы|recover-2/.test(shard))).toBe(true);
   });
 
+  it('a shard under one name, however long its sequence numbers have become', async () => {
+    const firsts = [1, 1_000_000, '1000001:7', 1e15];
+    // Around where the longest name begins to be too long.
+    const shards = Array.from({ length: 20 }, (_, i) => 'x'.repeat(150 + 5 * i));
+    await storeWindows(
+      store,
+      shards.flatMap((shard) => firsts.map((first, minute) => ({ ...window(minute, first, String(minute)), shard }))),
+    );
+    const found = await linesOf();
+    expect(Object.values(found).filter((lines) => String(lines) !== '0,1,2,3')).toEqual([]);
+    expect(Object.keys(found)).toHaveLength(shards.length);
+  });
+
   it('over midnight and the end of a year', async () => {
     const newYear = Date.UTC(2027, 0, 1);
     await storeWindows(store, [
