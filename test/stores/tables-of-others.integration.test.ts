@@ -109,6 +109,18 @@ describe.each<[string, () => Promise<TestDatabase>]>([
     ]);
   });
 
+  test.runIf(name === 'duckdb').each(['DECIMAL(18, 0)', 'BIGNUM'])('takes no fraction for a whole number: %s', async (own) => {
+    const table: Table = {
+      name: `whole_${++sequence}`,
+      columns: [{ name: 'value', type: { kind: 'integer' }, required: false }],
+    };
+    await place.query(`CREATE TABLE ${table.name} (value ${own})`);
+    await database.createTable(table);
+    expect(await load(table, ['7', '1.5', '3000000000'])).toEqual(new Map([[1, '22P02']]));
+    const rows = await place.query(`SELECT CAST(value AS VARCHAR) AS value FROM ${table.name} ORDER BY 1`);
+    expect(rows).toEqual([{ value: '3000000000' }, { value: '7' }]);
+  });
+
   test.runIf(name === 'duckdb')('takes JSON for a list, a map or a structure', async () => {
     const types = ['STRUCT(a INTEGER, b VARCHAR)', 'MAP(VARCHAR, VARCHAR)', 'INTEGER[]'];
     const column = (i: number) => ({ name: i === 0 ? 'value' : `v${i}`, type: { kind: 'json' as const }, required: false });

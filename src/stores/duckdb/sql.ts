@@ -148,7 +148,7 @@ function valueFault({ type, fileType }: FileColumn, field: string, cast: string)
 }
 
 /** Types of the file: those of whole numbers, and those that have an infinity. */
-export const WHOLE = /INT(EGER)?$/;
+export const WHOLE = /INT(EGER)?$|^DECIMAL\(\d+,0\)$|^BIGNUM$/;
 const FLOATING = /^(DOUBLE|FLOAT)$/;
 
 /** The kinds of fault that `selectFaults` finds in a column. */
