@@ -132,8 +132,8 @@ export class DirectoryCatalog {
       [this.#find, this.#record] = prepare(database);
     } catch (error) {
       database.close();
-      // It is being made: nothing is described yet.
-      if (this.#fixedAs === ABSENT) return;
+      // It is being made: nothing is described yet. When it is locked, something may be.
+      if (this.#fixedAs === ABSENT && !isBusy(error)) return;
       throw error;
     }
     this.#database.close();
@@ -186,7 +186,7 @@ async function untilFree<T>(path: string, act: () => T): Promise<T> {
     try {
       return act();
     } catch (error) {
-      if ((((error as { errcode?: number }).errcode ?? 0) & 0xff) !== SQLITE_BUSY) throw error;
+      if (!isBusy(error)) throw error;
       if (waitedMs >= GIVE_UP_MS)
         throw Object.assign(new Error(`directory: another process keeps ${path} locked`, { cause: error }), {
           isTransient: true,
@@ -194,4 +194,8 @@ async function untilFree<T>(path: string, act: () => T): Promise<T> {
     }
     await setTimeout(RETRY_MS);
   }
+}
+
+function isBusy(error: unknown): boolean {
+  return (((error as { errcode?: number }).errcode ?? 0) & 0xff) === SQLITE_BUSY;
 }

@@ -133,6 +133,19 @@ describe('a directory that is only to be read', () => {
     await reader.close();
   });
 
+  it('waits for the first run there ever was while that keeps its catalog to itself, as when it ends', async () => {
+    const reader = await directory(folder).open({ report: () => {}, readOnly: true });
+    const open = await directory(folder).open({ report: () => {} });
+    await open.put('a', Buffer.from('put'), { metadata: { count: '1' } });
+    await open.close();
+    const ending = new DatabaseSync(join(folder, '.millrace/catalog.db'));
+    ending.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN IMMEDIATE; DELETE FROM objects; ROLLBACK; PRAGMA user_version = 1');
+    const found = reader.get('a');
+    setTimeout(() => ending.close(), 200);
+    expect(await found).toMatchObject({ metadata: { count: '1' } });
+    await reader.close();
+  });
+
   it('waits where nobody may write for a run that is about to say what it has put there', async () => {
     const open = await directory(folder).open({ report: () => {} });
     const reader = await startReader(folder);
