@@ -146,6 +146,21 @@ describe('a position past retention', () => {
       expect(gap!.untilMs / HOUR_MS).toBeCloseTo(nowMs / HOUR_MS - 24, 0);
     });
 
+    it('has one up to the day that is kept in any case, when its whole shard has left', async () => {
+      const server = await startFaultyKinesis({ shards: [{ id: 't', parents: ['s'], records: ['e'], isClosed: true }], ...week });
+      servers.push(server);
+      const fromMs = nowMs - 72 * HOUR_MS;
+      const { completed, diagnostics } = readSource(kinesis({ stream: 'shop', endpoint: server.endpoint }), {
+        scheduler,
+        stands: async (shard) => (shard === 's' ? { shard, sequence: sequenceAt(fromMs), subSequence: 0 } : undefined),
+        acceptGap: true,
+      });
+      await completed;
+      const gap = diagnostics.find(({ type }) => type === 'gap') as { fromMs: number; untilMs: number } | undefined;
+      expect(gap?.fromMs).toBe(fromMs);
+      expect(gap!.untilMs / HOUR_MS).toBeCloseTo(nowMs / HOUR_MS - 24, 0);
+    });
+
     it('has none when its shard was quiet until less than a day ago', async () => {
       const { completed, events, diagnostics } = await read({ quietUntilMs: nowMs - 12 * HOUR_MS }, { trimmed: 2, ...week });
       await completed;

@@ -56,10 +56,8 @@ export async function beginningBehind(
         `keeps ${record.SequenceNumber}, but not the later ${from.sequence} of the pipeline`,
       );
   const retentionMs = await calls.retentionMs(signal);
-  // A record that should still be there has left before retention was raised, or while it was cut: only the last day is kept for sure then.
   const isGone = !at.mayFollow || oldest !== undefined;
-  const wasKeptShorter = isGone && putAtMs !== undefined && putAtMs > nowMs - retentionMs + CLOCKS_DIFFER_MS;
-  const horizonMs = nowMs - (wasKeptShorter ? LEAST_RETENTION_MS : retentionMs);
+  const horizonMs = keptSince(nowMs, retentionMs, isGone ? putAtMs : undefined);
   const readToMs = Math.max(readTo(from) ?? 0, ledger.caughtUpAtMs(shard.id) ?? 0) || undefined;
   if (signal.aborted) return from;
   // What was kept a moment ago by our clock may be gone by the stream's.
@@ -120,7 +118,18 @@ export class Horizon {
 /** Says what may be lost of a shard that the stream no longer keeps at all. */
 export async function gapBehind(shard: string, resume: Resume, calls: Calls, nowMs: number, signal: AbortSignal): Promise<Gap> {
   const fromMs = resume instanceof Date ? resume.getTime() : isPosition(resume) ? readTo(resume) : undefined;
-  return { shard, resume, fromMs, untilMs: Math.max(nowMs - (await calls.retentionMs(signal)), fromMs ?? 0) };
+  return { shard, resume, fromMs, untilMs: Math.max(keptSince(nowMs, await calls.retentionMs(signal), fromMs), fromMs ?? 0) };
+}
+
+/**
+ * From when on all that came is kept. What is gone and should still be there has left before retention was raised, or while it was cut: only the last
+ * day is kept for sure then.
+ *
+ * @param goneMs when something was put that is gone
+ */
+function keptSince(nowMs: number, retentionMs: number, goneMs: number | undefined): number {
+  const wasKeptShorter = goneMs !== undefined && goneMs > nowMs - retentionMs + CLOCKS_DIFFER_MS;
+  return nowMs - (wasKeptShorter ? LEAST_RETENTION_MS : retentionMs);
 }
 
 /** Until when all is known to have been read that came. */
