@@ -1,4 +1,4 @@
-import { VirtualTimeScheduler } from 'rxjs';
+import { Subscription, VirtualTimeScheduler } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { steady } from '../src/steady.ts';
 
@@ -29,5 +29,19 @@ describe('steady', () => {
     clock.catchUp(2000);
     nowMs = 1500;
     expect(clock.now()).toBe(5500);
+  });
+
+  it('does not gain by timers that come a millisecond early, as they do', () => {
+    let nowMs = 0;
+    const clock = steady({
+      now: () => nowMs,
+      schedule(work, delayMs = 0) {
+        nowMs += delayMs - 1;
+        (work as () => void)();
+        return new Subscription();
+      },
+    });
+    for (let i = 0; i < 1000; i++) clock.schedule(() => {}, 10);
+    expect(clock.now()).toBe(nowMs);
   });
 });
