@@ -17,6 +17,7 @@ import { causesOf } from './causes.ts';
 import { type RunOptions, startRun } from './run.ts';
 import { StartIgnored } from './start-ignored.ts';
 import { summaryOf } from './summary.ts';
+import { bearUnread } from './unread.ts';
 
 export interface AttendOptions extends RunOptions {
   /** Stops the run after so long. */
@@ -72,7 +73,7 @@ export async function attendAll(
   }
   if (server) log.say(listening(server));
 
-  for (const stream of [process.stdout, process.stderr]) if (!stream.listeners('error').includes(bear)) stream.on('error', bear);
+  bearUnread();
   const sayOnceMore = (message: string): void => log.say({ level: 'info', type: 'stopping', message });
   const { stop, clear } = stopOnSignals(options.stop, sayOnceMore);
   const callOff = options.for && after(durationMs(options.for), () => stop.abort('the time is up'));
@@ -126,12 +127,6 @@ export async function attendAll(
     return end.status === 'fulfilled' ? end.value : undefined;
   });
 }
-
-/**
- * Who reads what a run says may be gone (at Ctrl-C the `tee` behind it ends, too), or the disk of its log full. That is no reason to end it, least
- * of all in the middle of its drain. It stays for good: what the last words meet is told later.
- */
-function bear(): void {}
 
 /**
  * A stop that the first signal aborts, or who called; a second signal ends the process. `clear` leaves signals alone again.

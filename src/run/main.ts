@@ -15,6 +15,7 @@ import {
   readSettings,
   takenName,
 } from './settings.ts';
+import { bearUnread } from './unread.ts';
 
 /** A pipeline with its settings: what a pipeline file declares. */
 export interface Command<S extends SettingsShape> {
@@ -66,6 +67,7 @@ export async function withSettings<S extends SettingsShape>(
   work: (settings: z.infer<z.ZodObject<S>>, options: AttendOptions, common: CommonSettings) => Promise<void>,
   without: readonly Question[] = [],
 ): Promise<void> {
+  bearUnread();
   try {
     const { settings, common } = readSettings(shape, process.argv.slice(2), process.env, without);
     if (common.help) process.stdout.write(helpOf(fileOfProcess(), summary, shape, without));

@@ -1,6 +1,9 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { shop } from '../../src/demo/shop.ts';
@@ -132,6 +135,19 @@ describe('a pipeline file, as a process', { timeout: 60_000 }, () => {
     expect(output).toMatch(
       /^pipelines\/warehouse\.ts: TypeError: identityLog: expected file:<path> or a path, got s3:\n {4}at pipeline \(.*warehouse\.ts:\d+:\d+\)\n$/,
     );
+  });
+
+  it.each(['--help', '--graph', '--check'])('answers %s in peace when nobody reads on', async (flag) => {
+    const settings = {
+      ...process.env,
+      KINESIS_STREAM: 'none',
+      KINESIS_ENDPOINT: kinesis.endpoint,
+      REDIS_URL: 'redis://127.0.0.1:1',
+    };
+    const child = spawn(process.execPath, ['pipelines/realtime.ts', flag], { env: settings, stdio: ['ignore', 'pipe', 'pipe'] });
+    child.stdout.destroy();
+    const [said, [code]] = await Promise.all([text(child.stderr), once(child, 'close')]);
+    expect([said, code]).toEqual(['', flag === '--check' ? 1 : 0]);
   });
 
   it('checks the stream, the stores and the types, reads nothing and makes nothing', async () => {
