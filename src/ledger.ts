@@ -58,8 +58,8 @@ export interface Counts {
  */
 export class Ledger {
   readonly room: Room;
-  /** For operators, which know no run: `event.delivery.ledger.report`. */
-  readonly report: Report;
+  /** For operators, which know no run: `event.delivery.ledger.report`. The run at work puts its own here, which does not throw. */
+  report: Report;
   /** Whether nobody looks at a record any more once it is settled. */
   readonly freesRecords: boolean;
   #read = 0;

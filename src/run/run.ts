@@ -82,8 +82,7 @@ export function startRun(pipeline: Pipeline, given: RunOptions = {}): Running {
   const options = { ...given, scheduler };
   const rejectsWaitForWindows = hasStepsBehindWindows(pipeline);
   const freesRecords = isDoneWithWhatIsSettled(pipeline);
-  const newLedger = (): Ledger =>
-    new Ledger({ ...options, report, rejectsWaitForWindows, rejectsWaitForRecords: true, freesRecords });
+  const newLedger = (): Ledger => new Ledger({ ...options, rejectsWaitForWindows, rejectsWaitForRecords: true, freesRecords });
   let ledger = newLedger();
   const perform = async (): Promise<Counts> => {
     for (let returns = 0; ; returns++) {
@@ -142,6 +141,7 @@ async function performOnce(
     watch.note(diagnostic, scheduler.now());
     told(diagnostic);
   };
+  ledger.report = report;
   const sinks = new OpenSinks(pipeline, options, ledger, report, fail, over.signal);
   const left = (): string => {
     if (sinks.opening !== undefined) return `${sinks.opening} was not open`;

@@ -19,10 +19,11 @@ import type { Diagnostic } from '../../src/diagnostic.ts';
 import { DrainDeadlineError } from '../../src/run/deadline.ts';
 import { FencedError, OrderBrokenError, ReadTwiceError, SettledTooEarlyError, WentBackError } from '../../src/errors.ts';
 import type { Event, Reject } from '../../src/event.ts';
-import { lookup } from '../../src/operators/lookup.ts';
 import { mapAccum } from '../../src/operators/map-accum.ts';
 import { mapAsync } from '../../src/operators/map-async.ts';
 import { minuteWindow } from '../../src/operators/minute-window.ts';
+import type { LookupSource, Read } from '../../src/operators/lookup-source.ts';
+import { lookup } from '../../src/operators/lookup.ts';
 import { named } from '../../src/operators/named.ts';
 import { transform } from '../../src/operators/transform.ts';
 import type { Window } from '../../src/operators/window.ts';
@@ -66,6 +67,19 @@ async function begin({
   await Promise.race([source.started(), finished]);
   return { source, sink: sinks[0]!, sinks, rejects, ledger, finished, told };
 }
+
+const away: LookupSource = {
+  describe: 'a store',
+  openReads: () => ({
+    read: (_, done) => void setTimeout(() => done([], Object.assign(new Error('away'), { isTransient: true }))),
+    close() {},
+  }),
+};
+const lookupAway = lookup<Uint8Array, readonly [Read<string>], Uint8Array>({
+  from: away,
+  keys: () => [{ name: 'GET', key: 'a', args: [], understand: String }],
+  attach: (data) => data,
+});
 
 const rejectBad = named('refuse', '', (events: Observable<Text>) =>
   events.pipe(
@@ -576,16 +590,28 @@ describe('run', () => {
     await expect(finished).rejects.toThrow('no such stream');
   });
 
-  it.each(['rejected', 'shard-health'] as const)('ends with what its report throws when it is told of %s', async (type) => {
-    const report = (diagnostic: Diagnostic): void => {
-      if (diagnostic.type === type) throw new Error('my log is full');
-    };
+  it.each(['rejected', 'shard-health', 'lookup-retry'] as const)(
+    'ends with what its report throws when it is told of %s',
+    async (type) => {
+      const report = (diagnostic: Diagnostic): void => {
+        if (diagnostic.type === type) throw new Error('my log is full');
+      };
+      const declared = pipeline('test')
+        .from(scripted({ a: [['bad', 'good'], 'until-stopped'] }))
+        .pipe(rejectBad, lookupAway)
+        .to(memorySink<Text>())
+        .rejects(memorySink<Reject>('rejects'));
+      await expect(run(declared, { report, scheduler: hurried(1000) })).rejects.toThrow('my log is full');
+    },
+  );
+
+  it('says of a shard that stands still what its lookup tries again for', async () => {
     const declared = pipeline('test')
-      .from(scripted({ a: [['bad'], 'until-stopped'] }))
-      .pipe(rejectBad)
-      .to(memorySink<Text>())
-      .rejects(memorySink<Reject>('rejects'));
-    await expect(run(declared, { report, scheduler: hurried(1000) })).rejects.toThrow('my log is full');
+      .from(scripted({ a: [['good'], ['good'], 'until-stopped'] }))
+      .pipe(lookupAway)
+      .to(memorySink<Text>());
+    const stalled = run(declared, { stalledAfter: { minutes: 10 }, scheduler: hurried(300) });
+    await expect(stalled).rejects.toThrow(/lookup tries again \(\d+\) after .*away/);
   });
 
   it('ends with what a step threw, and says in which step and on which event', async () => {
