@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Cluster, Redis } from 'ioredis';
 import { addressOf, nodeOf } from './address.ts';
 import { whyEach } from './cluster-nodes.ts';
+import { overhear } from './overhear.ts';
 
 // A class of ioredis extends String, upon which V8 keeps String.prototype as a dictionary: in the whole process, each method of a text is
 // then looked up by its name whenever it is called. A write to an object with that prototype ends it.
@@ -93,8 +94,10 @@ export class RedisClient {
     this.#redis.on('+node', (node: Redis) => {
       node.asking = async () => Redis.prototype.asking.call(node).catch(() => 'OK' as const);
       const { host, port } = node.options;
-      node.on('error', ({ message }: Error) => (this.#lost = new Error(`${host}:${port}: ${message}`)));
+      const hear = ({ message }: Error): void => void (this.#lost = new Error(`${host}:${port}: ${message}`));
+      node.on('error', hear);
       node.on('connect', () => (this.#lost = undefined));
+      overhear(node, hear);
     });
   }
 
@@ -204,20 +207,6 @@ export class RedisClient {
     this.#asking ??= this.#askEach().finally(() => (this.#asking = undefined));
     return this.#asking;
   }
-}
-
-/** What a server says before it closes a connection, as that it has too many, its client keeps to itself. */
-function overhear(redis: Redis, hear: (refusal: Error) => void): void {
-  const hello = redis.hello.bind(redis) as (...args: unknown[]) => Promise<unknown>;
-  const heard = async (...args: unknown[]): Promise<unknown> => {
-    try {
-      return await hello(...args);
-    } catch (error) {
-      if (!LOST.test((error as Error).message)) hear(error as Error);
-      throw error;
-    }
-  };
-  redis.hello = heard as Redis['hello'];
 }
 
 function isOfSelect(error: Error & { readonly command?: { readonly name: string } }): boolean {

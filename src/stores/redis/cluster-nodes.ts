@@ -1,5 +1,6 @@
 import { Redis, type RedisOptions } from 'ioredis';
 import type { Node } from './address.ts';
+import { overhear } from './overhear.ts';
 
 /** How to talk to one. */
 type NodeOptions = Omit<RedisOptions, 'replyMapping'>;
@@ -15,7 +16,9 @@ export async function whyEach(nodes: readonly Node[], options: NodeOptions): Pro
 async function whyNot(node: Node, options: NodeOptions): Promise<string> {
   const redis = new Redis({ ...options, ...node, lazyConnect: true, retryStrategy: () => null });
   let lost: Error | undefined;
-  redis.on('error', (error: Error) => (lost = error));
+  const hear = (why: Error): void => void (lost = why);
+  redis.on('error', hear);
+  overhear(redis, hear);
   try {
     await redis.connect();
     await redis.cluster('SLOTS');

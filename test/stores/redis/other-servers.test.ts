@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { expect, it } from 'vitest';
+import { RedisClient } from '../../../src/stores/redis/client.ts';
 import { redis } from '../../../src/stores/redis.ts';
 
 /** What opening says of a server that answers so to these commands, and OK to all others. */
@@ -50,14 +51,35 @@ it('a server that says nothing of itself, and lets nobody ask, is taken for one 
   expect(await opening({ ...hello, INFO: noPermission, EVAL: noPermission })).toBe('opened');
 });
 
-it('what a server says before it closes a connection is told', async () => {
+it.each([
+  ['redis', ''],
+  ['redis-cluster', /127.0.0.1:\d+: /.source],
+])('what a server says before it closes a connection is told of %s://', async (scheme, node) => {
   const full = createServer((socket) => {
     socket.on('error', () => {});
     socket.end('-ERR max number of clients reached\r\n');
   }).listen(0, '127.0.0.1');
   await once(full, 'listening');
   const { port } = full.address() as AddressInfo;
-  const opened = redis(`redis://127.0.0.1:${port}`, { timeoutMs: 500 }).open({ report: () => {} });
-  await expect(opened).rejects.toThrow(/^redis 127.0.0.1:\d+: no connection: ERR max number of clients reached$/);
+  const opened = redis(`${scheme}://127.0.0.1:${port}`, { timeoutMs: 500 }).open({ report: () => {} });
+  await expect(opened).rejects.toThrow(
+    new RegExp(`^${scheme} 127.0.0.1:\\d+: no connection: ${node}ERR max number of clients reached$`),
+  );
   full.close();
+});
+
+it('what a server says to a greeting that it does not know is no reason of what comes later', async () => {
+  const old = createServer((socket) => {
+    socket.on('error', () => {});
+    socket.on('data', (data: Buffer) => {
+      if (/get/i.test(data.toString())) socket.destroy();
+      else socket.write(/hello/i.test(data.toString()) ? "-ERR unknown command 'HELLO'\r\n".repeat(2) : '+OK\r\n');
+    });
+  }).listen(0, '127.0.0.1');
+  await once(old, 'listening');
+  const client = new RedisClient(`redis://127.0.0.1:${(old.address() as AddressInfo).port}`, { timeoutMs: 500 });
+  await client.open();
+  await expect(client.call('GET', ['a'])).rejects.toThrow(/no connection: the server has closed it$/);
+  client.close();
+  old.close();
 });
