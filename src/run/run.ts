@@ -143,10 +143,12 @@ async function performOnce(
   };
   ledger.report = report;
   const sinks = new OpenSinks(pipeline, options, ledger, report, fail, over.signal);
+  let hasEnded = false;
   const left = (): string => {
     if (sinks.opening !== undefined) return `${sinks.opening} was not open`;
     const { inFlight } = ledger.counts();
-    return inFlight > 0 ? `${counted(inFlight, 'event')} had not been` : 'a store had not answered';
+    if (inFlight > 0) return `${counted(inFlight, 'event')} had not been`;
+    return hasEnded ? 'a store had not answered' : 'reading had not ended';
   };
   const deadline = startDeadline(stop, options.drainWithin ?? { seconds: 30 }, scheduler, report, fail, left);
   try {
@@ -176,7 +178,10 @@ async function performOnce(
         }
       },
       error: fail,
-      complete: completed.resolve,
+      complete() {
+        hasEnded = true;
+        completed.resolve();
+      },
     });
     // A failure ends the reading at once: what is not stored stays unsettled, and will be read again.
     over.signal.addEventListener('abort', () => subscription.unsubscribe());

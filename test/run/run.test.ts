@@ -806,6 +806,17 @@ describe('run', () => {
     await expect(finished).rejects.toThrow('50 ms after the stop, and 1 event had not been');
   });
 
+  it('blames no store where it is the source that does not stop', async () => {
+    const [source, stop] = [pushSource(), new AbortController()];
+    const declared = pipeline('test')
+      .from({ ...source, read: (context) => source.read({ ...context, stop: new AbortController().signal }) })
+      .to(memorySink<Text>());
+    const { finished } = startRun(declared, { stop: stop.signal, drainWithin: { seconds: 0.05 } });
+    await source.started();
+    stop.abort('enough');
+    await expect(finished).rejects.toThrow('50 ms after the stop, and reading had not ended');
+  });
+
   it('ends when a sink cannot be opened', async () => {
     const sink = { ...memorySink<Text>(), open: () => Promise.reject(new Error('no such database')) };
     await expect(startRun(pipeline('test').from(pushSource()).to(sink)).finished).rejects.toThrow(
