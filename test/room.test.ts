@@ -8,6 +8,8 @@ describe('Room', () => {
     const room = new Room({ maxInFlightBytes: 2000 });
     const order: string[] = [];
     await room.reserve(1500);
+    // To the last byte.
+    await room.reserve(500);
     void room.reserve(1000).then(() => order.push('large'));
     void room.reserve(100).then(() => order.push('small'));
     await Promise.resolve();
@@ -92,6 +94,31 @@ describe('Room', () => {
     expect(told).toEqual(['hurry', 'close']);
   });
 
+  it('makes them close a moment later as often as it is asked to, once a moment', async () => {
+    const room = new Room({ maxInFlightBytes: 1000 });
+    const close = vi.fn<() => void>();
+    room.take(500);
+    void room.reserve(1000);
+    room.onPressure(close);
+    for (const times of [1, 2]) {
+      room.relieveSoon();
+      room.relieveSoon();
+      expect(close).toHaveBeenCalledTimes(times - 1);
+      await Promise.resolve();
+      expect(close).toHaveBeenCalledTimes(times);
+    }
+  });
+
+  it('counts that the sinks rest when they have nothing, be it that only waits for company', () => {
+    const room = new Room();
+    const rests = [room.atSinks(2), room.linger(2)].map(() => room.sinkRests);
+    for (const done of [() => room.atSinks(-2), () => room.atSinks(1), () => room.linger(-2), () => room.atSinks(-1)]) {
+      done();
+      rests.push(room.sinkRests);
+    }
+    expect(rests).toEqual([0, 0, 0, 0, 0, 1]);
+  });
+
   it('counts that the sinks rest also behind items without a byte', () => {
     const room = new Room();
     room.atSinks(0);
@@ -106,7 +133,7 @@ describe('Room', () => {
     const close = vi.fn<() => void>();
     room.onPressure(close);
     void room.reserve(1500);
-    void room.reserve(1500);
+    void room.reserve(2000);
     expect(room.isFull).toBe(true);
     expect(close).not.toHaveBeenCalled();
   });

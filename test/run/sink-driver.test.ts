@@ -1,6 +1,8 @@
 import { setImmediate as soon } from 'node:timers/promises';
 import { VirtualTimeScheduler, asyncScheduler } from 'rxjs';
-import { expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
+import { WentBackError } from '../../src/errors.ts';
+import type { Resume } from '../../src/position.ts';
 import { SinkDriver, type SinkDriverOptions } from '../../src/run/sink-driver.ts';
 import type { OpenSink } from '../../src/sinks/sink.ts';
 import type { Event } from '../../src/event.ts';
@@ -24,6 +26,11 @@ function driverOf(
     random: Math.random,
     ...more,
   });
+}
+
+/** What a sink does beside commits, which stood somewhere, and of which the store knows nothing any more. */
+function standing(at?: Resume): Omit<OpenSink<Event<Uint8Array>>, 'commit'> {
+  return { acquire: async () => at, positions: async () => new Map(), close: async () => {} };
 }
 
 it('asks one thing of a sink at a time, also when a shard is taken over while another commits', async () => {
@@ -90,6 +97,8 @@ it('lets what comes during a commit linger anew, unless somebody waits for it or
   await finish();
   expect(commits).toEqual([1, 2, 1, 1]);
   await finish();
+  // Whoever went ahead of his time has taken his timer along.
+  expect(scheduler.actions).toEqual([]);
 });
 
 it('is done with what the sink has already, but not before the call is over that pushed it', async () => {
@@ -108,6 +117,20 @@ it('is done with what the sink has already, but not before the call is over that
   expect(done).toHaveBeenCalledOnce();
 });
 
+it('tells that what was pushed so far is stored, while more of it is under way', async () => {
+  const commit = vi.fn<() => Promise<void>>(async () => {
+    // Comes while the first one is under way, and is not stored for long.
+    if (commit.mock.calls.length > 1) return new Promise<void>(() => {});
+    driver.push(events[1]!, () => {});
+  });
+  const driver = driverOf({ ...standing(), commit });
+  const { events } = deliver(['a', 'b']);
+  driver.push(events[0]!, () => {});
+  await driver.stored();
+  await soon();
+  expect(commit).toHaveBeenCalledTimes(2);
+});
+
 it('parts no events of one record by a commit, however large it is', async () => {
   const commits: number[] = [];
   const driver = driverOf({
@@ -118,7 +141,91 @@ it('parts no events of one record by a commit, however large it is', async () =>
   });
   const { events } = deliver([{ raw: Buffer.alloc(40 * 1024 * 1024) }, { raw: Buffer.alloc(40 * 1024 * 1024) }]);
   const [first, second] = [events[0]!, events[1]!];
-  for (const event of [first, first.with(first.data), second]) driver.push(event, () => {});
-  await driver.idle();
+  for (const event of [first, first.with(first.data)]) driver.push(event, () => {});
+  // Nobody need wait for the rest, that it goes.
+  await new Promise<void>((resolve) => driver.push(second, resolve));
   expect(commits).toEqual([2, 1]);
+});
+
+describe('a driver that is closed', () => {
+  /** One commit under way, and an item that lingers behind it. */
+  async function inTheMidst() {
+    const scheduler = new VirtualTimeScheduler();
+    const underWay = Promise.withResolvers<void>();
+    const calls: string[] = [];
+    const driver = driverOf(
+      {
+        ...standing(),
+        commit: () => underWay.promise.then(() => void calls.push('committed')),
+        close: async () => void calls.push('closed'),
+      },
+      { scheduler, lingerMs: 1000 },
+    );
+    const { events } = deliver(['a', 'b']);
+    driver.push(events[0]!, () => {});
+    driver.hurry();
+    await soon();
+    driver.push(events[1]!, () => {});
+    return { driver, scheduler, underWay, calls };
+  }
+
+  it('lets nobody wait for the rest, closes its sink behind the commit under way, and leaves no timer', async () => {
+    const { driver, scheduler, underWay, calls } = await inTheMidst();
+    const idle = driver.idle();
+    const closed = driver.close();
+    await expect(idle).rejects.toThrow('sink: ended before all was stored');
+    expect(calls).toEqual([]);
+    underWay.resolve();
+    await closed;
+    expect(calls).toEqual(['committed', 'closed']);
+    expect(scheduler.actions).toEqual([]);
+  });
+
+  it('closes its sink after some seconds when that commit does not end', async () => {
+    const { driver, scheduler, calls } = await inTheMidst();
+    const closed = driver.close();
+    scheduler.flush();
+    await closed;
+    expect(calls).toEqual(['closed']);
+    expect(scheduler.now()).toBe(5000);
+  });
+});
+
+describe('nothing is stored any more', () => {
+  const { events } = deliver(['a', 'b']);
+
+  it('behind a commit that has failed', async () => {
+    const fail = vi.fn<(error: unknown) => void>();
+    const commit = vi.fn<() => Promise<void>>().mockRejectedValue(new Error('refused'));
+    const driver = driverOf({ ...standing(), commit }, { fail });
+    driver.push(events[0]!, () => {});
+    await expect(driver.idle()).rejects.toThrow('sink: ended before all was stored');
+    driver.push(events[1]!, () => {});
+    await expect(driver.stored()).rejects.toThrow('sink: ended before all was stored');
+    expect(commit).toHaveBeenCalledOnce();
+    expect(fail).toHaveBeenCalledOnce();
+  });
+
+  it('once the run has failed', async () => {
+    const failed = new AbortController();
+    const commit = vi.fn<() => Promise<void>>();
+    const driver = driverOf({ ...standing(), commit }, { signal: failed.signal });
+    failed.abort();
+    driver.push(events[0]!, () => {});
+    await expect(driver.idle()).rejects.toThrow('sink: ended before all was stored');
+    expect(commit).not.toHaveBeenCalled();
+  });
+});
+
+it('sees that a store has forgotten what it had when the shard was taken over, too', async () => {
+  const fail = vi.fn<(error: unknown) => void>();
+  const stood = { shard: 'shard-1', sequence: '1', subSequence: 0 };
+  const reset = Object.assign(new Error('reset'), { code: 'ECONNRESET' });
+  const commit = vi.fn<() => Promise<void>>().mockRejectedValueOnce(reset);
+  const driver = driverOf({ ...standing(stood), commit }, { fail, retry: { firstDelayMs: 1 } });
+  await driver.acquire('shard-1');
+  driver.push(deliver(['one', 'two']).events[1]!, () => {});
+  await expect(driver.idle()).rejects.toThrow('sink: ended before all was stored');
+  expect(fail).toHaveBeenCalledExactlyOnceWith(expect.any(WentBackError));
+  expect(commit).toHaveBeenCalledOnce();
 });
