@@ -16,10 +16,21 @@ describe('ledger', () => {
     const ledger = new Ledger();
     const first = deliver([{ raw: 'a', sequence: 1 }], ledger);
     const second = deliver([{ raw: 'b', sequence: 2 }], ledger);
+    const third = deliver([{ raw: 'c', sequence: 3 }], ledger);
     second.delivery.letGo();
     expect(ledger.checkpoint('shard-1')).toBeUndefined();
     first.delivery.letGo();
     expect(ledger.checkpoint('shard-1')).toEqual({ shard: 'shard-1', sequence: '2', subSequence: 0 });
+    third.delivery.letGo();
+    expect(ledger.checkpoint('shard-1')?.sequence).toBe('3');
+  });
+
+  it('tells what of a shard is in flight: only what is not settled, before and behind it', () => {
+    const ledger = new Ledger();
+    const deliveries = ['a', 'bc', 'def', 'ghij', 'klmno'].map((raw, i) => deliver([{ raw, sequence: i + 1 }], ledger).delivery);
+    for (const settled of [0, 2]) deliveries[settled]!.letGo();
+    expect(ledger.inFlight('shard-1')).toMatchObject({ count: 3, sizeBytes: 11, readAtMs: [0, 0, 0] });
+    expect(ledger.inFlight('shard-2')).toMatchObject({ count: 0, sizeBytes: 0, readAtMs: [] });
   });
 
   it('keeps the checkpoints of shards apart', () => {
@@ -41,8 +52,9 @@ describe('ledger', () => {
     second.delivery.letGo();
     await Promise.resolve();
     expect(isSettled).toBe(false);
+    const other = ledger.whenSettled('one');
     first.delivery.letGo();
-    await settled;
+    await Promise.all([settled, other]);
   });
 
   it('tells of a shard that was read to its end to all who listen, in the order in which they came', () => {

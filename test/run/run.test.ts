@@ -220,6 +220,23 @@ describe('run', () => {
     expect(sink.positions.get('shard-1')).toEqual({ ...at(2), quietUntilMs: 2 * hourMs + 60_000 });
   });
 
+  it('tells so of a shard in which nothing came at all, and behind what was dropped', async () => {
+    const sink = memorySink<Text>();
+    sink.positions.set('shard-1', at(1));
+    const nothing = await begin({ sinks: [sink] });
+    nothing.ledger.caughtUp('shard-1', 1000);
+    nothing.source.end();
+    await nothing.finished;
+    expect(sink.positions.get('shard-1')).toEqual({ ...at(1), quietUntilMs: 1000 });
+
+    const { source, finished, ledger } = await begin({ sinks: [sink], steps: [filter((event) => textOf(event) !== 'drop')] });
+    source.push({ raw: 'drop', sequence: 2 });
+    for (const ms of [2000, 62_000]) ledger.caughtUp('shard-1', ms);
+    source.end();
+    await finished;
+    expect(sink.positions.get('shard-1')).toEqual({ ...at(2), quietUntilMs: 62_000 });
+  });
+
   it('tells nothing of the sort while something of the shard is in flight', async () => {
     const sink = memorySink<Text>();
     const gate = Promise.withResolvers<void>();
