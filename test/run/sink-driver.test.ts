@@ -139,12 +139,12 @@ it('parts no events of one record by a commit, however large it is', async () =>
     commit: async ({ items }) => void commits.push(items.length),
     close: async () => {},
   });
-  const { events } = deliver([{ raw: Buffer.alloc(40 * 1024 * 1024) }, { raw: Buffer.alloc(40 * 1024 * 1024) }]);
-  const [first, second] = [events[0]!, events[1]!];
-  for (const event of [first, first.with(first.data)]) driver.push(event, () => {});
+  const { events } = deliver([70, 40, 40].map((mebibytes) => ({ raw: Buffer.alloc(mebibytes * 1024 * 1024) })));
+  const [first, second, third] = [events[0]!, events[1]!, events[2]!];
+  for (const event of [first, first.with(first.data), second]) driver.push(event, () => {});
   // Nobody need wait for the rest, that it goes.
-  await new Promise<void>((resolve) => driver.push(second, resolve));
-  expect(commits).toEqual([2, 1]);
+  await new Promise<void>((resolve) => driver.push(third, resolve));
+  expect(commits).toEqual([2, 1, 1]);
 });
 
 describe('a driver that is closed', () => {
