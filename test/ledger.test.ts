@@ -130,6 +130,13 @@ describe('ledger', () => {
     expect(ledger.hasEnded('read')).toBe(true);
   });
 
+  it('keeps no delivery in flight for its own sake', () => {
+    const { delivery } = deliver(['a', 'b']);
+    delivery.holdUntilSettled(delivery);
+    delivery.letGo();
+    expect(delivery.isSettled).toBe(true);
+  });
+
   it('throws on a hold and on a release of a settled delivery', () => {
     const { delivery } = deliver(['a']);
     delivery.letGo();

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type Resume, compareResumes, formatResume, parseResume } from '../src/position.ts';
+import { type Resume, compareResumes, formatResume, isBeyond, parseResume } from '../src/position.ts';
 
 const at = (sequence: string, subSequence = 0): Resume => ({ shard: 's', sequence, subSequence });
 const ordered: Resume[] = [
@@ -17,6 +17,19 @@ describe('places in a shard', () => {
   it('are ordered: the oldest record, times, positions, the end', () => {
     for (const [i, a] of ordered.entries())
       for (const [j, b] of ordered.entries()) expect(Math.sign(compareResumes(a, b))).toBe(Math.sign(i - j));
+  });
+
+  it('are beyond each other in this order, beyond nothing all of them, and at the same place when quiet for longer', () => {
+    for (const [i, a] of ordered.entries()) for (const [j, b] of ordered.entries()) expect(isBeyond(a, b)).toBe(i > j);
+    for (const place of ordered) expect([isBeyond(place, undefined), isBeyond(undefined, place)]).toEqual([true, false]);
+    expect(isBeyond(undefined, undefined)).toBe(false);
+    const quiet = (quietUntilMs: number): Resume => ({ shard: 's', sequence: '9', subSequence: 0, quietUntilMs });
+    expect([isBeyond(quiet(1), at('9')), isBeyond(quiet(2), quiet(1))]).toEqual([true, true]);
+    expect([isBeyond(at('9'), quiet(1)), isBeyond(quiet(1), quiet(1)), isBeyond(quiet(1), at('10'))]).toEqual([
+      false,
+      false,
+      false,
+    ]);
   });
 
   it('are written and read back, with how long nothing came behind them, which is no matter of order', () => {

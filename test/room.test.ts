@@ -67,6 +67,21 @@ describe('Room', () => {
     expect(close).toHaveBeenCalledOnce();
   });
 
+  it('makes them close for who waits behind the one whose turn has come, too', async () => {
+    const room = new Room({ maxInFlightBytes: 1000 });
+    const close = vi.fn<() => void>();
+    const end = room.onPressure(close);
+    room.take(400);
+    await room.reserve(500);
+    for (const bytes of [200, 700]) void room.reserve(bytes);
+    expect(close).not.toHaveBeenCalled();
+    room.unreserve(500);
+    expect(close).toHaveBeenCalledOnce();
+    end();
+    room.unreserve(200);
+    expect(close).toHaveBeenCalledOnce();
+  });
+
   it('makes them close also when the source waited before it let go of what it read', () => {
     const ledger = new Ledger({ maxInFlightBytes: RECORD_OVERHEAD_BYTES });
     const { delivery } = deliver(['a'], ledger);

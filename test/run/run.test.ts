@@ -572,6 +572,44 @@ describe('run', () => {
     expect(ledger.counts()).toMatchObject({ stored: 0, inFlight: 1 });
   });
 
+  it('brings a sink what it lacks when a commit of unknown outcome took place in part', async () => {
+    const sink = memorySink<Text>();
+    sink.beforeCommit = ({ items }) => {
+      if (items.length < 2) return;
+      sink.stored.push(items[0]!);
+      sink.positions.set('shard-1', items[0]!.last);
+      throw reset;
+    };
+    const { source, finished } = await begin({ sinks: [sink] });
+    source.push('one', 'two');
+    source.end();
+    expect(await finished).toMatchObject({ stored: 2 });
+    expect(texts(sink)).toEqual(['one', 'two']);
+  });
+
+  it('counts what a sink refuses as rejected, and tells of it', async () => {
+    const sink = memorySink<Text>();
+    const why = { step: 'copy', code: '22P02', reason: 'no number' };
+    const picky: MemorySink<Text> = {
+      ...sink,
+      async open(context) {
+        const opened = await sink.open(context);
+        return {
+          ...opened,
+          async commit(batch, refused) {
+            await opened.commit(batch, refused);
+            for (const event of batch.items) if (isOne(event)) refused.push({ event, why });
+          },
+        };
+      },
+    };
+    const { source, finished, told } = await begin({ sinks: [picky] });
+    source.push('one', 'two');
+    source.end();
+    expect(await finished).toMatchObject({ read: 2, stored: 1, rejected: 1, inFlight: 0 });
+    expect(told.filter(({ type }) => type === 'rejected')).toEqual([{ type: 'rejected', position: at(1), why }]);
+  });
+
   it('is fenced when a second run takes over', async () => {
     const sink = memorySink<Text>();
     const first = await begin({ sinks: [sink] });
@@ -849,6 +887,13 @@ describe('run', () => {
     const { source, finished } = await begin({ rejects, sinks: [sink], steps: [rejectBad] });
     source.push('bad', 'good');
     await expect(finished).rejects.toThrow(/^rejects \(rejects: in memory\): disk on fire$/);
+
+    const again = await begin();
+    again.ledger.onBeforeCommit(() => {
+      throw new Error('no space for the memory of a step');
+    });
+    again.source.push('good');
+    await expect(again.finished).rejects.toThrow(/^no space for the memory of a step$/);
   });
 
   it('counts add up at every moment', async () => {

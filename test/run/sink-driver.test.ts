@@ -217,6 +217,14 @@ describe('nothing is stored any more', () => {
   });
 });
 
+it('tries again where the store knows nothing yet of a shard', async () => {
+  const reset = Object.assign(new Error('reset'), { code: 'ECONNRESET' });
+  const commit = vi.fn<() => Promise<void>>().mockRejectedValueOnce(reset);
+  const driver = driverOf({ ...standing(), commit }, { retry: { firstDelayMs: 1 } });
+  await driver.moveTo('shard-1', 'TRIM_HORIZON');
+  expect(commit).toHaveBeenCalledTimes(2);
+});
+
 it('sees that a store has forgotten what it had when the shard was taken over, too', async () => {
   const fail = vi.fn<(error: unknown) => void>();
   const stood = { shard: 'shard-1', sequence: '1', subSequence: 0 };
