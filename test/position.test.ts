@@ -38,6 +38,7 @@ describe('places in a shard', () => {
     expect(parseResume('s', formatResume(quiet))).toEqual(quiet);
     expect(compareResumes(quiet, at('9', 2))).toBe(0);
     for (const place of ordered) expect(parseResume('s', formatResume(place))).toEqual(place);
-    expect(() => parseResume('s', 'LATEST')).toThrow(/position of s: expected .* or SHARD_END, got "LATEST"/);
+    for (const text of ['LATEST', '', '9', '9:2 and more', '9:2@soon', '@soon', '=2026-11-22T09:00:00.000Z'])
+      expect(() => parseResume('s', text)).toThrow(`or SHARD_END, got "${text}"`);
   });
 });

@@ -156,7 +156,8 @@ describe('run', () => {
     old.positions.set('shard-1', at(2));
     const { source, finished, told } = await begin({ sinks: [old, added] });
     expect(source.resumed.get('shard-1')).toBe('TRIM_HORIZON');
-    expect(told).toContainEqual({ type: 'sink-joined', sink: 'added', shard: 'shard-1', resume: 'TRIM_HORIZON' });
+    const joined = { type: 'sink-joined', sink: 'added', shard: 'shard-1', resume: 'TRIM_HORIZON' };
+    expect(told.filter(({ type }) => type === 'sink-joined')).toEqual([joined]);
     source.push('one', 'two', 'three');
     source.end();
     await finished;
