@@ -129,6 +129,26 @@ describe('run', () => {
     expect(rejects.stored.map(({ event }) => textOf(event))).toEqual(['bad']);
   });
 
+  it('lets rejects wait a second for company, when nobody waits for them', async () => {
+    const scheduler = new VirtualTimeScheduler();
+    const commits: number[] = [];
+    const rejects = memorySink<Reject>('rejects');
+    rejects.beforeCommit = ({ items }) => void (items.length > 0 && commits.push(items.length));
+    const { source, finished } = await begin({ steps: [rejectBad], scheduler, rejects });
+    for (const [i, frame] of [0, 500, 999].entries()) {
+      scheduler.maxFrames = frame;
+      scheduler.flush();
+      source.push({ raw: 'bad', sequence: i + 1 });
+      await sleep(1);
+    }
+    expect(commits).toEqual([]);
+    scheduler.maxFrames = 1000;
+    scheduler.flush();
+    await vi.waitFor(() => expect(commits).toEqual([3]));
+    source.end();
+    await finished;
+  });
+
   it('stops when told to, with everything stored', async () => {
     const stop = new AbortController();
     const { source, sink, finished } = await begin({ stop: stop.signal });
@@ -209,7 +229,8 @@ describe('run', () => {
     };
     for (const ms of [0, hourMs - 1]) await tell(ms);
     expect(sink.positions.get('shard-1')).toEqual(at(1));
-    await tell(hourMs);
+    // Once an hour.
+    for (const ms of [hourMs, hourMs + 1, 2 * hourMs - 1]) await tell(ms);
     expect(sink.positions.get('shard-1')).toEqual({ ...at(1), quietUntilMs: hourMs });
     source.push({ raw: 'two', sequence: 2 });
     await expect.poll(() => sink.positions.get('shard-1')).toEqual(at(2));
@@ -512,6 +533,21 @@ describe('run', () => {
     source.end();
     await finished;
     expect(ledger.counts()).toMatchObject({ stored: 1, inFlight: 0 });
+  });
+
+  it('closes all of its sinks, that of the rejects among them', async () => {
+    const closed: string[] = [];
+    const closing = <T extends Text | Reject>(name: string): MemorySink<T> => {
+      const sink = memorySink<T>(name);
+      return {
+        ...sink,
+        open: async (context) => ({ ...(await sink.open(context)), close: async () => void closed.push(name) }),
+      };
+    };
+    const { source, finished } = await begin({ sinks: [closing('a'), closing('b')], rejects: closing('rejects') });
+    source.end();
+    await finished;
+    expect(closed.toSorted()).toEqual(['a', 'b', 'rejects']);
   });
 
   it('closes a sink that opens when the run has ended, and opens no more of them', async () => {
