@@ -88,6 +88,8 @@ describe('a shard that was read to its end', () => {
     const [knows, knowsNot] = [memorySink<Text>('knows'), memorySink<Text>('knows not')];
     knows.positions.set('parent', 'SHARD_END');
     expect((await play({ left }, [knows], { start: 'LATEST' })).began.get('left')).toBe('TRIM_HORIZON');
+    const merged = { parents: ['unheard of', 'parent'], scenes: [['m']] };
+    expect((await play({ merged }, [knows], { start: 'LATEST' })).began.get('merged')).toBe('TRIM_HORIZON');
     // Of a parent that no sink knows nothing follows.
     const start = new Date(1);
     expect((await play({ left }, [knowsNot], { start })).began.get('left')).toEqual(start);

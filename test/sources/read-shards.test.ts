@@ -159,6 +159,16 @@ describe('readShards', () => {
       await completed;
     });
 
+    it('that were listed before, when the parent named none, without listing anew', async () => {
+      let lists = 0;
+      const list = async (): Promise<Shard[]> => (lists++, [parent, child]);
+      const { completed, acquired, stop } = readSource(sourceOf({ list, readShard: reading({ parent: [] }) }));
+      await expect.poll(() => [...acquired.keys()]).toEqual(['parent', 'child']);
+      expect(lists).toBe(1);
+      stop.abort();
+      await completed;
+    });
+
     it('by listing anew at once, when the parent named none', async () => {
       let lists = 0;
       const list = async (): Promise<Shard[]> => (lists++ === 0 ? [parent] : [parent, child]);
