@@ -4,6 +4,7 @@ import {
   NEVER,
   Observable,
   Subject,
+  Subscription,
   VirtualTimeScheduler,
   concat,
   from,
@@ -124,6 +125,11 @@ describe('minuteWindow', () => {
     const parts = events.flatMap((event) => [event.with('first'), event.with('second')]);
     const { windows } = see(from(parts), { maxEvents: 3 });
     expect(windows.map(({ count }) => count)).toEqual([4, 2]);
+  });
+
+  it('lets a window have as many bytes as it may', () => {
+    const { windows } = see(from(deliver(['xx', 'xx', 'x']).events), { maxBytes: 4 });
+    expect(windows.map(({ sizeBytes }) => sizeBytes)).toEqual([4, 1]);
   });
 
   it('gives a record of more than maxBytes a window of its own', () => {
@@ -253,6 +259,46 @@ describe('minuteWindow', () => {
     expect(timers).toBe(1);
   });
 
+  it('closes each window in its time when nothing more comes, and leaves no timer, however it ends', () => {
+    const begin = (onWindow: (subscription: Subscription) => void) => {
+      const scheduler = new VirtualTimeScheduler();
+      const source = new Subject<Event<Uint8Array>>();
+      const closedAtMs: number[] = [];
+      const subscription = new Subscription();
+      subscription.add(
+        source.pipe(minuteWindow({ scheduler })).subscribe({
+          next() {
+            closedAtMs.push(scheduler.now());
+            onWindow(subscription);
+          },
+          error: () => {},
+        }),
+      );
+      const ledger = new Ledger();
+      for (const [shard, arrivedAtMs] of [
+        ['one', 1],
+        ['two', MINUTE],
+      ] as const)
+        for (const event of deliver([{ shard, raw: 'a', arrivedAtMs }], ledger).events) source.next(event);
+      return { scheduler, source, subscription, closedAtMs };
+    };
+    const { scheduler, closedAtMs } = begin(() => {});
+    scheduler.flush();
+    expect(closedAtMs).toEqual([65_000, 125_000]);
+
+    const taken = begin((subscription) => subscription.unsubscribe());
+    taken.scheduler.flush();
+    expect([taken.closedAtMs, taken.scheduler.now()]).toEqual([[65_000], 65_000]);
+
+    for (const end of ['complete', 'error', 'unsubscribe'] as const) {
+      const ended = begin(() => {});
+      expect(ended.scheduler.actions).toHaveLength(1);
+      if (end === 'unsubscribe') ended.subscription.unsubscribe();
+      else ended.source[end](new Error('gone'));
+      expect(ended.scheduler.actions).toEqual([]);
+    }
+  });
+
   it('follows the scheduler’s clock in virtual time without being given it', () => {
     const closedAt: number[] = [];
     new TestScheduler(() => undefined).run(({ cold }) => {
@@ -284,7 +330,12 @@ describe('minuteWindow', () => {
 });
 
 describe('windowSteps', () => {
-  const { seed, add, tick } = windowSteps<Uint8Array>({ everyMs: MINUTE, graceMs: 5_000, maxEvents: 10, maxBytes: 1_000 });
+  const { seed, add, tick, closeAll } = windowSteps<Uint8Array>({
+    everyMs: MINUTE,
+    graceMs: 5_000,
+    maxEvents: 10,
+    maxBytes: 1_000,
+  });
 
   it('closes a window at a tick once the clock is grace past its end and past the reading of its last event', () => {
     const state = seed();
@@ -312,7 +363,24 @@ describe('windowSteps', () => {
     tick(state, 65_000, (w) => windows.push(w));
     add(state, late!.data, late!.origin, (w) => windows.push(w));
     tick(state, 125_000, (w) => windows.push(w));
-    expect(windows.map(({ bounds }) => bounds.startMs)).toEqual([0, MINUTE]);
+    expect(windows.map(({ bounds: { startMs, endMs } }) => [startMs, endMs])).toEqual([
+      [0, MINUTE],
+      [MINUTE, 2 * MINUTE],
+    ]);
+  });
+
+  it('numbers the parts from 0 also behind an interval that closed early', () => {
+    const state = seed();
+    const windows: Window<unknown>[] = [];
+    for (const { data, origin } of read(new Ledger(), [at(1), at(2), at(MINUTE)], 0)) {
+      add(state, data, origin, (w) => windows.push(w));
+      closeAll(state, 'pressure', (w) => windows.push(w));
+    }
+    expect(windows.map(({ bounds: { startMs, part } }) => [startMs, part])).toEqual([
+      [0, 0],
+      [0, 1],
+      [MINUTE, 0],
+    ]);
   });
 });
 
@@ -450,7 +518,7 @@ describe('minuteWindow, whatever comes', () => {
 });
 
 describe('minuteWindow of a shard that was read to its end', () => {
-  it('closes at once what a step before it kept until then', () => {
+  it.each([0, 1])('closes at once what a step before it kept until then, when it had %i events before', (before) => {
     const scheduler = new VirtualTimeScheduler();
     const ledger = new Ledger();
     const source = new Subject<Event<Uint8Array>>();
@@ -459,13 +527,17 @@ describe('minuteWindow of a shard that was read to its end', () => {
     const { delivery, events } = deliver(['a', 'b', 'c'], ledger);
     events[0]!.hold();
     delivery.letGo();
+    for (const event of events.slice(0, before)) source.next(event);
     ledger.endShard('shard-1');
-    for (const event of events) source.next(event);
+    const closedBefore = before > 0 ? [[before, 'shard-end']] : [];
+    const closed = (): unknown[] => windows.map(({ count, bounds }) => [count, bounds.closedBy]);
+    expect(closed()).toEqual(closedBefore);
+    for (const event of events.slice(before)) source.next(event);
     events[0]!.release();
-    expect(windows).toEqual([]);
+    expect(closed()).toEqual(closedBefore);
     scheduler.flush();
     expect(scheduler.now()).toBe(0);
-    expect(windows.map(({ count, bounds }) => [count, bounds.closedBy])).toEqual([[3, 'shard-end']]);
+    expect(closed()).toEqual([...closedBefore, [3 - before, 'shard-end']]);
     expect(delivery.isSettled).toBe(true);
   });
 });
