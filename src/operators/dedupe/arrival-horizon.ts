@@ -69,7 +69,7 @@ export class ArrivalHorizon {
   #standsAt(name: string): number {
     const ledger = this.#ledger!;
     const shard = this.#shards.get(name);
-    if (shard) shard.inFlight = shard.inFlight.filter((entry) => entry === this.#entry || !entry.delivery.isSettled);
+    if (shard) shard.inFlight = shard.inFlight.filter(({ delivery }) => !delivery.isSettled);
     if (shard && shard.inFlight.length > 0)
       return shard.inFlight.reduce((least, { oldestMs }) => Math.min(least, oldestMs), shard.newestMs);
     const newestMs = shard?.newestMs ?? -Infinity;

@@ -26,7 +26,7 @@ describe('ArrivalHorizon', () => {
 
   test('stands at the oldest event in flight, and goes on when it is settled', () => {
     const { horizon, read } = reader();
-    const [first] = read('a', 100, 110);
+    const [first] = read('a', 110, 100, 105);
     read('a', 200)[0]!.delivery.letGo();
     expect(horizon.standsAt()).toBe(100);
     first!.delivery.letGo();
@@ -63,6 +63,16 @@ describe('ArrivalHorizon', () => {
     expect(horizon.standsAt()).toBe(7_200_000);
     expect(read('a', 300)).toHaveLength(1);
     expect(horizon.standsAt()).toBe(300);
+  });
+
+  test('waits for what a step before it keeps of a shard, too', () => {
+    const { horizon, ledger, read } = reader();
+    read('a', 100)[0]!.delivery.letGo();
+    const [kept] = deliver([{ shard: 'a', arrivedAtMs: 200, sequence: 9, raw: 'x' }], ledger).events;
+    ledger.caughtUp('a', 7_260_000);
+    expect(horizon.standsAt()).toBe(100);
+    kept!.delivery.letGo();
+    expect(horizon.standsAt()).toBe(7_200_000);
   });
 
   test('does not wait for a shard that was read to its end, once its children have had time to begin', () => {
