@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import fc from 'fast-check';
 import { Subject, from } from 'rxjs';
-import { afterAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { Delivery } from '../../src/delivery.ts';
 import type { Diagnostic } from '../../src/diagnostic.ts';
 import { FencedError } from '../../src/errors.ts';
 import type { Event } from '../../src/event.ts';
@@ -31,6 +32,7 @@ interface Record {
   readonly shard: string;
   readonly sequence: number;
   readonly raw: string;
+  readonly arrivedAtMs?: number;
 }
 
 const text = (data: Uint8Array): string => Buffer.from(data).toString();
@@ -43,6 +45,7 @@ class Run {
   readonly ledger = new Ledger({ report: (diagnostic) => this.told.push(diagnostic) });
   error: Error | undefined;
   readonly #source = new Subject<Event<Uint8Array>>();
+  readonly #deliveries: Delivery[] = [];
 
   constructor(state: IdentityState = identityLog(path)) {
     this.#source.pipe(dedupe({ by: text, within: { hours: 1 }, state })).subscribe({
@@ -52,8 +55,17 @@ class Run {
   }
 
   read(...records: Record[]): this {
-    for (const record of records) for (const event of deliver([record], this.ledger).events) this.#source.next(event);
+    for (const record of records) {
+      const { delivery, events } = deliver([record], this.ledger);
+      this.#deliveries.push(delivery);
+      for (const event of events) this.#source.next(event);
+    }
     return this;
+  }
+
+  /** Settles what was read so far. */
+  letGo(): void {
+    for (const delivery of this.#deliveries.splice(0)) delivery.letGo();
   }
 
   end(): string[] {
@@ -140,6 +152,32 @@ describe('dedupe with a state', () => {
     new Run().read(a1).end();
     writeFileSync(path, '');
     expect(new Run().read(b1)).toMatchObject({ passed: [], error: { message: expect.stringContaining(path) } });
+  });
+
+  test('what arrived last in a block keeps it in the state, whatever came late behind it', () => {
+    const minute = 60_000;
+    const at = (raw: string, sequence: number, arrivedAtMs: number) => ({ shard: 'a', raw, sequence, arrivedAtMs });
+    const run = new Run();
+    run.read(at('x', 1, 50 * minute), at('late', 2, 0));
+    run.ledger.flushState();
+    // A repeat of what came 50 minutes ago or later is one still.
+    for (const [i, minutes] of [100, 105, 110].entries()) {
+      run.letGo();
+      run.read(at(`y${i}`, 3 + i, minutes * minute));
+      run.ledger.flushState();
+    }
+    run.end();
+    expect(new Run().read(at('x', 6, 109 * minute), at('late', 7, 110 * minute)).end()).toEqual(['a:7=late']);
+  });
+
+  test('a state that cannot be loaded is closed', () => {
+    const close = vi.fn<() => void>();
+    const load = (): never => {
+      throw new Error('torn');
+    };
+    const { error } = new Run({ describe: 'torn', open: () => ({ load, append: () => {}, close }) });
+    expect(error).toMatchObject({ message: 'torn' });
+    expect(close).toHaveBeenCalledOnce();
   });
 
   test('what cannot be made durable is never committed: the flush fails, now and after the end', () => {

@@ -47,6 +47,29 @@ describe('dedupe', () => {
     ]);
   });
 
+  test('remembers an identity for all of its time, however many come meanwhile and are settled', () => {
+    const ledger = new Ledger();
+    const source = new Subject<Event<Uint8Array>>();
+    const passed: string[] = [];
+    source.pipe(dedupe({ ...hour, capacity: 20_000 })).subscribe(({ data }) => passed.push(text(data)));
+    const read = (raw: string, sequence: number, arrivedAtMs: number): void => {
+      const { delivery, events } = deliver([{ raw, sequence, arrivedAtMs }], ledger);
+      for (const event of events) source.next(event);
+      delivery.letGo();
+    };
+    // More than it takes to look anew at what may be forgotten, several times.
+    for (let i = 0; i < 3500; i++) read(String(i), i + 1, i * 1000);
+    for (let i = 0; i < 3500; i++) read(String(i), i + 3501, HOUR_MS - 1 + i * 1000);
+    expect(passed).toHaveLength(3500);
+  });
+
+  test('only four zeros are no identity', () => {
+    const words: Identity<Uint8Array> = { name: 'words', hash: (data, into) => into.set(Array.from(data, (byte) => byte - 48)) };
+    const given = ['0000', '0000', '1000', '1000', '0100', '0100', '0010', '0010', '0001', '0001'];
+    const out = ['0000', '0000', '1000', '0100', '0010', '0001', '|'];
+    expect(run(from(deliver(given).events), { by: words, within: { hours: 1 } })).toEqual(out);
+  });
+
   test('a text and its UTF-8 bytes are the same identity', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'grapheme', maxLength: 600 }), (raw) => {
