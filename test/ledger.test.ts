@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Ledger, Outcome } from '../src/ledger.ts';
+import { Ledger, Outcome, RECORD_OVERHEAD_BYTES } from '../src/ledger.ts';
 import { deliver } from '../src/testing/deliver.ts';
 
 describe('ledger', () => {
@@ -43,6 +43,7 @@ describe('ledger', () => {
 
   it('tells when nothing of a shard is in flight', async () => {
     const ledger = new Ledger();
+    expect(ledger.isSettled('one')).toBe(true);
     await ledger.whenSettled('one');
     const first = deliver([{ raw: 'a', shard: 'one' }], ledger);
     const second = deliver([{ raw: 'b', shard: 'one', sequence: 2 }], ledger);
@@ -128,6 +129,25 @@ describe('ledger', () => {
     delivery.letGo();
     expect([...ledger.unfinished()]).toEqual(['not-yet']);
     expect(ledger.hasEnded('read')).toBe(true);
+  });
+
+  it('takes a delivery in before it gives back what was reserved for it: nobody is let in in between', async () => {
+    const ledger = new Ledger({ maxInFlightBytes: 2 * RECORD_OVERHEAD_BYTES });
+    const { shard, position: last } = deliver(['a']).events[0]!;
+    await ledger.room.reserve(2 * RECORD_OVERHEAD_BYTES);
+    void ledger.room.reserve(RECORD_OVERHEAD_BYTES);
+    const options = { shard, last, count: 1, sizeBytes: 1, readAtMs: 0, reservedBytes: 2 * RECORD_OVERHEAD_BYTES };
+    const delivery = ledger.open(options);
+    expect(ledger.room.isFull).toBe(true);
+    delivery.letGo();
+    expect(ledger.room.isFull).toBe(false);
+  });
+
+  it('has a number for 199 steps that drop, which none shares with what is stored', () => {
+    const ledger = new Ledger();
+    for (let code = 1; code <= Outcome.lastDrop; code++) expect(ledger.dropCode(`step ${code}`)).toBe(code);
+    expect(ledger.dropCode('step 7')).toBe(7);
+    expect(() => ledger.dropCode('one more')).toThrow(new RangeError('Ledger: more than 199 steps drop events'));
   });
 
   it('keeps no delivery in flight for its own sake', () => {
