@@ -15,11 +15,13 @@ import {
 } from 'rxjs';
 import { TestScheduler } from 'rxjs/testing';
 import { describe, expect, expectTypeOf, it } from 'vitest';
+import type { Delivery } from '../../src/delivery.ts';
 import { Event, Origin } from '../../src/event.ts';
 import { Ledger, RECORD_OVERHEAD_BYTES } from '../../src/ledger.ts';
 import { type MinuteWindowOptions, minuteWindow } from '../../src/operators/minute-window.ts';
 import { windowSteps } from '../../src/operators/window-steps.ts';
 import type { Window } from '../../src/operators/window.ts';
+import { RecordList } from '../../src/records.ts';
 import { steady } from '../../src/steady.ts';
 import { type Sample, deliver } from '../../src/testing/deliver.ts';
 
@@ -380,6 +382,63 @@ describe('windowSteps', () => {
       [0, 0],
       [0, 1],
       [MINUTE, 0],
+    ]);
+  });
+});
+
+describe('windowSteps, of records as they are', () => {
+  const { seed, add, addRecord, closeAll } = windowSteps<string>({
+    everyMs: MINUTE,
+    graceMs: 5_000,
+    maxEvents: 100,
+    maxBytes: 1_000,
+  });
+
+  it('puts them into windows as it does events, between those and from delivery to delivery, and closes them by the clock', () => {
+    const ledger = new Ledger();
+    const opened = (first: number, times: readonly number[]) => {
+      const records = new RecordList(
+        times.map((arrivedAtMs, i) => ({
+          position: { shard: 'shard-1', sequence: String(first + i), subSequence: 0 },
+          arrivedAtMs,
+          data: Buffer.from(`record ${first + i}`),
+        })),
+      );
+      const { shard, count, sizeBytes } = records;
+      return ledger.open({ shard, count, sizeBytes, last: records.positionOf(count - 1), readAtMs: 0, records });
+    };
+    const state = seed();
+    const windows: Window<string>[] = [];
+    const emit = (window: Window<string>): void => void windows.push(window);
+    const take = (delivery: Delivery, index: number): void => addRecord(state, delivery, index, String, emit);
+    const event = (delivery: Delivery, index: number): void => {
+      const position = delivery.records!.positionOf(index);
+      add(
+        state,
+        `event ${position.sequence}`,
+        new Origin(delivery, index, { position, arrivedAtMs: 0, data: Buffer.of() }),
+        emit,
+      );
+    };
+
+    const [one, two] = [opened(1, [0, 0, 0, 0, MINUTE]), opened(6, [MINUTE, MINUTE])];
+    take(one, 0);
+    expect(state.dueMs).toBe(65_000);
+    expect(state.lanes.get('shard-1')!.contents.first).toMatchObject({ sequence: '1' });
+    event(one, 1);
+    take(one, 2);
+    event(one, 3);
+    take(one, 4);
+    for (const index of [0, 1]) take(two, index);
+    expect(state.lanes.get('shard-1')!.contents.first).toMatchObject({ sequence: '5' });
+    closeAll(state, 'complete', emit);
+    expect(windows.map((window) => [...window.data()])).toEqual([
+      ['record 1', 'event 2', 'record 3', 'event 4'],
+      ['record 5', 'record 6', 'record 7'],
+    ]);
+    expect(windows.map(({ first, last }) => [first.sequence, last.sequence])).toEqual([
+      ['1', '4'],
+      ['5', '7'],
     ]);
   });
 });
