@@ -18,7 +18,7 @@ import { describe, expect, it, vi } from 'vitest';
 import type { Diagnostic } from '../../src/diagnostic.ts';
 import { DrainDeadlineError } from '../../src/run/deadline.ts';
 import { FencedError, OrderBrokenError, ReadTwiceError, SettledTooEarlyError, WentBackError } from '../../src/errors.ts';
-import type { Event, Reject } from '../../src/event.ts';
+import type { Event, Item, Reject } from '../../src/event.ts';
 import { mapAccum } from '../../src/operators/map-accum.ts';
 import { mapAsync } from '../../src/operators/map-async.ts';
 import { minuteWindow } from '../../src/operators/minute-window.ts';
@@ -537,7 +537,7 @@ describe('run', () => {
 
   it('closes all of its sinks, that of the rejects among them', async () => {
     const closed: string[] = [];
-    const closing = <T extends Text | Reject>(name: string): MemorySink<T> => {
+    const closing = <T extends Item>(name: string): MemorySink<T> => {
       const sink = memorySink<T>(name);
       return {
         ...sink,
