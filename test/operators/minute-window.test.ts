@@ -233,6 +233,19 @@ describe('minuteWindow', () => {
     expect(ledger.kept('shard-1')).toBeUndefined();
   });
 
+  it('keeps no reject waiting where no step behind it can reject', () => {
+    const ledger = new Ledger();
+    const source = new Subject<Event<Uint8Array>>();
+    const rejected: string[] = [];
+    ledger.onReject(({ first }) => rejected.push(first.sequence));
+    source.pipe(minuteWindow({ scheduler: new VirtualTimeScheduler() })).subscribe();
+    const { events } = deliver(['a', 'b'], ledger);
+    source.next(events[0]!);
+    events[1]!.reject({ step: 'test', code: 'bad', reason: 'bad' });
+    expect(rejected).toEqual(['2']);
+    expect(ledger.kept('shard-1')?.sequence).toBe('1');
+  });
+
   it('sets one timer, however many events and shards there are', () => {
     let timers = 0;
     class CountingScheduler extends VirtualTimeScheduler {

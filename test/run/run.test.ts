@@ -19,6 +19,7 @@ import type { Diagnostic } from '../../src/diagnostic.ts';
 import { DrainDeadlineError } from '../../src/run/deadline.ts';
 import { FencedError, OrderBrokenError, ReadTwiceError, SettledTooEarlyError, WentBackError } from '../../src/errors.ts';
 import type { Event, Item, Reject } from '../../src/event.ts';
+import { dedupe } from '../../src/operators/dedupe.ts';
 import { mapAccum } from '../../src/operators/map-accum.ts';
 import { mapAsync } from '../../src/operators/map-async.ts';
 import { minuteWindow } from '../../src/operators/minute-window.ts';
@@ -409,6 +410,25 @@ describe('run', () => {
     await finished;
     expect(rejects.stored.map(({ event }) => textOf(event))).toEqual(['late', 'bad']);
     expect(rejects.positions.get('shard-1')).toEqual(at(3));
+  });
+
+  it('closes what a step in front of a window remembers, however it ends', async () => {
+    for (const end of ['end', 'fail'] as const) {
+      const close = vi.fn<() => void>();
+      const state = { describe: 'nowhere', open: () => ({ load: () => ({ ms: 0 }), append: () => {}, close }) };
+      const by = (data: Uint8Array): string => Buffer.from(data).toString();
+      const source = pushSource();
+      const declared = pipeline('test')
+        .from(source)
+        .pipe(dedupe({ by, within: { hours: 1 }, state }), minuteWindow())
+        .to(memorySink<Window<Uint8Array>>());
+      const { finished } = startRun(declared);
+      await source.started();
+      source.push('one');
+      source[end](new Error('gone'));
+      await finished.catch(() => {});
+      expect(close).toHaveBeenCalledOnce();
+    }
   });
 
   it('stores rejects of steps behind windows in the order of the stream', async () => {
