@@ -30,10 +30,22 @@ describe('ShardSet', () => {
       { id: 'c', parents: ['a', 'b'] },
     ]);
     set.takeReady();
+    // Read to its end, and not settled.
+    set.end('b');
     set.settle('a');
     expect(set.takeReady()).toEqual([]);
     set.settle('b');
     expect(ids(set.takeReady())).toEqual(['c']);
+  });
+
+  it('hands out a shard once, though a parent of it is listed late', () => {
+    const set = new ShardSet();
+    set.add([{ id: 'child', parents: ['late'] }]);
+    expect(ids(set.takeReady())).toEqual(['child']);
+    set.add([{ id: 'late', parents: [] }]);
+    expect(ids(set.takeReady())).toEqual(['late']);
+    set.settle('late');
+    expect(set.takeReady()).toEqual([]);
   });
 
   it('waits for no parent that the stream no longer lists', () => {
@@ -43,6 +55,7 @@ describe('ShardSet', () => {
       { id: 'c', parents: ['forgotten', 'b'] },
       { id: 'd', parents: ['forgotten'] },
     ]);
+    expect(set.unlistedParents('c')).toEqual(['forgotten']);
     expect(ids(set.takeReady())).toEqual(['b', 'd']);
     set.settle('b');
     expect(ids(set.takeReady())).toEqual(['c']);
