@@ -291,7 +291,7 @@ describe('minuteWindow', () => {
       );
       const ledger = new Ledger();
       for (const [shard, arrivedAtMs] of [
-        ['one', 1],
+        ['one', 0],
         ['two', MINUTE],
       ] as const)
         for (const event of deliver([{ shard, raw: 'a', arrivedAtMs }], ledger).events) source.next(event);
