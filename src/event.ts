@@ -2,6 +2,15 @@ import type { Delivery } from './delivery.ts';
 import type { SourceRecord } from './records.ts';
 import { type Position, comparePositions } from './position.ts';
 
+/** More than a packed record has parts: each takes five bytes, and `maxUnpackedBytes` allows 32 MiB of them. */
+const MOST_PARTS = 2 ** 24;
+
+/** A record that is not simply one of its delivery's. */
+interface GivenRecord extends SourceRecord {
+  /** How many with the same position come before it. @default 0 */
+  readonly nth?: number;
+}
+
 /**
  * Where an event came from; shared by all that operators make of one record. A position itself, for whoever only looks; `position` is one to
  * keep, as it keeps nothing else in memory.
@@ -11,10 +20,10 @@ export class Origin implements Position {
   /** The record's number in its delivery, from 0. */
   readonly index: number;
   /** Of what is no record of its delivery's, or of a delivery without records: what it is instead. */
-  readonly #given: SourceRecord | undefined;
+  readonly #given: GivenRecord | undefined;
 
   /** @param given when it is not simply the record of this number */
-  constructor(delivery: Delivery, index: number, given?: SourceRecord) {
+  constructor(delivery: Delivery, index: number, given?: GivenRecord) {
     this.delivery = delivery;
     this.index = index;
     this.#given = given;
@@ -23,6 +32,12 @@ export class Origin implements Position {
   get position(): Position {
     const { shard, sequence, subSequence } = this.#position;
     return { shard, sequence, subSequence };
+  }
+
+  /** By what it is told from all others: its position, unless it shares that with others that were cut of the same part of a packed record. */
+  get place(): Position {
+    const { shard, sequence, subSequence } = this.#position;
+    return { shard, sequence, subSequence: subSequence + (this.#given?.nth ?? 0) * MOST_PARTS };
   }
 
   get shard(): string {

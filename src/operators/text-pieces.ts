@@ -48,9 +48,9 @@ export class TextPieces {
     const { delivery, index, position, arrivedAtMs } = last.event.origin;
     if (first !== last) delivery.holdUntilSettled(first.event.delivery);
     const nth = last.cuts++;
-    // Of a part of a packed record all have its place: the next numbers are those of the parts behind it.
-    const own = { ...position, subSequence: position.subSequence || nth };
-    return new Event(bytes, new Origin(delivery, index, { position: own, arrivedAtMs, data: bytes }));
+    // Of a part of a packed record all have its position: the next numbers are those of the parts behind it.
+    const own = position.subSequence === 0 ? { position: { ...position, subSequence: nth } } : { position, nth };
+    return new Event(bytes, new Origin(delivery, index, { ...own, arrivedAtMs, data: bytes }));
   }
 
   /** Lets go of all pieces that end by there, and holds the others. */

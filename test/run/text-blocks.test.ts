@@ -1,6 +1,8 @@
-import type { OperatorFunction } from 'rxjs';
+import { type OperatorFunction, map } from 'rxjs';
 import { expect, it } from 'vitest';
 import type { Event, Item, Reject } from '../../src/event.ts';
+import { decode } from '../../src/operators/decode.ts';
+import { dedupe } from '../../src/operators/dedupe.ts';
 import { lookup } from '../../src/operators/lookup.ts';
 import { mapAsync } from '../../src/operators/map-async.ts';
 import { minuteWindow } from '../../src/operators/minute-window.ts';
@@ -8,6 +10,8 @@ import { stripCheckpoints } from '../../src/operators/strip-checkpoints.ts';
 import { Window } from '../../src/operators/window.ts';
 import { pipeline } from '../../src/pipeline.ts';
 import { run } from '../../src/run/run.ts';
+import { rejectRow } from '../../src/sinks/reject-row.ts';
+import { enriched } from '../../src/snowplow/enriched.ts';
 import { scripted } from '../../src/sources/scripted.ts';
 import type { ScriptedShard } from '../../src/sources/scripted/written.ts';
 import { memorySink } from '../../src/testing/memory-sink.ts';
@@ -80,4 +84,25 @@ it.each<[string, OperatorFunction<Event<Uint8Array>, Item>]>([
 it('loses no record where the blocks are parts of a packed record', async () => {
   const parts = [`${a}\n${b}\n`, `${c}\n`, `${d}\n`].map((data, i) => ({ data, sequence: 1, subSequence: i + 1 }));
   expect(await storedBy([parts], minuteWindow({ maxEvents: 1 }))).toEqual([a, b, c, d]);
+});
+
+it('tells records of one part of a packed record apart: one that is there twice is a repeat, and of rejects each is kept', async () => {
+  const parts = [`${a}\n${a}\nodd\neven\n`, `${b}\n`].map((data, i) => ({ data, sequence: 1, subSequence: i + 1 }));
+  const [sink, rejects] = [memorySink<Item>(), memorySink<Reject>('rejects')];
+  const by = (data: Uint8Array): string => Buffer.from(data).toString();
+  const declared = pipeline('text')
+    .from(scripted({ s: [parts] }))
+    .pipe(
+      stripCheckpoints({ of: 'text' }),
+      decode(enriched),
+      map((event) => event.with(event.origin.raw)),
+      dedupe({ by, within: { hours: 1 } }),
+    )
+    .to(sink)
+    .rejects(rejects);
+  await run(declared);
+  expect(sink.stored.flatMap(textsOf)).toEqual([a, b]);
+  const rows = rejects.stored.map(({ event, why }) => rejectRow(event, why));
+  expect(rows.map(({ raw }) => Buffer.from(raw).toString())).toEqual(['odd', 'even']);
+  expect(new Set(rows.map(({ position }) => position.subSequence)).size).toBe(2);
 });

@@ -69,7 +69,7 @@ export class DedupeMemory<T> {
     } catch (error) {
       throw new StepError(this.#options.step, origin.position, error, NO_IDENTITY);
     }
-    writePlace(sight, origin.position, arrivedAtMs);
+    writePlace(sight, origin.place, arrivedAtMs);
     return this.#isRepeat(sight, spread(sight, 0), origin.delivery, arrivedAtMs);
   }
 
