@@ -391,7 +391,10 @@ describe('opening', () => {
       'redis-cluster://a:1/3',
     ])
       expect(() => redis(url)).toThrow(
-        new TypeError('redis: expected a URL like redis://user:password@host:6379/0 or redis-cluster://host:6379,host:6379'),
+        new TypeError(
+          'redis: expected a URL like redis://user:password@host:6379/0 or redis-cluster://host:6379,host:6379, ' +
+            'in the password %2F for /, %3F for ?, %23 for # and %25 for %',
+        ),
       );
     expect(redis('rediss://user:secret@cache:6380/2').describe).toBe('rediss://cache:6380/2');
     expect(redis('redis-cluster://user:secret@a:1,b:2').describe).toBe('redis-cluster://a:1,b:2');
