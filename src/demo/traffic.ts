@@ -25,7 +25,7 @@ const HASH_KEYS = [2n ** 126n, 3n * 2n ** 126n].map(String);
 
 /**
  * Sends a shop's visitors to a stream, at an even rate, until it is stopped: those of each half of the hash keys together, in a compressed batch as
- * Snowplow's are. The server here goes through all records of a shard with each that it gets, so few large ones keep it fast for hours.
+ * Snowplow's are. The server here goes through all records of a shard with each that it gets, so few large ones keep it fast for longer.
  * Resolves with how many records of the shop it sent.
  */
 export async function sendTraffic({ client, stream, rate, stateFile, stop, sent: tell }: TrafficOptions): Promise<number> {
