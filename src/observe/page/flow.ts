@@ -1,3 +1,5 @@
+import { counted } from '../../counted.ts';
+import { UNNAMED_DROP } from '../../ledger.ts';
 import { stepOf } from '../../operators/named.ts';
 import type { RunRecord, SinkRecord } from '../run-record.ts';
 import { size, number, perSecond, stretch } from './figures.ts';
@@ -8,13 +10,17 @@ import type { Throughput } from './throughput.ts';
 export function flow(record: RunRecord, read: Throughput): Html {
   const { source, operators, sinks, rejectsSink } = record.declared;
   const rate = read.perSecond;
-  const steps = operators.map((operator) => stepOf(operator) ?? { name: UNNAMED, detail: 'an operator of RxJS' });
-  const boxes = steps.map(({ name, detail }, i) => {
+  // One without a name is called as in errors; what all of those dropped is counted under one.
+  const steps = operators.map((operator, i) => {
+    const step = stepOf(operator);
+    return step ? { ...step, title: step.name } : { name: UNNAMED_DROP, title: `step ${i + 1}`, detail: 'an operator of RxJS' };
+  });
+  const boxes = steps.map(({ name, title, detail }, i) => {
     // Steps of one name are counted together: the last of them tells.
     const isLast = !steps.slice(i + 1).some((step) => step.name === name);
     return html`<li>
       <div class="box">
-        <h3>${name}</h3>
+        <h3>${title}</h3>
         <p class="detail">${detail}</p>
         ${isLast && outcomes(record, name)}
       </div>
@@ -38,9 +44,6 @@ export function flow(record: RunRecord, read: Throughput): Html {
   </ol>`;
 }
 
-/** By what name the ledger counts events that a step without one dropped. */
-const UNNAMED = 'filter';
-
 function outcomes(record: RunRecord, name: string): Html | undefined {
   const dropped = record.totals().dropped[name] ?? 0;
   const texts = [...(dropped > 0 ? [`${number(dropped)} dropped`] : []), ...rejectedBy(record, name)];
@@ -54,7 +57,7 @@ function rejectedBy({ rejects }: RunRecord, step: string): string[] {
 
 function end(record: RunRecord, { name, describe }: { readonly name: string; readonly describe: string }, kind: string): Html {
   const sink = record.sinks.get(name)!;
-  const texts = [`${number(sink.events)} events`, size(sink.bytes), ...rejectedBy(record, name)].join(', ');
+  const texts = [counted(sink.events, 'event'), size(sink.bytes), ...rejectedBy(record, name)].join(', ');
   return html`<div class="box ${kind}">
     <h3>${name}</h3>
     <p class="detail">${describe}</p>

@@ -36,7 +36,7 @@ describe('the live page', () => {
     record.report({ type: 'sink-retry', sink: 'memory', attempt: 1, delayMs: 1, error: 'x' });
     const words = wordsOf(record);
     expect(words).toContain(
-      'script of one shard transform filter an operator of RxJS 1 dropped transform 1 rejected minuteWindow',
+      'script of one shard transform step 2 an operator of RxJS 1 dropped transform 1 rejected minuteWindow',
     );
     expect(words).toContain('memory memory: in memory 1,200 events, 1 MiB commits within 25 ms 1 call tried again');
     expect(words).toContain('2 read 0 stored 1 dropped 0 rejected 1 in flight');
