@@ -39,12 +39,17 @@ export const recover = command({
     AWS_REGION: z.string().optional().describe('the region of the bucket; otherwise as the AWS SDK finds it'),
     TABLE: z.string().default('snowplow_events').describe('the table of events, made when absent'),
     NAME: pipelineName.default('recover').describe('under which it keeps what is done: another one reads a range anew'),
-    STATE_FILE: z.string().optional().describe('the event ids of the last hour; otherwise ./data/<name>.state'),
+    STATE_FOLDER: z
+      .string()
+      .default('./data')
+      .describe('where the event ids of the last hour are kept, in a file for each range'),
   },
   pipeline({ RANGE: range, REJECTED_BY: of, STEP: step, CODE: code, TABLE: table, NAME: name, ...settings }) {
     const database = databaseFrom(settings.DATABASE_URL);
     const store = objectStoreFrom(settings.ARCHIVE_URL, { region: settings.AWS_REGION, endpoint: settings.S3_ENDPOINT });
-    const state = identityLog(settings.STATE_FILE ?? `./data/${name}.state`);
+    // What another range has seen, and was killed before it was stored, would be a repeat here, and in no store: each has a memory of its own.
+    const asked = [name, of, range.since.toJSON(), range.until.toJSON(), step && `step ${step}`, code && `code ${code}`];
+    const state = identityLog(`${settings.STATE_FOLDER}/${encodeURIComponent(asked.filter(Boolean).join(' '))}.state`);
 
     return pipeline(name)
       .from(rejected(database, { of, ...range, step, code }))

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -43,7 +43,13 @@ const RANGE = '2026-11-22';
 const tooStrict = { ...shopLabels, 'product/view': shopLabels['product/view'].extend({ price: z.number().min(60) }) };
 
 interface Setting {
-  readonly places: { readonly DATABASE_URL: string; readonly ARCHIVE_URL: string; readonly STATE_FILE: string };
+  readonly places: {
+    readonly DATABASE_URL: string;
+    readonly ARCHIVE_URL: string;
+    /** Of the warehouse: recover has a folder, and is told of this one as where both run in one container. */
+    readonly STATE_FILE: string;
+    readonly STATE_FOLDER: string;
+  };
   readonly query: TestDatabase['query'];
 }
 
@@ -104,8 +110,7 @@ function behaves(
   it('has nothing to do when it is run again, and under another name leaves out what is there', async () => {
     const { mistaken, right } = setUp();
     expect(await running(recover, { ...mistaken.places, RANGE })).toMatch(/nothing to do, \d+ records read before/);
-    const again = { NAME: 'recover-again', STATE_FILE: `${mistaken.places.STATE_FILE}-again` };
-    const output = await running(recover, { ...mistaken.places, ...again, RANGE });
+    const output = await running(recover, { ...mistaken.places, NAME: 'recover-again', RANGE });
     expect(output).toMatch(/ 0 rows stored that were missing, [\d,]+ rows left out/);
     expect(await rows(mistaken)).toEqual(await rows(right));
   });
@@ -118,13 +123,7 @@ function behaves(
 
   it('takes a step alone, and of another pipeline, when it is told so', async () => {
     const { mistaken } = setUp();
-    const own = {
-      ...mistaken.places,
-      STATE_FILE: `${mistaken.places.STATE_FILE}-own`,
-      RANGE,
-      TABLE: 'of_a_step',
-      NAME: 'of-a-step',
-    };
+    const own = { ...mistaken.places, RANGE, TABLE: 'of_a_step', NAME: 'of-a-step' };
     const output = await running(recover, { ...own, STEP: 'validate', CODE: 'label_price' }).catch(String);
     expect(output).toMatch(/rejected: expected rejects of warehouse \(step validate, code label_price\) in .*, got none/);
     expect(await running(recover, { ...own, STEP: 'decode' })).toMatch(
@@ -134,6 +133,22 @@ function behaves(
       /rejects of recover in .*: \d+ records of 2 shards/,
     );
     expect(await rows(mistaken, 'of_a_step')).toEqual([]);
+  });
+
+  it('brings in what another range had read and not stored when it failed', async () => {
+    const { mistaken } = setUp();
+    const { places } = mistaken;
+    // A folder of the archive that is a file: nothing can be put there.
+    const broken = `${places.STATE_FOLDER}-broken`;
+    await mkdir(broken);
+    await writeFile(join(broken, 'snowplow'), '');
+    const own = { ...places, NAME: 'widened', TABLE: 'widened' };
+    const failed = running(recover, { ...own, ARCHIVE_URL: `file:${broken}`, RANGE: `${RANGE}T09` });
+    await expect(failed).rejects.toThrow(/ENOTDIR/);
+    await running(recover, { ...own, RANGE });
+    await running(recover, { ...places, NAME: 'alone', TABLE: 'alone', RANGE });
+    expect(await rows(mistaken, 'widened')).toEqual(await rows(mistaken, 'alone'));
+    await rm(broken, { recursive: true });
   });
 }
 
@@ -171,6 +186,7 @@ const placesIn = (folder: string, url: string): Setting['places'] => ({
   DATABASE_URL: url,
   ARCHIVE_URL: `file:${join(folder, 'archive')}`,
   STATE_FILE: join(folder, 'state'),
+  STATE_FOLDER: join(folder, 'states'),
 });
 
 describe('pipelines/recover.ts, of a warehouse in DuckDB,', { timeout: 120_000 }, () => {
