@@ -214,6 +214,13 @@ describe('lines, of files that change while they are read,', () => {
     );
   });
 
+  it('refuse one that was emptied and written anew, as by copytruncate, however long it is', async () => {
+    await write({ x: 'a\n' });
+    await expect(bothRuns(() => write({ x: 'b\nc\n' }))).rejects.toThrow(
+      /^lines: .*x: expected the file that was found, got another one of this name/,
+    );
+  });
+
   it('refuse one that was cut', async () => {
     await write({ x: 'a\nb\n' });
     await expect(bothRuns(() => truncate(join(folder, 'x'), 2))).rejects.toThrow(

@@ -89,9 +89,22 @@ async function lookAt(path: string): Promise<TextFile> {
     const modifiedAtMs = Math.floor(found.mtimeMs);
     // 0 where the file system does not know it.
     const madeAtMs = Math.min(Math.floor(found.birthtimeMs) || modifiedAtMs, modifiedAtMs);
-    const shard = `${path}#${await markOf(file, found.size, compression)}`;
-    const open = (): Promise<OpenFile> => reopened(path, identityOf(found));
-    return { path, shard, folder: dirname(path), sizeBytes: found.size, madeAtMs, modifiedAtMs, compression, open };
+    const mark = await markOf(file, found.size, compression);
+    const isSame = async (its: Stats, open: OpenFile): Promise<boolean> =>
+      identityOf(its) === identityOf(found) &&
+      // One that is emptied and written anew, as by logrotate's copytruncate, is the same but for what is in it.
+      (compression !== undefined || (await markOf(open, found.size, compression)) === mark);
+    const open = (): Promise<OpenFile> => reopened(path, isSame);
+    return {
+      path,
+      shard: `${path}#${mark}`,
+      folder: dirname(path),
+      sizeBytes: found.size,
+      madeAtMs,
+      modifiedAtMs,
+      compression,
+      open,
+    };
   } catch (cause) {
     throw new Error(`lines: ${path}: ${(cause as Error).message}`, { cause });
   } finally {
@@ -99,14 +112,19 @@ async function lookAt(path: string): Promise<TextFile> {
   }
 }
 
-/** Opens the file that was found, which may have been renamed since, and another one begun in its place. */
-async function reopened(path: string, identity: string): Promise<OpenFile> {
+/** Opens the file that was found, which may have been renamed since, or emptied, and another one begun in its place. */
+async function reopened(path: string, isSame: (its: Stats, open: OpenFile) => Promise<boolean>): Promise<OpenFile> {
   const handle = await open(path);
-  if (identityOf(await handle.stat()) === identity) return new LocalFile(handle);
-  await handle.close();
-  throw new Error(
-    'expected the file that was found, got another one of this name: it was rotated meanwhile; run again to read it',
-  );
+  try {
+    const file = new LocalFile(handle);
+    if (await isSame(await handle.stat(), file)) return file;
+    throw new Error(
+      'expected the file that was found, got another one of this name: it was rotated meanwhile; run again to read it',
+    );
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
 }
 
 /** Tells a file from one that is there later under its name; it stays as it is when the file grows. */
