@@ -1,6 +1,7 @@
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { setImmediate as soon } from 'node:timers/promises';
-import { appendFile, mkdir, mkdtemp, rename, rm, symlink, truncate, utimes, writeFile } from 'node:fs/promises';
+import { appendFile, chmod, mkdir, mkdtemp, rename, rm, symlink, truncate, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
@@ -547,6 +548,31 @@ describe('lines refuses', () => {
     await write({ 'logs/x': 'a' });
     const logs = join(folder, 'logs');
     expect(await errorOf(read('logs'))).toBe(`lines: expected files that match ${logs}, got a folder: its files are ${logs}/*`);
+  });
+
+  it('what is no file, such as a pipe that has a name', async () => {
+    execFileSync('mkfifo', [join(folder, 'pipe')]);
+    expect(await errorOf(read('pip*'))).toMatch(/got \S+\/pipe, which is no file: read it as `input`$/);
+  });
+
+  it.each([
+    ['logs/*/x', 0o700, false],
+    ['logs/**', 0o700, false],
+    ['logs/**/x', 0o700, false],
+    ['logs/web-2/*', 0o711, false],
+    ['logs/web-2/x', 0o711, true],
+    ['logs/web-1/*', 0o700, true],
+  ])('%s where a folder that may match may not be looked through, of mode %o', async (pattern, mode, isRead) => {
+    await write({ 'logs/web-1/x': 'a\n', 'logs/web-2/x': 'b\n' });
+    await Promise.all([chmod(folder, 0o755), chmod(join(folder, 'logs/web-2'), mode)]);
+    const program = `
+      const { findFiles } = await import(${JSON.stringify(join(import.meta.dirname, '../../src/sources/lines/find-files.ts'))});
+      if (process.getuid?.() === 0) process.setuid(65534);
+      console.log(await findFiles([${JSON.stringify(join(folder, pattern))}]).then((found) => found.length, String));`;
+    const told = execFileSync(process.execPath, ['--input-type=module', '--eval', program], { encoding: 'utf8' }).trim();
+    const refused = `expected a folder that may be looked through: EACCES: permission denied, access '${folder}/logs/web-2'`;
+    if (isRead) expect(told).toBe('1');
+    else expect(told).toContain(refused);
   });
 
   it('zeros where something was appended, as after a loss of power, by the name of the file; not at its end', async () => {

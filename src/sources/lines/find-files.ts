@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import type { Stats } from 'node:fs';
-import { type FileHandle, glob, open, realpath, stat } from 'node:fs/promises';
+import { type Stats, constants } from 'node:fs';
+import { type FileHandle, access, glob, open, realpath, stat } from 'node:fs/promises';
 import { dirname, join, resolve, sep } from 'node:path';
 import type { Compression } from '../../sinks/pack-lines.ts';
 import { NEWLINE } from '../cut-lines.ts';
@@ -21,24 +21,30 @@ import {
 export const MAX_FILES = 100_000;
 /** So much of a file's first line tells it from others. */
 const HEAD_BYTES = 16 * 1024;
+/** What makes a pattern of a name. */
+const WILD = /[*?[{(]/;
 
 /**
  * Finds the files of this machine that patterns match, in order. One that is found by several paths, as by a link that names the newest, is there
  * once; a link that leads nowhere, as when that was removed, is passed over.
  *
- * @throws {Error} when a pattern matches no file, or they match too many
+ * @throws {Error} when a pattern matches no file, a folder may not be looked through, or they match too many
  */
 export async function findFiles(patterns: readonly string[]): Promise<TextFile[]> {
   /** By where they lead. */
   const paths = new Map<string, string>();
   for (const pattern of patterns) {
     let isMatched = false;
-    let folder: string | undefined;
+    let other: string | undefined;
+    await checkFolders(pattern);
     for await (const path of glob(pattern)) {
       const real = await whereLeads(path);
       if (real === undefined) continue;
-      if (!(await stat(real)).isFile()) {
-        folder ??= path;
+      const its = await stat(real);
+      if (!its.isFile()) {
+        other ??= its.isDirectory()
+          ? `a folder: its files are ${join(path, '*')}`
+          : `${path}, which is no file: read it as \`input\``;
         continue;
       }
       const known = paths.get(real);
@@ -47,15 +53,38 @@ export async function findFiles(patterns: readonly string[]): Promise<TextFile[]
       if (paths.size > MAX_FILES)
         throw new RangeError(`lines: expected up to ${MAX_FILES} files, got more: read them by narrower patterns`);
     }
-    if (!isMatched) {
-      const got = folder === undefined ? 'none' : `a folder: its files are ${join(folder, '*')}`;
-      throw new Error(`lines: expected files that match ${pattern}, got ${got}`);
-    }
+    if (!isMatched) throw new Error(`lines: expected files that match ${pattern}, got ${other ?? 'none'}`);
   }
   // Only once all are known: of files that are one text, all that have another behind them are written to their end.
   const found: TextFile[] = [];
   for (const path of paths.values()) found.push(await lookAt(path));
   return inOrder(found);
+}
+
+/**
+ * Sees that the folders may be looked through in which a pattern looks for files: to `glob` one that may not be has none.
+ *
+ * @throws {Error} with the folder
+ */
+async function checkFolders(pattern: string): Promise<void> {
+  // What ends in `**` looks into all folders that it matches.
+  const names = [...pattern.split(sep), ...(pattern.endsWith('**') ? ['*'] : [])];
+  for (const [i, name] of names.entries()) {
+    const above = names.slice(0, i).join(sep) || (pattern.startsWith(sep) ? sep : '.');
+    const rights = WILD.test(name) ? constants.R_OK | constants.X_OK : constants.X_OK;
+    for await (const entry of glob(above, { withFileTypes: true })) {
+      const path = join(entry.parentPath, entry.name);
+      if (!entry.isDirectory() && !(entry.isSymbolicLink() && (await leadsToFolder(path)))) continue;
+      await access(path, rights).catch((cause: Error) => {
+        throw new Error(`lines: ${pattern}: expected a folder that may be looked through: ${cause.message}`, { cause });
+      });
+    }
+  }
+}
+
+async function leadsToFolder(path: string): Promise<boolean> {
+  const real = await whereLeads(path);
+  return real !== undefined && (await stat(real)).isDirectory();
 }
 
 /** Nothing when it leads nowhere. */
