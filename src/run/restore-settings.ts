@@ -13,13 +13,15 @@ const DAY_MS = 24 * HOUR_MS;
  */
 export const timeRange = z.string().transform((text, context): TimeRange => {
   const [from, to, ...more] = text.split('/').map(spanOf);
-  if (from && more.length === 0) {
+  const got = `got ${JSON.stringify(withoutSecrets(text))}`;
+  if (from && more.length === 0 && (to || !text.includes('/'))) {
     const [since, until] = [from.startMs, to ? to.startMs : from.endMs];
-    if ((to || !text.includes('/')) && since < until) return { since: new Date(since), until: new Date(until) };
-  }
-  context.addIssue(
-    `expected a day such as 2026-11-22, an hour such as 2026-11-22T09, or a stretch such as 2026-11-22T09/2026-11-22T17, got ${JSON.stringify(withoutSecrets(text))}`,
-  );
+    if (since < until) return { since: new Date(since), until: new Date(until) };
+    context.addIssue(`expected a stretch that ends later than it begins, as 2026-11-22/2026-11-23 is a day, ${got}`);
+  } else
+    context.addIssue(
+      `expected a day such as 2026-11-22, an hour such as 2026-11-22T09, or a stretch such as 2026-11-22T09/2026-11-22T17, ${got}`,
+    );
   return z.NEVER;
 });
 

@@ -11,7 +11,7 @@ export type SettingsShape = Readonly<Record<string, z.ZodType>>;
 const COMMON = {
   from: {
     argument: '<start>',
-    help: 'where to begin in shards no sink knows: TRIM_HORIZON, LATEST or an ISO time (TRIM_HORIZON)',
+    help: 'where to begin in shards no sink knows: TRIM_HORIZON, LATEST or an ISO time, in UTC unless it says otherwise (TRIM_HORIZON)',
   },
   for: { argument: '<duration>', help: 'stop after so long: 500ms, 40s, 10m, 2h' },
   'accept-gap': { help: 'go on where the stream no longer keeps what may have come behind where the run stands' },
@@ -32,11 +32,12 @@ const COMMON = {
 /** The flags that ask about a pipeline instead of running it. */
 export type Question = 'check' | 'positions' | 'graph';
 
-/** Text to where a run begins. */
+/** Text to where a run begins; a time without a zone is in UTC, as all others here are, whatever the zone of the machine. */
 export const start = z.string().transform((text, context): Start => {
   if (text === 'TRIM_HORIZON' || text === 'LATEST') return text;
   const [day] = /^\d{4}-\d\d-\d\d(?=T|$)/.exec(text) ?? [];
-  const time = new Date(day !== undefined && isDay(day) ? text : Number.NaN);
+  const isOfNoZone = /T[\d:.]+$/.test(text);
+  const time = new Date(day !== undefined && isDay(day) ? `${text}${isOfNoZone ? 'Z' : ''}` : Number.NaN);
   if (!Number.isNaN(time.getTime())) return time;
   return refuse(context, 'TRIM_HORIZON, LATEST or an ISO time such as 2026-11-22T09:00:00Z', text);
 });

@@ -27,13 +27,19 @@ describe('timeRange', () => {
     '2026-11-22T24',
     '2026-11-22T09/',
     '/2026-11-22T09',
-    '2026-11-22T09/2026-11-22T09',
-    '2026-11-22T10/2026-11-22T09',
     '2026-11-22/2026-11-23/2026-11-24',
     '2026-11-22T09:00:30',
   ])('is not %j', (text) => {
     expect(() => readSettings({ RANGE: timeRange }, ['--range', text], {})).toThrow(
       `RANGE (--range): expected a day such as 2026-11-22, an hour such as 2026-11-22T09, or a stretch such as 2026-11-22T09/2026-11-22T17, got ${JSON.stringify(text)}`,
+    );
+  });
+});
+
+describe('timeRange, of a stretch without time in it,', () => {
+  it.each(['2026-11-22/2026-11-22', '2026-11-22T09/2026-11-22T09', '2026-11-22T10/2026-11-22T09'])('says so of %s', (text) => {
+    expect(() => readSettings({ RANGE: timeRange }, ['--range', text], {})).toThrow(
+      `RANGE (--range): expected a stretch that ends later than it begins, as 2026-11-22/2026-11-23 is a day, got ${JSON.stringify(text)}`,
     );
   });
 });

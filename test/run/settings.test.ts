@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { z } from 'zod';
 import { pipeline } from '../../src/pipeline.ts';
 import { command } from '../../src/run/main.ts';
@@ -147,6 +147,15 @@ describe('settings', () => {
     expect(start.parse('2028-02-29')).toEqual(new Date(Date.UTC(2028, 1, 29)));
     for (const wrong of ['latest', '12', '2026-13-01', '2026-11-31', '2026-02-29T09:00:00Z'])
       expect(start.safeParse(wrong).success, wrong).toBe(false);
+  });
+
+  it('understand a time without a zone as one in UTC, wherever the machine is', () => {
+    vi.stubEnv('TZ', 'America/New_York');
+    expect(new Date(2026, 10, 22).getUTCHours()).toBe(5);
+    for (const text of ['2026-11-22T09:00', '2026-11-22T09:00:00.000', '2026-11-22T10:00+01:00', '2026-11-22T04:00:00-05:00'])
+      expect(start.parse(text), text).toEqual(new Date(Date.UTC(2026, 10, 22, 9)));
+    expect(start.parse('2026-11-22')).toEqual(new Date(Date.UTC(2026, 10, 22)));
+    vi.unstubAllEnvs();
   });
 
   it('understand the name of a stream, or its ARN', () => {
