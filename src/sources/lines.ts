@@ -70,7 +70,7 @@ export type LinesOptions = FilesOptions | InputOptions;
  *
  * **Each file is a shard**, named by its path as the pattern has it and a mark of its first line (`logs/good.log#5f3a9c21`), and a line's sequence number is
  * where it ends in it. So each line is read once, whatever is killed whenever; a run that comes later reads what files there are then, what was appended,
- * and a log that was begun anew under its old name. Files are read side by side, four at a time, each as long as it was when it was found. One that is
+ * and a log that was begun anew under its old name; one that was packed since is the file that it was (its shard has no `.gz`). Files are read side by side, four at a time, each as long as it was when it was found. One that is
  * shorter than it was, was renamed or replaced meanwhile, or cannot be unpacked, is an error, as is a pattern without files. A compressed file has an end
  * that is written down, unless it is rotated: it is not unpacked again, be it that something was appended, or that another one that begins with the same
  * line took its place. What has no newline at the end of a file is a line, too: a file that is written to is one to read as `rotated`.

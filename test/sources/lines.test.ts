@@ -110,10 +110,10 @@ describe('lines reads', () => {
     const text = `${texts.join('\n')}\n`;
     await write({
       'x.gz': Buffer.concat([gzipSync(text), gzipSync(text)]),
-      'x.zst': Buffer.concat([zstdCompressSync(text), zstdCompressSync(text)]),
-      x: text,
+      'y.zst': Buffer.concat([zstdCompressSync(text), zstdCompressSync(text)]),
+      z: text,
     });
-    expect(await linesIn('x*')).toEqual({ 'x.gz': [...texts, ...texts], 'x.zst': [...texts, ...texts], x: texts });
+    expect(await linesIn('*')).toEqual({ x: [...texts, ...texts], y: [...texts, ...texts], z: texts });
   });
 
   it('what was packed under a name that does not say so', async () => {
@@ -122,8 +122,8 @@ describe('lines reads', () => {
   });
 
   it('nothing of files that are empty', async () => {
-    await write({ x: '', 'x.gz': gzipSync('') });
-    expect(await linesIn('x*')).toEqual({});
+    await write({ x: '', 'y.gz': gzipSync('') });
+    expect(await linesIn('*')).toEqual({});
   });
 
   it('lines that arrived when their file was made, or written to before as of a copy, from a time on', async () => {
@@ -301,7 +301,7 @@ describe('lines, run again,', () => {
     await write({ [name]: after });
     const again = read(name);
     await again.completed;
-    expect(nameOf(first.events[0]!.shard)).toBe(name);
+    expect(nameOf(first.events[0]!.shard)).toBe('x');
     expect(new Set([...first.events, ...again.events].map(({ shard }) => shard)).size).toBe(1);
   });
 
@@ -325,8 +325,8 @@ describe('lines, run again,', () => {
       const acquire: ReadOptions['acquire'] = async () => position;
       if (name === 'x') expect(await linesIn(name, { of: 'text' }, { acquire })).toEqual({});
       await write({ [name]: pack('a\nb\nc\n') });
-      expect(await linesIn(name, { of: 'text' }, { acquire })).toEqual({ [name]: ['a\n', 'b\n', 'c\n'] });
-      expect(await linesIn(name, {}, { acquire })).toEqual({ [name]: ['c'] });
+      expect(await linesIn(name, { of: 'text' }, { acquire })).toEqual({ x: ['a\n', 'b\n', 'c\n'] });
+      expect(await linesIn(name, {}, { acquire })).toEqual({ x: ['c'] });
     },
   );
 
@@ -334,7 +334,7 @@ describe('lines, run again,', () => {
     const ended: string[] = [];
     await write({ x: 'a', 'y.gz': gzipSync('b') });
     await linesIn('*', {}, { end: async (shard) => void ended.push(shard) });
-    expect(ended).toEqual([shardOf('y.gz', 'b')]);
+    expect(ended).toEqual([shardOf('y', 'b')]);
     const acquire: ReadOptions['acquire'] = async (shard, from) => (ended.includes(shard) ? 'SHARD_END' : from);
     expect(await linesIn('*', {}, { acquire })).toEqual({ x: ['a'] });
   });
@@ -343,8 +343,19 @@ describe('lines, run again,', () => {
     const ended: string[] = [];
     await write({ 'y.gz': gzipSync('b\nc') });
     const end = async (shard: string): Promise<void> => void ended.push(shard);
-    expect(await linesIn('*', { rotated: true }, { end })).toEqual({ 'y.gz': ['b'] });
+    expect(await linesIn('*', { rotated: true }, { end })).toEqual({ y: ['b'] });
     expect(ended).toEqual([]);
+  });
+
+  it.each(['x.gz', 'x.zst'])('knows a file again that was packed since, as %s, and reads what it has more', async (name) => {
+    await write({ x: 'a\nb\n' });
+    const first = read('x*');
+    await first.completed;
+    const stands = first.events.at(-1)!.position;
+    await rm(join(folder, 'x'));
+    await write({ [name]: (name === 'x.gz' ? gzipSync : zstdCompressSync)('a\nb\nc\n') });
+    const acquire: ReadOptions['acquire'] = async (shard, from) => (shard === stands.shard ? stands : from);
+    expect(await linesIn('x*', {}, { acquire })).toEqual({ x: ['c'] });
   });
 
   it.each(['x', 'x.gz'])('refuses %s when it has become shorter', async (name) => {
@@ -550,6 +561,15 @@ describe('lines refuses', () => {
     expect(await errorOf(read('logs'))).toBe(`lines: expected files that match ${logs}, got a folder: its files are ${logs}/*`);
   });
 
+  it('a file beside what it was packed into, and not one that begins otherwise', async () => {
+    await write({ x: 'a\nb\n', 'x.gz': gzipSync('a\nb\n') });
+    expect(await errorOf(read('x*'))).toMatch(/^lines: expected \S+ or \S+, got both: one is the other packed/);
+    await write({ x: 'c\n' });
+    const { completed, events } = read('x*');
+    await completed;
+    expect(events).toHaveLength(3);
+  });
+
   it('what is no file, such as a pipe that has a name', async () => {
     execFileSync('mkfifo', [join(folder, 'pipe')]);
     expect(await errorOf(read('pip*'))).toMatch(/got \S+\/pipe, which is no file: read it as `input`$/);
@@ -579,7 +599,7 @@ describe('lines refuses', () => {
     const [a, b, hole] = [gzipSync('a\n'), gzipSync('b\n'), Buffer.alloc(100_000)];
     await write({ 'x.gz': Buffer.concat([a, hole, b]), 'y.gz': Buffer.concat([a, b, hole]) });
     expect(await errorOf(read('x.gz'))).toMatch(/^lines: .*x\.gz: .*zeros/);
-    expect(await linesIn('y.gz')).toEqual({ 'y.gz': ['a', 'b'] });
+    expect(await linesIn('y.gz')).toEqual({ y: ['a', 'b'] });
   });
 
   it('what cannot be unpacked, by the name of the file', async () => {

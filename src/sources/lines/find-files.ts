@@ -28,7 +28,7 @@ const WILD = /[*?[{(]/;
  * Finds the files of this machine that patterns match, in order. One that is found by several paths, as by a link that names the newest, is there
  * once; a link that leads nowhere, as when that was removed, is passed over.
  *
- * @throws {Error} when a pattern matches no file, a folder may not be looked through, or they match too many
+ * @throws {Error} when a pattern matches no file, a folder may not be looked through, or they match too many, or a text as it is and packed
  */
 export async function findFiles(patterns: readonly string[]): Promise<TextFile[]> {
   /** By where they lead. */
@@ -56,9 +56,15 @@ export async function findFiles(patterns: readonly string[]): Promise<TextFile[]
     if (!isMatched) throw new Error(`lines: expected files that match ${pattern}, got ${other ?? 'none'}`);
   }
   // Only once all are known: of files that are one text, all that have another behind them are written to their end.
-  const found: TextFile[] = [];
-  for (const path of paths.values()) found.push(await lookAt(path));
-  return inOrder(found);
+  const found = new Map<string, TextFile>();
+  for (const path of paths.values()) {
+    const file = await lookAt(path);
+    const other = found.get(file.shard);
+    if (other)
+      throw new Error(`lines: expected ${path} or ${other.path}, got both: one is the other packed, as their first line tells`);
+    found.set(file.shard, file);
+  }
+  return inOrder([...found.values()]);
 }
 
 /**
@@ -126,7 +132,8 @@ async function lookAt(path: string): Promise<TextFile> {
     const open = (): Promise<OpenFile> => reopened(path, isSame);
     return {
       path,
-      shard: `${path}#${mark}`,
+      // A text that was packed since is the same, of the same places.
+      shard: `${compressionOf(path) ? path.slice(0, path.lastIndexOf('.')) : path}#${mark}`,
       folder: dirname(path),
       sizeBytes: found.size,
       madeAtMs,
