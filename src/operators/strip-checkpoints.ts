@@ -36,7 +36,7 @@ const NEWLINE = 10;
  *     source  -(A1)-(A2 B)-(n)-(C)-|
  *     result  ------(A)(B)-----(C)-|
  *
- * A record has the position of the event with its last byte, with a running number as its sub-sequence where that event has none itself; the
+ * Where an event is a line, that may end with `\r\n`. A record has the position of the event with its last byte, with a running number as its sub-sequence where that event has none itself; the
  * deliveries of its other events stay in flight until its own is settled. The records of one event go into one window, and are stored by one commit.
  *
  * No position says how far inside an event a text was read. Behind an event that ends inside a record, a run that resumes has lost the
@@ -133,15 +133,16 @@ function ofText(seed: () => CheckpointNoise): OperatorFunction<Event<Uint8Array>
         return records!.sizeOf(record) === line.length + 1 && takesLine(texts, shard, line);
       },
     },
-    step(texts, data, origin, out) {
+    step(texts, given, origin, out) {
       const { shard, raw } = origin;
-      if (isItsLine(data, raw)) {
+      if (isItsLine(given, raw)) {
         lineIndex.add(raw);
         if (isClean(lineIndex) && takesLine(texts, shard, raw)) return out.emit(raw);
       }
       const isNew = !texts.has(shard);
       if (isNew) texts.set(shard, { noise: seed(), pieces: new TextPieces(STEP) });
       const { noise, pieces } = texts.get(shard)!;
+      const data = withoutReturn(given);
       pieces.add(new Event(data, origin));
       const found = foundIn(pieces, out);
       // Nobody prints a newline first: it is that of a record or of a log line, which the run before had.
@@ -163,6 +164,12 @@ function ofText(seed: () => CheckpointNoise): OperatorFunction<Event<Uint8Array>
 /** Whether data is a record's bytes and the newline behind them, which its source knows of. */
 function isItsLine(data: Uint8Array, raw: Uint8Array): boolean {
   return data.length === raw.length + 1 && data.byteOffset === raw.byteOffset && data.buffer === raw.buffer;
+}
+
+/** A line without the carriage return before its newline, which what a terminal prints has (`docker run -t`), and no record. */
+function withoutReturn(line: Uint8Array): Uint8Array {
+  if (line.at(-2) !== RETURN || line.at(-1) !== NEWLINE) return line;
+  return Buffer.concat([line.subarray(0, -2), line.subarray(-1)]);
 }
 
 /** Takes an ordinary line, of a text of which nothing is kept: no piece is. */

@@ -230,6 +230,15 @@ describe('stripCheckpoints of a text', () => {
     expect(ledger.counts()).toMatchObject({ read: 4, stored: 2, dropped: { [dropped]: 2 }, inFlight: 0 });
   });
 
+  it('takes lines as a terminal has them, with a carriage return before each newline', () => {
+    const printed = [a, log, `${b.slice(0, 9)}${log}`, b.slice(9), c].map((each) => `${each}\r\n`);
+    const { out, rejects, complete } = run([printed], { of: 'text' });
+    complete();
+    expect(rejects).toEqual([]);
+    expect(out.map(text)).toEqual([a, b, c]);
+    expect(out.map(place)).toEqual(['1:0', '4:0', '5:0']);
+  });
+
   it('keeps the texts of shards apart', () => {
     const shards = [
       ['one', a1],
