@@ -1,5 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
 import { setImmediate as soon } from 'node:timers/promises';
 import { appendFile, chmod, mkdir, mkdtemp, rename, rm, symlink, truncate, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -570,9 +572,11 @@ describe('lines refuses', () => {
     expect(events).toHaveLength(3);
   });
 
-  it('what is no file, such as a pipe that has a name', async () => {
-    execFileSync('mkfifo', [join(folder, 'pipe')]);
-    expect(await errorOf(read('pip*'))).toMatch(/got \S+\/pipe, which is no file: read it as `input`$/);
+  it('what is no file, such as a pipe that has a name, or a socket', async () => {
+    const server = createServer().listen(join(folder, 'socket'));
+    await once(server, 'listening');
+    expect(await errorOf(read('sock*'))).toMatch(/got \S+\/socket, which is no file: read it as `input`$/);
+    server.close();
   });
 
   it.each([
