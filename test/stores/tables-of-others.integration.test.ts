@@ -29,7 +29,16 @@ const columns: readonly (readonly [ColumnType, string, Readonly<Record<string, s
   [
     { kind: 'double' },
     'DECIMAL(18, 2)',
-    { '1.005': '1.01', '123456789012345.67': '123456789012345.67', '1e2': '100.00', x: '22P02', '12345678901234567890': '22003' },
+    {
+      '1.005': '1.01',
+      '5.0E-4': '0.00',
+      '9.5e-5': '0.00',
+      '-7e-3': '-0.01',
+      '123456789012345.67': '123456789012345.67',
+      '1e2': '100.00',
+      x: '22P02',
+      '12345678901234567890': '22003',
+    },
   ],
   [{ kind: 'double' }, 'REAL', { '0.1': '0.1', '1e39': '22003', '1e': '22P02' }],
   [{ kind: 'char', length: 36 }, 'UUID', { [uuid]: uuid, [uuid.toUpperCase().replaceAll('-', '')]: uuid, x: '22P02' }],
@@ -106,6 +115,25 @@ describe.each<[string, () => Promise<TestDatabase>]>([
     const seconds = Date.UTC(2026, 10, 22, 9) / 1000;
     expect(await place.query(`SELECT DISTINCT CAST(date_part('epoch', value) AS INTEGER) AS seconds FROM zoned`)).toEqual([
       { seconds },
+    ]);
+  });
+
+  // Postgres reads it, and the next one as if nothing had been.
+  test.runIf(name === 'duckdb')('takes no zone by its name, in which all times behind it would be', async () => {
+    const table: Table = { name: 'named', columns: [{ name: 'value', type: { kind: 'timestamp' }, required: false }] };
+    await place.query('CREATE TABLE named (value TIMESTAMPTZ)');
+    await database.createTable(table);
+    const time = '2026-11-22 09:00:00';
+    const lines = [`${time} Europe/Berlin`, time, `${time} PST`, `${time} UTC`, `${time}Z`, time];
+    for (const loads of [table, { ...table, missingBy: 'value' }])
+      expect(await load(loads, lines)).toEqual(
+        new Map([
+          [0, '22007'],
+          [2, '22007'],
+        ]),
+      );
+    expect(await place.query(`SELECT epoch(value) AS seconds, count(*)::INTEGER AS n FROM named GROUP BY ALL`)).toEqual([
+      { seconds: Date.UTC(2026, 10, 22, 9) / 1000, n: 4 },
     ]);
   });
 

@@ -3,7 +3,7 @@ import type { DuckDBBlobValue, DuckDBConnection } from '@duckdb/node-api';
 import type { Complaint } from '../database/refusals.ts';
 import type { RowFault } from '../database.ts';
 import type { DuckdbFeed } from './feed.ts';
-import { BAD_COUNT, FAULTS, type FileColumn, type FileTable, WHOLE, selectFaults } from './sql.ts';
+import { BAD_COUNT, FAULTS, type FileColumn, type FileTable, WHOLE, ZONED, selectFaults } from './sql.ts';
 
 /** Says whether DuckDB had too little memory. What the feed runs out of comes wrapped, and looks like a fault of a line. */
 export function isOutOfMemory(message: string): boolean {
@@ -92,5 +92,6 @@ async function reasonOf(
   }
   // What the cast took, of all faults only this one is left.
   if (fault !== 'value') throw new Error(`duckdb: refuses a value of ${table}.${name} in a load and takes it alone`);
-  return `${WHOLE.test(fileType) ? 'not a whole number' : 'out of range'}: ${value.slice(0, 100)}`;
+  const what = WHOLE.test(fileType) ? 'not a whole number' : ZONED.test(fileType) ? 'a zone by its name' : 'out of range';
+  return `${what}: ${value.slice(0, 100)}`;
 }

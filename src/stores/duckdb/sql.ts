@@ -121,7 +121,7 @@ SELECT ${values.join(', ')} FROM `;
   if (read.length === 0) return `${insert} millrace_fields()`;
   return `${insert} (
   SELECT *, CASE WHEN ${read.map(isSuspect).join(' OR ')} THEN millrace_suspect(line) ELSE true END AS is_sound
-  FROM (SELECT *, ${read.map(({ from, to, type }) => `TRY_CAST(${from} AS ${type}) AS ${to}`).join(', ')} FROM millrace_fields()))
+  FROM (SELECT *, ${read.map(({ from, to, type }) => `${castOf(from, type)} AS ${to}`).join(', ')} FROM millrace_fields()))
 WHERE is_sound`;
 }
 
@@ -131,7 +131,7 @@ WHERE is_sound`;
  */
 export function selectKnown({ table, column }: TableKey): string {
   const name = quote(column.name);
-  const cast = `TRY_CAST(value AS ${column.fileType})`;
+  const cast = castOf('value', column.fileType);
   const fault = valueFault(column, 'value', cast);
   const key = fault === undefined ? cast : `CASE WHEN ${fault} THEN NULL ELSE ${cast} END`;
   return `WITH keys AS MATERIALIZED (SELECT line, ${key} AS key FROM (SELECT c0 AS line, nullif(decode(c1), '') AS value FROM millrace_numbered_lines()))
@@ -139,11 +139,35 @@ SELECT line, false FROM (SELECT line, row_number() OVER (PARTITION BY key ORDER 
 UNION ALL SELECT DISTINCT line, true FROM keys JOIN ${quoteName(table)} AS has ON has.${name} = keys.key`;
 }
 
+/** Times of the file that are read in a zone. */
+export const ZONED = /^TIMESTAMP WITH TIME ZONE$/;
+const MORE_PLACES = 15;
+
+/**
+ * What DuckDB makes of a field, NULL when it is none of that type. A decimal whose exponent is below zero has more places at first: whatever it
+ * moves behind the last place would be rounded up, 5.0E-4 to a cent. A name of a zone is not read at all: all times behind it would be in that zone.
+ */
+function castOf(field: string, type: string): string {
+  const cast = `TRY_CAST(${field} AS ${type})`;
+  const [, scale] = /^DECIMAL\(\d+,(\d+)\)$/.exec(type) ?? [];
+  if (scale !== undefined) {
+    const finer = `TRY_CAST(TRY_CAST(${field} AS DECIMAL(38,${Math.min(38, Number(scale) + MORE_PLACES)})) AS ${type})`;
+    return `CASE WHEN contains(lower(${field}), 'e-') THEN coalesce(${finer}, ${cast}) ELSE ${cast} END`;
+  }
+  return ZONED.test(type) ? `CASE WHEN ${namesZone(field)} THEN NULL ELSE ${cast} END` : cast;
+}
+
+/** Whether a word stands in a time that is none of these. */
+function namesZone(field: string): string {
+  return `(regexp_matches(${field}, '[A-Za-z]{2}') AND NOT regexp_matches(${field}, '(UTC|infinity|epoch)$', 'i'))`;
+}
+
 /** What is wrong with a field although DuckDB's own cast would take it. @param cast what that makes of it */
 function valueFault({ type, fileType }: FileColumn, field: string, cast: string): string | undefined {
   if (fileType === 'VARCHAR') return 'length' in type ? `length(${field}) > ${type.length}` : undefined;
   // The cast rounds 1.5 to 2, and makes infinity of 1e400: other data than came.
   if (WHOLE.test(fileType)) return `NOT regexp_full_match(${field}, '[+-]?[0-9]+')`;
+  if (ZONED.test(fileType)) return namesZone(field);
   return FLOATING.test(fileType) ? `isinf(${cast}) AND regexp_matches(${field}, '[0-9]')` : undefined;
 }
 
@@ -163,7 +187,7 @@ export function selectFaults(columns: readonly FileColumn[]): string {
   const faults = columns.flatMap((column, i) => {
     const field = `f[${i + 1}]`;
     const type = column.fileType;
-    const cast = `TRY_CAST(${field} AS ${type})`;
+    const cast = castOf(field, type);
     const found: readonly (string | undefined)[] = [
       column.required ? `${field} = ''` : undefined,
       valueFault(column, field, cast),
