@@ -17,7 +17,7 @@ export interface LookupOptions<A, R extends Reads | undefined, B> {
   readonly keys: (data: A) => R;
   /** Puts the values, in the order of the keys, to the data; called without them when there were no keys. */
   readonly attach: (data: A, values: Values<R>) => B;
-  /** How many answers are remembered, and how long. @default none: each event is answered by a read that was sent after it came */
+  /** How many answers are remembered, fewer where keys are of more than some 200 characters, and how long. @default none: each event is answered by a read that was sent after it came */
   readonly cache?: { readonly entries: number; readonly for: Duration };
   /** How many values one call asks for at most. @default 1_000 */
   readonly maxReads?: number;

@@ -12,6 +12,19 @@ it('remembers so many of the newest answers, or up to a sixteenth less', () => {
   }
 });
 
+it('remembers fewer whose keys are long, as a visitor may make them, and again as many once those are forgotten', () => {
+  const cache = new LookupCache(32, 1000);
+  const known = (texts: readonly string[]): number => texts.filter((text) => cache.get(text, 0)).length;
+  const long = Array.from({ length: 100 }, (_, n) => String(n).padStart(4000, 'x'));
+  for (const text of [...long, ...long.slice(-2)]) cache.set(text, 1, 0);
+  expect(known(long)).toBe(2);
+  cache.set('x'.repeat(10_000), 1, 0);
+  expect(known([...long, 'x'.repeat(10_000)])).toBe(0);
+  const short = Array.from({ length: 32 }, (_, n) => `${n}`);
+  for (const text of short) cache.set(text, 1, 0);
+  expect(known(short)).toBe(32);
+});
+
 it('takes a new answer as fast when it is full', () => {
   const entries = 100_000;
   const cache = new LookupCache(entries, 1000);
