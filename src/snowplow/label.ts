@@ -4,6 +4,7 @@ import { parseJson } from '../operators/parse-json.ts';
 import { issueOf } from '../operators/schema-issue.ts';
 import type { Check, Issue } from '../operators/validate.ts';
 import type { EnrichedEvent } from './enriched-event.ts';
+import { beginsAsObject } from './begins-as-object.ts';
 import { fieldNumber } from './field-number.ts';
 import { isSelfDescribing } from './self-describing.ts';
 import { TextMemo } from './text-memo.ts';
@@ -26,8 +27,6 @@ export interface LabelOptions {
 const LABEL = fieldNumber('se_label');
 const CATEGORY = fieldNumber('se_category');
 const ACTION = fieldNumber('se_action');
-
-const OPENING_BRACE = 0x7b;
 
 const hash = new Uint32Array(4);
 
@@ -75,15 +74,15 @@ export function label(schemas: LabelSchemas, { unknown = 'pass' }: LabelOptions 
 
   function read(index: LineIndex, columnOf: Int16Array): Issue | undefined {
     const { bytes } = index;
-    const start = index.start(columnOf[LABEL]!);
+    const [start, end] = [index.start(columnOf[LABEL]!), index.end(columnOf[LABEL]!)];
     // What is ASCII is read in half the time.
     const encoding = index.isAscii ? 'latin1' : 'utf8';
     const kind = bytes.toString(encoding, index.start(columnOf[CATEGORY]!), index.end(columnOf[ACTION]!));
     const schema = byAction.get(kind) ?? byCategory.get(kind.slice(0, kind.indexOf('\t')));
 
     // Plain text, say a button's name, is no broken JSON where nobody asked for JSON.
-    if (!schema && bytes[start] !== OPENING_BRACE) return unknown === 'pass' ? undefined : unknownLabel(kind);
-    const text = bytes.toString(encoding, start, index.end(columnOf[LABEL]!));
+    if (!schema && !beginsAsObject(bytes, start, end)) return unknown === 'pass' ? undefined : unknownLabel(kind);
+    const text = bytes.toString(encoding, start, end);
     let value: unknown;
     try {
       value = parseJson(text);

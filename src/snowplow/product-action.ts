@@ -1,5 +1,6 @@
 import type { Event } from '../event.ts';
 import type { EnrichedEvent } from './enriched-event.ts';
+import { beginsAsObject } from './begins-as-object.ts';
 import { fieldNumber } from './field-number.ts';
 import { isSelfDescribing } from './self-describing.ts';
 import { TextMemo } from './text-memo.ts';
@@ -26,7 +27,6 @@ export interface ProductActionOptions {
 }
 
 const LABEL = fieldNumber('se_label');
-const OPENING_BRACE = 0x7b;
 /** The network_userid of whoever asked not to be known (`SP-Anonymous`). https://docs.snowplow.io/docs/events/anonymous-tracking */
 const NOBODY = '00000000-0000-0000-0000-000000000000';
 
@@ -88,7 +88,7 @@ function labelReader(): (event: EnrichedEvent) => Product | undefined {
   return (event) => {
     const index = event.indexed();
     const column = event.layout.columnOf[LABEL]!;
-    if (index.bytes[index.start(column)] !== OPENING_BRACE) return undefined;
+    if (!beginsAsObject(index.bytes, index.start(column), index.end(column))) return undefined;
     index.hash(column, column, hash);
     let product = known.get(hash);
     if (!product) {

@@ -66,6 +66,13 @@ describe('label', () => {
     expect(of('2-0-0', { term: 'hat' })).toMatchObject({ code: 'invalid_type', path: 'se_label.data.terms' });
   });
 
+  it('knows a self-describing label also behind blanks, of which enrich makes four of a tab', () => {
+    const text = JSON.stringify({ schema: 'iglu:com.example/search/jsonschema/1-0-0', data: {} });
+    expect(check(eventOf(struct('other', 'view', `    ${text}`)))).toMatchObject({ path: 'se_label.data.term' });
+    expect(check(eventOf(struct('other', 'view', ' {"a":')))).toMatchObject({ code: 'invalid_json' });
+    expect(check(eventOf(struct('other', 'view', '   ')))).toBeUndefined();
+  });
+
   it('checks a self-describing label of an unknown name by category and action, as a whole', () => {
     const text = { schema: 'iglu:com.example/other/jsonschema/1-0-0', data: {} };
     expect(check(eventOf(struct('product', 'view', text)))).toMatchObject({ path: 'se_label.sku' });

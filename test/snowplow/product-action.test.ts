@@ -33,6 +33,12 @@ describe('productAction', () => {
     expect(misread).toEqual([]);
   });
 
+  // Enrich makes four blanks of a tab, as a template may have in front.
+  it('reads a label that is JSON behind blanks', () => {
+    expect(read(eventOf(struct('    {"sku":"KI-1001"} ')))).toMatchObject({ sku: 'KI-1001' });
+    expect(() => read(eventOf(struct(' \r{"sku":')))).toThrow(SyntaxError);
+  });
+
   it('reads a self-describing label', () => {
     const label = '{"schema":"iglu:com.example/x/jsonschema/1-0-0","data":{"sku":"KI-1001"}}';
     expect(read(eventOf(struct(label)))).toMatchObject({ sku: 'KI-1001', brand: undefined });
@@ -79,6 +85,7 @@ describe('productAction', () => {
     ['without a path', { ...who, event: 'page_view' }],
     ['whose action has no weight', struct('{"sku":"a"}', 'remove')],
     ['whose label is plain text', struct('Newsletter')],
+    ['whose label is blank', struct('  ')],
     ['whose label has no sku', struct('{"term":"x"}')],
     ['whose sku is no text', struct('{"sku":5}')],
     ['whose sku is empty', struct('{"sku":""}')],
