@@ -16,6 +16,7 @@ import {
   decode,
   dedupe,
   enriched,
+  enrichedColumns,
   eventId,
   label,
   minuteWindow,
@@ -226,4 +227,30 @@ describe('pipelines/recover.ts, of a warehouse in Postgres,', { timeout: 120_000
     await Promise.all([server.stop(), ...folders.map((folder) => rm(folder, { recursive: true }))]);
   });
   behaves(() => ({ mistaken: settings[0]!, right: settings[1]! }), afterKills);
+
+  it('leaves what the table alone refused to a restore, and archives it once more', async () => {
+    const folder = await scratch();
+    const database = await emptyPostgres(server);
+    const places = placesIn(folder, database.url);
+    const count = async (): Promise<number> =>
+      (await database.query('SELECT count(*)::int AS n FROM snowplow_events'))[0]!['n'] as number;
+    const open = await databaseFrom(database.url).open({ report: () => {} });
+    await open.createTable({ name: 'snowplow_events', columns: enrichedColumns });
+    await open.close();
+    await database.query('ALTER TABLE snowplow_events ALTER page_title TYPE varchar(12)');
+    await runWarehouse(places, 200);
+    const narrow = await count();
+    await database.query('ALTER TABLE snowplow_events ALTER page_title TYPE varchar(2000)');
+    await running(restore, { ...places, RANGE });
+    const all = await count();
+    expect(all).toBeGreaterThan(narrow + 50);
+    expect(await countRecovered(places)).toBe(0);
+    await database.query('DELETE FROM snowplow_events WHERE length(page_title) > 12');
+    expect(await count()).toBe(narrow);
+    await running(recover, { ...places, RANGE });
+    expect(await count()).toBe(all);
+    expect(await countRecovered(places)).toBeGreaterThan(0);
+    await database.close();
+    await rm(folder, { recursive: true });
+  });
 });
