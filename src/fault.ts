@@ -38,11 +38,15 @@ function isTransient(error: Error & KnownFields): boolean {
   return REDIS_REPLY.test(error.message) || LOST_CONNECTION.test(error.message) || TIMEOUT_NAMES.has(error.name);
 }
 
-/** https://nodejs.org/api/errors.html#common-system-errors */
+/**
+ * https://nodejs.org/api/errors.html#common-system-errors, and those of `fetch`, which a sink of somebody's own may call:
+ * https://github.com/nodejs/undici/blob/main/docs/docs/api/Errors.md
+ */
 const NETWORK_CODES = new Set(
-  'ECONNRESET ECONNREFUSED ECONNABORTED EPIPE ETIMEDOUT EHOSTUNREACH ENETUNREACH ENETDOWN EAI_AGAIN ERR_STREAM_PREMATURE_CLOSE ERR_HTTP2_STREAM_CANCEL'.split(
-    ' ',
-  ),
+  (
+    'ECONNRESET ECONNREFUSED ECONNABORTED EPIPE ETIMEDOUT EHOSTUNREACH ENETUNREACH ENETDOWN EAI_AGAIN ERR_STREAM_PREMATURE_CLOSE ' +
+    'ERR_HTTP2_STREAM_CANCEL UND_ERR_SOCKET UND_ERR_CONNECT_TIMEOUT UND_ERR_HEADERS_TIMEOUT UND_ERR_BODY_TIMEOUT'
+  ).split(' '),
 );
 
 const TIMEOUT_NAMES = new Set(['TimeoutError', 'RequestTimeout']);

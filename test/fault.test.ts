@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { type ServerResponse, createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { FencedError, SettledTooEarlyError, WentBackError } from '../src/errors.ts';
 import { faultOf } from '../src/fault.ts';
@@ -50,6 +53,20 @@ describe('faultOf', () => {
     ['events let go too early', new SettledTooEarlyError('step 1', { shard: 'shard-1', sequence: '1', subSequence: 0 })],
   ])('does not try again after %s', (_, fault) => {
     expect(faultOf(fault)).toBe('permanent');
+  });
+
+  it.each<[string, (response: ServerResponse) => void]>([
+    ['before its answer', (response) => response.destroy()],
+    [
+      'in the middle of its answer',
+      (response) => response.writeHead(200, { 'content-length': 9 }).write('x', () => response.destroy()),
+    ],
+  ])('tries again after a connection of fetch that was closed %s', async (_, answer) => {
+    const server = createServer((_request, response) => answer(response)).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const asked = fetch(`http://127.0.0.1:${(server.address() as AddressInfo).port}`).then((response) => response.text());
+    expect(faultOf(await asked.catch((failure: unknown) => failure))).toBe('transient');
+    server.close();
   });
 
   it('goes back with a store', () => {
