@@ -1,0 +1,88 @@
+import { describe, expect, it } from 'vitest';
+import type { Event, Reject } from '../../src/event.ts';
+import { decode } from '../../src/operators/decode.ts';
+import { json } from '../../src/operators/json.ts';
+import { mapAccum } from '../../src/operators/map-accum.ts';
+import { named } from '../../src/operators/named.ts';
+import { transform } from '../../src/operators/transform.ts';
+import { pipeline } from '../../src/pipeline.ts';
+import { run } from '../../src/run/run.ts';
+import { scripted } from '../../src/sources/scripted.ts';
+import { memorySink } from '../../src/testing/memory-sink.ts';
+
+/** A step as somebody may write it: hands each event on when the next of its shard comes. */
+function oneLater<T>() {
+  const steps = mapAccum<Map<string, Event<T>>, Event<T>, Event<T>>({
+    seed: () => new Map(),
+    step(state, event, emit) {
+      const before = state.get(event.shard);
+      event.hold();
+      state.set(event.shard, event);
+      if (before) giveOut(before, emit);
+    },
+    flush(state, emit) {
+      const left = [...state.values()];
+      state.clear();
+      for (const event of left) giveOut(event, emit);
+    },
+    kept: (state, shard) => state.get(shard)?.position,
+  });
+  return named('oneLater', '', steps);
+}
+
+function giveOut<T>(event: Event<T>, emit: (event: Event<T>) => void): void {
+  emit(event);
+  event.release();
+}
+
+const refuse = transform((data: { bad?: boolean }) => {
+  if (data.bad) throw new Error('bad');
+  return data;
+});
+
+describe('mapAccum, of events that a step keeps', () => {
+  // A reject waits a second for others: behind a pause the second one is stored by a commit of its own.
+  it.each([
+    ['by an event', [{ pauseMs: 1500 }, ['{}']]],
+    ['by the end of the shard', []],
+  ] as const)('stores a reject before it only behind what that becomes, when it is given out %s', async (_, more) => {
+    const rejects = memorySink<Reject>('rejects');
+    const sink = memorySink<Event<unknown>>('sink');
+    const behind: string[] = [];
+    rejects.beforeCommit = ({ positions }) => void behind.push(...[...positions.values()].map((at) => JSON.stringify(at)));
+    const declared = pipeline('kept')
+      .from(scripted({ s: [['{}', '{"bad":true}', 'no json'], ...more] }))
+      .pipe(decode(json<{ bad?: boolean }>()), oneLater(), refuse)
+      .to(sink)
+      .rejects(rejects);
+    expect(await run(declared)).toMatchObject({ read: 3 + more.length / 2, rejected: 2, inFlight: 0 });
+    expect(rejects.stored.map(({ first, why }) => [first.sequence, why.step])).toEqual([
+      ['2', 'transform'],
+      ['3', 'decode'],
+    ]);
+    expect(behind).toEqual(behind.toSorted());
+  });
+
+  it('hands on what waits once the source has ended, also of a step that does not care for the ends of shards', async () => {
+    const rejects = memorySink<Reject>('rejects');
+    const declared = pipeline('kept')
+      .from(scripted({ s: [['{}', 'no json']] }))
+      .pipe(decode(json<{ bad?: boolean }>()), oneLater(), refuse)
+      .to(memorySink<Event<unknown>>())
+      .rejects(rejects);
+    expect(await run(declared)).toMatchObject({ read: 2, stored: 1, rejected: 1, inFlight: 0 });
+  });
+
+  it('hands on what waits when the run is stopped in the middle of a shard', async () => {
+    const rejects = memorySink<Reject>('rejects');
+    const stop = new AbortController();
+    const declared = pipeline('kept')
+      .from(scripted({ s: [['{}', 'no json'], 'until-stopped'] }))
+      .pipe(decode(json<{ bad?: boolean }>()), oneLater(), refuse)
+      .to(memorySink<Event<unknown>>())
+      .rejects(rejects);
+    setTimeout(() => stop.abort('enough'), 100);
+    expect(await run(declared, { stop: stop.signal })).toMatchObject({ read: 2, stored: 1, rejected: 1, inFlight: 0 });
+    expect(rejects.stored.map(({ first }) => first.sequence)).toEqual(['2']);
+  });
+});
