@@ -4,7 +4,6 @@ import {
   type ObjectStore,
   type OpenObjectStore,
   type OpenSink,
-  type Position,
   PreconditionFailedError,
   type Refusal,
   type Resume,
@@ -84,13 +83,16 @@ class Posting implements OpenSink<Event<Uint8Array>> {
   async commit({ items, positions }: Parameters<OpenSink<Event<Uint8Array>>['commit']>[0], refused: Refusal[]): Promise<void> {
     refused.length = 0;
     await this.positions(positions.keys()); // a run that was taken over had better post nothing more
-    for (const event of items) {
-      const reason = await this.#post(event.data, event.position);
+    let nth = 0;
+    for (const [i, event] of items.entries()) {
+      // Events that were made of one record share its position. They come in one commit, always in this order.
+      nth = i > 0 && event.origin.isSameRecord(items[i - 1]!.origin) ? nth + 1 : 0;
+      const place = `${encodeURIComponent(event.shard)}/${formatResume(event.position)}.${nth}`;
+      const reason = await this.#post(event.data, place);
       if (reason === undefined) continue;
       const why = { step: 'postTo', code: '422', reason };
-      const { shard } = event;
       const kept = JSON.stringify({ ...why, raw: Buffer.from(event.data).toString('base64') });
-      await this.#store.put(`${this.#folder}/rejects/${shard}/${formatResume(event.position)}.json`, Buffer.from(kept));
+      await this.#store.put(`${this.#folder}/rejects/${place}.json`, Buffer.from(kept));
       refused.push({ event, why });
     }
     for (const [shard, resume] of positions) {
@@ -105,11 +107,10 @@ class Posting implements OpenSink<Event<Uint8Array>> {
   }
 
   /** @returns why the API does not take it */
-  async #post(body: Uint8Array, position: Position): Promise<string | undefined> {
-    const key = `${this.#folder}/${position.shard}/${formatResume(position)}`;
+  async #post(body: Uint8Array, place: string): Promise<string | undefined> {
     const answer = await fetch(this.#url, {
       method: 'POST',
-      headers: { 'idempotency-key': key },
+      headers: { 'idempotency-key': `${this.#folder}/${place}` },
       body: new Uint8Array(body),
       signal: AbortSignal.timeout(10_000),
     });
@@ -132,7 +133,8 @@ class Posting implements OpenSink<Event<Uint8Array>> {
     this.#own.set(shard, { ...kept, etag });
   }
 
+  /** A shard of `lines` is named by a path, which would be another key, or none. */
   #key(shard: string): string {
-    return `${this.#folder}/positions/${shard}.json`;
+    return `${this.#folder}/positions/${encodeURIComponent(shard)}.json`;
   }
 }

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { FencedError } from '../errors.ts';
-import type { Event, Item } from '../event.ts';
+import { type Event, type Item, Reject } from '../event.ts';
 import { type Resume, formatResume } from '../position.ts';
 import type { OpenSink, Refusal, Sink } from '../sinks/sink.ts';
 import { deliver } from './deliver.ts';
@@ -234,6 +234,30 @@ export function sinkConformance<T extends Item>(name: string, setUp: () => Promi
       for (const one of tries) if (one.status === 'rejected') expect(one.reason).toBeInstanceOf(FencedError);
       expect(await sorted()).toEqual(['a/1', 'a/2']);
     });
+
+    test('stores each of the events that a step made of one record', async () => {
+      const sink = await open();
+      await sink.acquire('a');
+      const [first, second] = events('a', 1, 2) as [Event<Uint8Array>, Event<Uint8Array>];
+      // Of a record of which several events are rejected, its bytes are kept.
+      if (fixture.items([first])[0] instanceof Reject) return;
+      await sink.commit(batch([first, first.with(Buffer.from('more of 1')), second, second.with(Buffer.from('more of 2'))]), []);
+      expect(await sorted()).toEqual(['a/1', 'a/2', 'more of 1', 'more of 2']);
+      expect(await sink.positions(['a'])).toEqual(new Map([['a', at(2)]]));
+    });
+
+    // A file of `lines` is a shard.
+    test.each(['/var/log/shop 1.log#5f3a9c21', '../logs/caf\u00e9 \u{1f6d2}.log#5f3a9c21'])(
+      'takes a shard that is named %s',
+      async (shard) => {
+        const sink = await open();
+        await sink.acquire(shard);
+        await sink.commit(batch(deliver(['one', 'two'].map((raw) => ({ shard, raw }))).events), []);
+        await sink.close();
+        expect(await (await open()).acquire(shard)).toEqual(at(2, shard));
+        expect(await sorted()).toEqual(['one', 'two']);
+      },
+    );
 
     test('stores the bytes as they came', async () => {
       const sink = await open();
