@@ -30,11 +30,21 @@ export interface Command<S extends SettingsShape> {
 }
 
 /**
+ * The first Node with `import.meta.main`, by which a pipeline file knows that it is the one to run: under an older one it would do nothing, and end
+ * with 0. https://nodejs.org/api/esm.html#importmetamain
+ */
+const OLDEST_NODE = '24.2.0';
+
+/**
  * Declares a pipeline with its settings; nothing is read and nothing runs before `main`.
  *
  * @throws {TypeError} when a setting has the name of a flag that every pipeline file has: `FROM`, `LOG`
+ * @throws {Error} when Node is older than 24.2
  */
 export function command<const S extends SettingsShape>(declaration: Command<S>): Command<S> {
+  const { node } = process.versions;
+  if (node.localeCompare(OLDEST_NODE, 'en', { numeric: true }) < 0)
+    throw new Error(`millrace: expected Node ${OLDEST_NODE} or newer, got ${node}`);
   const taken = takenName(declaration.settings);
   if (taken !== undefined)
     throw new TypeError(`command: expected settings with flags of their own, got ${taken}, whose flag every pipeline file has`);

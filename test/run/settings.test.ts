@@ -111,6 +111,22 @@ describe('settings', () => {
     expect(problems).not.toContain('secret');
   });
 
+  it('are not declared under a Node that does not tell a pipeline file to run', () => {
+    const versions = vi.spyOn(process, 'versions', 'get');
+    try {
+      for (const node of ['24.2.0', '24.10.1', '26.0.0']) {
+        versions.mockReturnValue({ ...process.versions, node });
+        command({ summary: '', settings: {}, pipeline: () => pipeline('p') as never });
+      }
+      versions.mockReturnValue({ ...process.versions, node: '24.1.0' });
+      expect(() => command({ summary: '', settings: {}, pipeline: () => pipeline('p') as never })).toThrow(
+        'expected Node 24.2.0 or newer, got 24.1.0',
+      );
+    } finally {
+      versions.mockRestore();
+    }
+  });
+
   it('have flags of their own', () => {
     const declare = (name: string) =>
       command({ summary: '', settings: { [name]: z.string() }, pipeline: () => pipeline('p') as never });
