@@ -66,6 +66,7 @@ export function dedupe<T>({ by, within, capacity = 10_000_000, state }: DedupeOp
     name: STEP,
     detail,
     owns: state?.describe,
+    check: state && (async () => (await state.check?.()) ?? 'not checked, as the state has no check'),
     seed: () => new DedupeMemory({ step: STEP, identity, withinMs, capacity, state }),
     ...(identity.hashLine && {
       lines: {

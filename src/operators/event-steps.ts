@@ -27,6 +27,8 @@ export interface EventSteps<S, in A, out B> {
   readonly keepsMs?: number;
   /** What it alone may have open, by its URL. */
   readonly owns?: string | undefined;
+  /** Asks for `--check` whether a run could open that. */
+  readonly check?: (() => Promise<string>) | undefined;
   /** Makes the state of one subscription. */
   seed(): S;
   step(state: S, data: A, origin: Origin, out: Out<B>): void;
@@ -53,11 +55,12 @@ export type EventStepsList = readonly EventSteps<unknown, never, unknown>[];
  */
 export function eventSteps<S, A, B>(steps: EventSteps<S, A, B>): OperatorFunction<Event<A>, Event<B>> {
   const list = [steps as EventSteps<unknown, never, unknown>];
-  const { name, detail, keepsMs = 0, owns } = steps;
+  const { name, detail, keepsMs = 0, owns, check } = steps;
   return named(name, detail, joined(list) as OperatorFunction<Event<A>, Event<B>>, {
     keepsMs,
     takesEvents: true,
     owns,
+    check,
     steps: list,
   });
 }

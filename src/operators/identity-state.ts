@@ -2,6 +2,12 @@
 export interface IdentityState {
   /** Its URL without secrets. */
   readonly describe: string;
+  /**
+   * For `--check`: asks whether a run could open it, and changes nothing. Says what it would find or make.
+   *
+   * @throws {Error} when it could not
+   */
+  check?(): Promise<string>;
   /** Opens it, and makes it when it is absent. */
   open(): OpenIdentityState;
 }

@@ -21,6 +21,8 @@ export interface Step {
   readonly givesWindows?: boolean;
   /** What it alone may have open, by its URL. */
   readonly owns?: string | undefined;
+  /** Asks for `--check` whether a run could open that. */
+  readonly check?: (() => Promise<string>) | undefined;
   /** What it does with each event, when that is all it does: a run joins it with its neighbours. */
   readonly steps?: EventStepsList;
   /** Makes the same operator with steps in front of it, all in one. */

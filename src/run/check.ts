@@ -1,8 +1,9 @@
+import { stepOf } from '../operators/named.ts';
 import type { Pipeline } from '../pipeline.ts';
 import { checkTypes } from './check-types.ts';
 
 /**
- * Asks the stream and every store of a pipeline whether they answer, and the compiler whether the pipeline file is typed right.
+ * Asks the stream, what steps keep and every store of a pipeline whether they answer, and the compiler whether the pipeline file is typed right.
  * Prints a line each. Nothing is read from the stream, nothing taken over, and nothing made or changed in any store.
  */
 export async function checkAll(pipeline: Pipeline, file: string): Promise<boolean> {
@@ -12,6 +13,8 @@ export async function checkAll(pipeline: Pipeline, file: string): Promise<boolea
     await check('types', async () => checkTypes(file)),
     await check('stream', () => pipeline.source.check(pipeline.name)),
   ];
+  for (const step of pipeline.operators.map(stepOf))
+    if (step?.check) answers.push(await check(`${step.name}: ${step.owns}`, step.check));
   for (const sink of sinks) {
     const ask = async (): Promise<string> => (await sink.check?.(pipeline.name)) ?? 'not checked, as the sink has no check';
     answers.push(await check(`${sink.name}: ${sink.describe}`, ask));

@@ -1,6 +1,8 @@
-import { closeSync, existsSync, fsyncSync, linkSync, mkdirSync, openSync, rmSync } from 'node:fs';
+import { closeSync, constants, existsSync, fsyncSync, linkSync, mkdirSync, openSync, rmSync } from 'node:fs';
+import { access, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { checkFolder } from './check-folder.ts';
 
 /** `mill`: tells our files from other SQLite databases. */
 const APPLICATION_ID = 0x6d696c6c;
@@ -23,6 +25,30 @@ export function openIdentityFile(path: string): { readonly database: DatabaseSyn
     database.close();
     throw error;
   }
+}
+
+/** Where SQLite keeps the application's id. https://www.sqlite.org/fileformat.html#the_database_header */
+const APPLICATION_ID_AT = 68;
+
+/**
+ * Sees whether a run could open the file, or make it, and says which. Opened by SQLite, it would be changed.
+ *
+ * @throws {Error} when it could not
+ */
+export async function checkIdentityFile(path: string): Promise<string> {
+  // What is written first lies in a file beside it.
+  await checkFolder(dirname(path));
+  if (!existsSync(path)) return 'the file is not there: a run makes it';
+  await access(path, constants.R_OK | constants.W_OK);
+  const file = await open(path);
+  try {
+    const head = Buffer.alloc(APPLICATION_ID_AT + 4);
+    await file.read(head, 0, head.length, 0);
+    if (head.readUInt32BE(APPLICATION_ID_AT) !== APPLICATION_ID) throw new Error('it is not a file of identityLog');
+  } finally {
+    await file.close();
+  }
+  return 'the file is there';
 }
 
 /** Makes the file whole or not at all, so that an empty one is always damage. */

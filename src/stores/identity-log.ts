@@ -4,7 +4,7 @@ import { crc32 } from 'node:zlib';
 import { FencedError } from '../errors.ts';
 import type { ForgetLimits, IdentityState, OpenIdentityState, SightBlock } from '../operators/identity-state.ts';
 import { SIGHT_WORDS } from '../operators/dedupe/sight.ts';
-import { openIdentityFile } from './identity-file.ts';
+import { checkIdentityFile, openIdentityFile } from './identity-file.ts';
 
 /** Two go for one that comes, so that what has expired is worked off without a pause. */
 const MAX_FORGOTTEN_AT_ONCE = 2;
@@ -26,7 +26,7 @@ const Sqlite = { busy: 5, corrupt: 11, notADatabase: 26 } as const;
  */
 export function identityLog(url: string): IdentityState {
   const path = pathOf(url);
-  return { describe: `file:${path}`, open: () => new IdentityLog(path) };
+  return { describe: `file:${path}`, check: () => checkIdentityFile(path), open: () => new IdentityLog(path) };
 }
 
 function pathOf(url: string): string {

@@ -1,7 +1,9 @@
 import { expect, it, vi } from 'vitest';
 import type { Event } from '../../src/event.ts';
+import { dedupe } from '../../src/operators/dedupe.ts';
 import { pipeline } from '../../src/pipeline.ts';
 import { checkAll } from '../../src/run/check.ts';
+import { identityLog } from '../../src/stores/identity-log.ts';
 import { memorySink } from '../../src/testing/memory-sink.ts';
 import { pushSource } from '../support/push-source.ts';
 
@@ -11,10 +13,21 @@ it('asks each sink that can be asked, opens none, and says so of the others', as
     const silent = { ...memorySink<Event<Uint8Array>>('silent'), open: () => expect.fail('opened') };
     const good = { ...silent, name: 'good', check: async (name: string) => `asked for ${name}` };
     const bad = { ...silent, name: 'bad', check: () => Promise.reject(new Error('no table')) };
-    const declared = pipeline('shop').from(pushSource()).to(silent, good, bad);
+    const within = { hours: 1 };
+    const declared = pipeline('shop')
+      .from(pushSource())
+      .pipe(
+        dedupe({ by: String, within, state: { describe: 'a memory', open: () => expect.fail('opened') } }),
+        dedupe({ by: String, within, state: identityLog(`${import.meta.filename}/dedupe.db`) }),
+        dedupe({ by: String, within }),
+      )
+      .to(silent, good, bad);
     expect(await checkAll(declared, '/nowhere/pipeline.ts')).toBe(false);
     const said = write.mock.calls.map(([text]) => String(text)).join('');
     expect(said).toContain('?     types: not checked, as no tsconfig.json is beside /nowhere/pipeline.ts or above it\n');
+    expect(said).toContain('?     dedupe: a memory: not checked, as the state has no check\n');
+    expect(said).toContain(`wrong dedupe: file:${import.meta.filename}/dedupe.db: expected a folder, got a file`);
+    expect(said.match(/ dedupe: /g)).toHaveLength(2);
     expect(said).toContain('?     silent: silent: in memory: not checked, as the sink has no check\n');
     expect(said).toContain('ok    good: silent: in memory: asked for shop\n');
     expect(said).toContain('wrong bad: silent: in memory: no table\n');

@@ -157,6 +157,7 @@ describe('a pipeline file, as a process', { timeout: 60_000 }, () => {
       'ok    settings',
       'ok    types',
       'ok    stream',
+      'ok    dedupe',
       'ok    archive',
       'ok    copy',
       'ok    rejects',
