@@ -1,4 +1,4 @@
-import { type Event, isSameRecord, lastByShard } from '../event.ts';
+import { Event, isSameRecord, lastByShard } from '../event.ts';
 import { type Resume, compareResumes } from '../position.ts';
 import { thrown } from '../operators/thrown.ts';
 import type { Owner } from '../owner.ts';
@@ -8,6 +8,7 @@ import type { Command } from '../stores/commands.ts';
 import { CommandMerger, type Merged } from '../stores/merge-commands.ts';
 import { MAX_CALL_BYTES, MAX_CALL_EVENTS } from './call-limits.ts';
 import { checkStore, standsIn } from './check-store.ts';
+import { wordFor } from './first-item.ts';
 import { rejectRow } from './reject-row.ts';
 import type { Batch, OpenSink, Refusal, Sink } from './sink.ts';
 
@@ -90,6 +91,10 @@ class OpenApply<T> implements OpenSink<Event<T>> {
   }
 
   async commit(batch: Batch<Event<T>>, refused: Refusal[]): Promise<void> {
+    const [first] = batch.items;
+    // Types do not reach it behind an `any`, and Node runs a file that does not compile.
+    if (first !== undefined && !(first instanceof Event))
+      throw new TypeError(`${this.#owner.sink}: expected events, got ${wordFor(first)}: minuteWindow() does not go before it`);
     // The tries of a commit share one list, which `positions` may add to, also when nothing is left to try.
     if (refused !== this.#refused) refused.length = 0;
     this.#refused = refused;

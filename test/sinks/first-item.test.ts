@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Item } from '../../src/event.ts';
 import { Window } from '../../src/operators/window.ts';
+import { apply } from '../../src/sinks/apply.ts';
 import { archive } from '../../src/sinks/archive.ts';
 import { copyInto } from '../../src/sinks/copy-into.ts';
 import type { Sink } from '../../src/sinks/sink.ts';
@@ -57,5 +58,15 @@ describe('a sink that is given what it cannot store says what it expected, and w
     const came = 'expected windows of events, as minuteWindow() makes them, got an event of an object with id';
     expect(await saidOf(copy, item)).toBe(`copy: ${came}`);
     expect(await saidOf(objects, item)).toBe(`archive: ${came}`);
+  });
+
+  test('a window, where events are wanted', async () => {
+    const commands = {
+      describe: 'a store',
+      open: async () => ({ callsAtOnce: 1, acquire, positions: never, execute: never, rejected: never, keep: never, close }),
+    };
+    expect(await saidOf(apply(commands, never), new Window(bounds, [event({ id: 1 })]))).toMatch(
+      /^apply: expected events, got Window.*: minuteWindow\(\) does not go before it$/,
+    );
   });
 });
