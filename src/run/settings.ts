@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util';
+import { inspect, parseArgs } from 'node:util';
 import type { Duration } from 'date-fns';
 import { z } from 'zod';
 import type { ListenAddress } from '../observe/metrics-server.ts';
@@ -142,7 +142,7 @@ export function readSettings<S extends SettingsShape>(
 export function helpOf(file: string, summary: string, shape: SettingsShape, without: readonly Question[] = []): string {
   const rows = Object.entries(shape).map(([name, type]) => {
     const hasDefault = type instanceof z.ZodDefault || type instanceof z.ZodPrefault;
-    const fallback = hasDefault ? ` (${String(type.def.defaultValue)})` : type instanceof z.ZodOptional ? '' : ' (required)';
+    const fallback = hasDefault ? ` (${shown(type.def.defaultValue)})` : type.safeParse(undefined).success ? '' : ' (required)';
     return [`${name}, --${flagOf(name)}`, `${descriptionOf(type)}${fallback}`] as const;
   });
   const shared = commonFlags(without).map(
@@ -152,6 +152,11 @@ export function helpOf(file: string, summary: string, shape: SettingsShape, with
   const table = (lines: readonly (readonly [string, string])[]): string =>
     lines.map(([l, r]) => `  ${l.padEnd(width)}${r}`).join('\n');
   return `${summary}\n\nnode ${file} [flags]\n\nSettings, from the environment or as flags (flags win):\n${table(rows)}\n\nFlags:\n${table(shared)}\n`;
+}
+
+/** A default as text, as a setting comes; of one that is none, as `duration.default({ minutes: 1 })`, what it is. */
+function shown(value: unknown): string {
+  return typeof value === 'string' ? value : inspect(value, { breakLength: Infinity });
 }
 
 /** What `describe` said, also before what it was wrapped in: zod keeps it with the type that it was said of. */

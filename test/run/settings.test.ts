@@ -142,6 +142,15 @@ describe('settings', () => {
     expect(help).toMatch(/TABLE, --table +the table \(events\)/);
     expect(help).toMatch(/WINDOW, --window +its length \(1m\)/);
     expect(help).toMatch(/--from <start> /);
+    const odd = helpOf('shop.ts', '', {
+      WINDOW: duration.default({ minutes: 1 }).describe('its length'),
+      SHARDS: z
+        .string()
+        .optional()
+        .transform((text) => text?.split(','))
+        .describe('some'),
+    });
+    expect(odd).toMatch(/WINDOW, --window +its length \({ minutes: 1 }\)\n +SHARDS, --shards +some\n/);
     const other = helpOf('shop.ts', '', { RATE: z.coerce.number().describe('records a second').default(5) });
     expect(other).toMatch(/RATE, --rate +records a second \(5\)/);
   });
