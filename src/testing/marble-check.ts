@@ -41,7 +41,8 @@ export function checkMarble<A, R>(spec: MarbleSpec<A, R>): string | undefined {
 
   const { read, stored, dropped, rejected, inFlight } = run.ledger.counts();
   const drops = Object.fromEntries(Object.entries(dropped).filter(([, count]) => count > 0));
-  if (inFlight !== (spec.inFlight ?? 0)) notes.push(`in flight at the end: expected ${spec.inFlight ?? 0}, got ${inFlight}`);
+  if (inFlight !== (spec.inFlight ?? 0))
+    notes.push(`in flight at the end: expected ${spec.inFlight ?? 0}, got ${inFlight}${inFlight > 0 ? PROMISES : ''}`);
   if (!isDeepStrictEqual(drops, spec.dropped ?? {})) {
     const hint = UNNAMED_DROP in drops ? ` (${UNNAMED_DROP}: by a step without a name)` : '';
     notes.push(`dropped: expected ${inspect(spec.dropped ?? {})}, got ${inspect(drops)}${hint}`);
@@ -61,6 +62,9 @@ export function checkMarble<A, R>(spec: MarbleSpec<A, R>): string | undefined {
   const indent = Math.max(...table.map(([name]) => name.length)) + 2;
   return [...table.map(([name, line]) => name.padEnd(indent) + line), ...notes].map((line) => `  ${line}`).join('\n');
 }
+
+const PROMISES =
+  ' (no promise is kept in virtual time: a step that waits for one is tested by run, with scripted and memorySink)';
 
 function moments<S extends { readonly column: number }>(seen: readonly S[], sign: (seen: S, place: number) => string): Moment[] {
   const all: { column: number; signs: string[] }[] = [];

@@ -66,11 +66,13 @@ export function runMarble<A, R>(spec: MarbleSpec<A, R>): MarbleRun {
     delivery.letGo();
   }
 
-  const lines = Object.entries(typeof spec.source === 'string' ? { 'shard-1': spec.source } : spec.source);
+  const lines = Object.entries(typeof spec.source === 'string' ? { 'shard-1': spec.source } : spec.source).map(
+    ([shard, line]) => [shard, parseMarbles(line)] as const,
+  );
   const source = new Observable<Event<A>>((subscriber) => {
     let running = lines.length;
     for (const [shard, line] of lines)
-      for (const { column, signs } of parseMarbles(line))
+      for (const { column, signs } of line)
         at(column, () => {
           if (subscriber.closed) return;
           const values = signs.filter((sign) => sign !== '|' && sign !== '#');

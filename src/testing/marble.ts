@@ -5,7 +5,8 @@ import type { MarbleSpec } from './marble-spec.ts';
 
 /**
  * Registers a test that runs an operator in virtual time and compares what comes out with marble strings. Its picture is a
- * file snapshot beside the spec: a stale one fails the test, and `vitest -u` draws it again.
+ * file snapshot beside the spec: a stale one fails the test, and `vitest -u` draws it again. A promise brings nothing in virtual time: what waits for
+ * one, as `mapAsync` does, is tested by `run`, with `scripted` for a source and `memorySink` for a sink.
  *
  *     marble('minuteWindow gives a record to the minute in which it arrived', {
  *       tick: { seconds: 10 },

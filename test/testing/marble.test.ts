@@ -1,6 +1,7 @@
 import { EMPTY, delay, filter, map, mergeMap } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import type { Event } from '../../src/event.ts';
+import { mapAsync } from '../../src/operators/map-async.ts';
 import { minuteWindow } from '../../src/operators/minute-window.ts';
 import { transform } from '../../src/operators/transform.ts';
 import { validate } from '../../src/operators/validate.ts';
@@ -124,6 +125,19 @@ describe('marble', () => {
     expect(() => parseMarbles('-(a')).toThrow(RangeError);
     expect(() => checkMarble({ ...same, operator: map((event) => event), source: '-z|', result: '-z|' })).toThrow(
       /z of the source/,
+    );
+  });
+
+  it('says of a source that it cannot read that it cannot, and not that the stream fails', () => {
+    expect(() => checkMarble({ ...same, operator: map((event) => event), source: '-a |', result: '-a|' })).toThrow(
+      'expected - letters | # ! and groups in parentheses, got "-a |"',
+    );
+  });
+
+  it('says why a promise brings nothing', () => {
+    const spec = { ...same, operator: mapAsync(async (page: string) => page), source: '-a-|', result: '-a-|' };
+    expect(checkMarble(spec)).toContain(
+      'in flight at the end: expected 0, got 1 (no promise is kept in virtual time: a step that',
     );
   });
 
