@@ -4,6 +4,7 @@ import { crc32 } from 'node:zlib';
 import { FencedError } from '../errors.ts';
 import type { ForgetLimits, IdentityState, OpenIdentityState, SightBlock } from '../operators/identity-state.ts';
 import { SIGHT_WORDS } from '../operators/dedupe/sight.ts';
+import { refuseHome } from './home-path.ts';
 import { checkIdentityFile, openIdentityFile } from './identity-file.ts';
 
 /** Two go for one that comes, so that what has expired is worked off without a pause. */
@@ -22,10 +23,11 @@ const Sqlite = { busy: 5, corrupt: 11, notADatabase: 26 } as const;
  * moved without it, the file is an older memory, and nothing tells so. After a run that ended by itself there is only the one.
  *
  * @param url `file:./data/dedupe.db`, `file:///var/lib/dedupe.db` or a path; folders are made as needed
- * @throws {TypeError} when it is a URL of another kind
+ * @throws {TypeError} when it is a URL of another kind, or the path begins with `~/`
  */
 export function identityLog(url: string): IdentityState {
   const path = pathOf(url);
+  refuseHome('identityLog', path);
   return { describe: `file:${path}`, check: () => checkIdentityFile(path), open: () => new IdentityLog(path) };
 }
 

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { pipeline } from '../../src/pipeline.ts';
 import { command } from '../../src/run/main.ts';
 import { archiveUrl, databaseUrl, pattern, redisUrl, streamName } from '../../src/run/setting-types.ts';
+import { identityLog } from '../../src/stores/identity-log.ts';
 import { SettingsError, duration, helpOf, readSettings, start, withoutSecrets } from '../../src/run/settings.ts';
 
 const shape = {
@@ -102,6 +103,19 @@ describe('settings', () => {
       expect(said).toContain(shown);
       expect(said).not.toContain('cret');
     }
+  });
+
+  it('refuse a home folder that only a shell knows', () => {
+    for (const [type, url] of [
+      [databaseUrl, 'duckdb:~/shop.duckdb'],
+      [archiveUrl, 'file:~/archive'],
+      [archiveUrl, 'file:~'],
+    ] as const)
+      expect(type.safeParse(url).error!.issues[0]!.message).toMatch(
+        /expected a path without ~, .*: write \$HOME instead, got "(duckdb|file):~/,
+      );
+    expect(() => identityLog('~/shop.state')).toThrow('identityLog: expected a path without ~');
+    expect(archiveUrl.parse('file:./~/x~')).toBe('file:./~/x~');
   });
 
   it('never show a secret in a message', () => {
