@@ -11,7 +11,7 @@ export {
   WentBackError,
 } from './errors.ts';
 export { comparePositions, compareResumes, formatResume, isPosition, parseResume } from './position.ts';
-export type { Beginning, Position, Resume } from './position.ts';
+export type { Beginning, Position, Resume, Standing } from './position.ts';
 export { Event, Origin, Reject } from './event.ts';
 export type { Item, RejectReason } from './event.ts';
 export { Delivery } from './delivery.ts';
@@ -65,7 +65,7 @@ export type { Format } from './operators/decode.ts';
 export { dedupe } from './operators/dedupe.ts';
 export type { DedupeOptions } from './operators/dedupe.ts';
 export { hash128 } from './operators/identity.ts';
-export type { IdentityState, OpenIdentityState } from './operators/identity-state.ts';
+export type { ForgetLimits, IdentityState, OpenIdentityState, SightBlock } from './operators/identity-state.ts';
 export type { Identity } from './operators/identity.ts';
 export { json } from './operators/json.ts';
 export { lookup } from './operators/lookup.ts';
