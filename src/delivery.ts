@@ -54,11 +54,18 @@ export class Delivery {
    * @throws {Error} when it is settled already.
    */
   hold(): void {
-    if (this.#holds === 0)
-      throw new Error(
-        `Delivery: a hold on a settled delivery of ${this.shard}: its events were kept by a step that did not hold them`,
-      );
+    if (this.#holds === 0) throw this.#tooLate();
     this.#holds++;
+  }
+
+  /** What there is to say is said by the stream's error first, which knows the step; unless a step has answered that, and goes on without the event. */
+  #tooLate(): Error {
+    const error = new Error(
+      `Delivery: a hold on a settled delivery of ${this.shard}: its events were kept by a step that did not hold them, as delay and concatMap do. ` +
+        `Where the sinks stand behind them by now, they are not read again`,
+    );
+    queueMicrotask(() => this.ledger.fail(error));
+    return error;
   }
 
   /** @throws {Error} when nobody holds it. */

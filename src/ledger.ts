@@ -60,6 +60,8 @@ export class Ledger {
   readonly room: Room;
   /** For operators, which know no run: `event.delivery.ledger.report`. The run at work puts its own here, which does not throw. */
   report: Report;
+  /** Ends the run, whatever a step makes of an error: it may answer one, and go on. The run at work puts its own here. */
+  fail: (error: unknown) => void = () => {};
   /** Whether nobody looks at a record any more once it is settled. */
   readonly freesRecords: boolean;
   #read = 0;

@@ -25,7 +25,7 @@ export function guarded(pipeline: Pipeline, context: SourceContext, fail: (error
       const last = behind - 1;
       const step = operator as AnyOperator;
       if (stepOf(operators[last]!)) return step(stream);
-      return watched(step, whichStep(operators, last), takesEvents(operators[last + 1]))(stream);
+      return watched(step, whichStep(operators, last), takesEvents(operators[last + 1]), fail)(stream);
     },
     once(begun.stream, fail),
   );
@@ -45,8 +45,13 @@ function once<T>(stream: Observable<T>, fail: (error: unknown) => void): Observa
  * Sees whether a step passes on what it did not hold, or no event, and tells on which event it threw.
  *
  * @param isBeforeEvents whether the next step is one of events for certain: between others anything may pass
+ * @param fail ends the run, though a `catchError` further on answers the error
  */
-function watched(step: AnyOperator, name: string, isBeforeEvents: boolean): AnyOperator {
+function watched(step: AnyOperator, name: string, isBeforeEvents: boolean, fail: (error: unknown) => void): AnyOperator {
+  const end = (error: Error): never => {
+    fail(error);
+    throw error;
+  };
   return (stream) => {
     let latest: unknown;
     let before: unknown;
@@ -57,8 +62,8 @@ function watched(step: AnyOperator, name: string, isBeforeEvents: boolean): AnyO
         throw new StepError(name, isItem(latest) ? (latest as Item).last : undefined, error);
       }),
       tap((item) => {
-        if (isBeforeEvents && !(item instanceof Event)) throw noEvent(name, item);
-        if (isItem(item) && item.isSettled) throw new SettledTooEarlyError(name, item.first);
+        if (isBeforeEvents && !(item instanceof Event)) end(noEvent(name, item));
+        if (isItem(item) && item.isSettled) end(new SettledTooEarlyError(name, item.first));
       }),
     );
   };

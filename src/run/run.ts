@@ -142,6 +142,7 @@ async function performOnce(
     told(diagnostic);
   };
   ledger.report = report;
+  ledger.fail = fail;
   const sinks = new OpenSinks(pipeline, options, ledger, report, fail, over.signal);
   let hasEnded = false;
   const left = (): string => {

@@ -1,16 +1,20 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
+  EMPTY,
   type Observable,
   type OperatorFunction,
   type SchedulerLike,
   VirtualTimeScheduler,
   asyncScheduler,
+  catchError,
+  concatMap,
   delay,
   filter,
   groupBy,
   map,
   merge,
   mergeMap,
+  of,
   retry,
   share,
 } from 'rxjs';
@@ -881,6 +885,27 @@ describe('run', () => {
     source.push('one');
     await expect(finished).rejects.toThrow(/step 2 of 3 \(after pass, before window\).*mapAsync/);
     await expect(finished).rejects.toBeInstanceOf(SettledTooEarlyError);
+  });
+
+  it.each<[string, OperatorFunction<Text, Text>[], RegExp]>([
+    ['behind the step', [delay(1), catchError(() => EMPTY)], /^step 1 of 2 passed on the event at 1:0 of shard-1/],
+    [
+      'inside of it',
+      [
+        concatMap((event) =>
+          of(event).pipe(
+            mapAsync(() => sleep(20, Buffer.of(1))),
+            catchError(() => EMPTY),
+          ),
+        ),
+      ],
+      /hold on a settled delivery of shard-1.*not read again/,
+    ],
+  ])('ends where an event was let go of too early, though the error is answered %s', async (_, steps, why) => {
+    const { source, finished } = await begin({ steps });
+    source.push('one');
+    source.push({ raw: 'two', sequence: 2 });
+    await expect(finished).rejects.toThrow(why);
   });
 
   it('stops when an operator breaks the order of a shard', async () => {
