@@ -5,26 +5,33 @@ export type OldestKept = (shard: string) => Position | undefined;
 
 /** The steps of a run that hand events on later than they come, in order. */
 export class Keepers {
-  readonly #steps: OldestKept[] = [];
-  readonly #windows: OldestKept[] = [];
+  /** What they keep may be rejected yet. */
+  readonly #steps = new Set<OldestKept>();
+  readonly #last = new Set<OldestKept>();
 
-  /** A step that failed stays registered: what it keeps then is read again. */
-  add(oldest: OldestKept, { isWindow }: { readonly isWindow: boolean }): void {
-    (isWindow ? this.#windows : this.#steps).push(oldest);
+  /**
+   * A step that failed stays registered: what it keeps then is read again.
+   *
+   * @param isLast whether no step behind it may reject what it keeps
+   * @returns what ends it, for a step that has ended and keeps nothing
+   */
+  add(oldest: OldestKept, { isLast }: { readonly isLast: boolean }): () => void {
+    const its = isLast ? this.#last : this.#steps;
+    its.add(oldest);
+    return () => its.delete(oldest);
   }
 
-  /** The first event of a shard that is kept, be it in a window. */
+  /** The first event of a shard that is kept. */
   first(shard: string): Position | undefined {
-    return earliest(this.#windows, shard, this.firstBesideWindows(shard));
+    return earliest(this.#last, shard, this.firstThatMayBeRejected(shard));
   }
 
-  /** The first event of a shard that is kept by another step than a window. */
-  firstBesideWindows(shard: string): Position | undefined {
+  firstThatMayBeRejected(shard: string): Position | undefined {
     return earliest(this.#steps, shard, undefined);
   }
 }
 
-function earliest(steps: readonly OldestKept[], shard: string, known: Position | undefined): Position | undefined {
+function earliest(steps: Iterable<OldestKept>, shard: string, known: Position | undefined): Position | undefined {
   let first = known;
   for (const oldest of steps) {
     const kept = oldest(shard);

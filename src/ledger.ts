@@ -30,8 +30,6 @@ export interface InFlight {
 export interface LedgerOptions extends RoomOptions {
   /** Takes what operators have to tell; the run's own. @default tells nobody */
   readonly report?: Report;
-  /** Whether rejects wait for the windows in which earlier events are: steps behind those may reject, too. @default false */
-  readonly rejectsWaitForWindows?: boolean;
   /**
    * Whether rejects wait until all events of their record were emitted, a microtask: they have one position, and must not be parted by
    * a commit, where one is rejected at once and another one, which a step keeps, later. @default false
@@ -79,14 +77,11 @@ export class Ledger {
   /** @throws {RangeError} when `maxInFlightBytes` is not above zero. */
   constructor(options: LedgerOptions = {}) {
     const { report = () => {}, freesRecords = false, ...others } = options;
-    const { rejectsWaitForWindows = false, rejectsWaitForRecords = false, ...room } = others;
+    const { rejectsWaitForRecords = false, ...room } = others;
     this.room = new Room(room);
     this.report = report;
     this.freesRecords = freesRecords;
-    this.#rejects = new RejectLine(this.#keepers, {
-      waitsForWindows: rejectsWaitForWindows,
-      waitsForRecords: rejectsWaitForRecords,
-    });
+    this.#rejects = new RejectLine(this.#keepers, { waitsForRecords: rejectsWaitForRecords });
   }
 
   /** Costs a look at each delivery in flight: not for the hot path. */
@@ -162,13 +157,14 @@ export class Ledger {
 
   /**
    * Registers a step that hands events on later than they come, in order. It stays registered when it fails: what it keeps then is read again,
-   * and nothing behind it may be stored, be it as a reject.
+   * and nothing behind it may be stored, be it as a reject. Returns what ends that, for a step that has ended and keeps nothing.
    *
    * @param oldest the position of the first event of a shard that it keeps and is not handing on right now; it calls `passRejects` when
    * that has changed
+   * @param isLast whether no step behind it may reject: then rejects need not wait for what it keeps
    */
-  onKept(oldest: OldestKept, { isWindow = false } = {}): void {
-    this.#keepers.add(oldest, { isWindow });
+  onKept(oldest: OldestKept, { isLast = false } = {}): () => void {
+    return this.#keepers.add(oldest, { isLast });
   }
 
   /** The first event of a shard that a step keeps. */

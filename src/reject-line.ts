@@ -3,8 +3,6 @@ import type { Keepers } from './keepers.ts';
 import { comparePositions } from './position.ts';
 
 interface RejectLineOptions {
-  /** Whether steps behind the windows may reject what is in them. */
-  readonly waitsForWindows: boolean;
   /** Whether rejects wait until the call is over in which they came: a step may keep what comes of the same record yet, and reject that later. */
   readonly waitsForRecords: boolean;
 }
@@ -15,7 +13,6 @@ interface RejectLineOptions {
  */
 export class RejectLine {
   readonly #keepers: Keepers;
-  readonly #waitsForWindows: boolean;
   readonly #waitsForRecords: boolean;
   /** By shard, those that wait, in order. */
   readonly #waiting = new Map<string, Reject[]>();
@@ -23,9 +20,8 @@ export class RejectLine {
   readonly #arriving = new Set<string>();
   #take: ((reject: Reject) => void) | undefined;
 
-  constructor(keepers: Keepers, { waitsForWindows, waitsForRecords }: RejectLineOptions) {
+  constructor(keepers: Keepers, { waitsForRecords }: RejectLineOptions) {
     this.#keepers = keepers;
-    this.#waitsForWindows = waitsForWindows;
     this.#waitsForRecords = waitsForRecords;
   }
 
@@ -71,7 +67,7 @@ export class RejectLine {
   }
 
   #isKeptBefore({ shard, first }: Reject): boolean {
-    const kept = this.#waitsForWindows ? this.#keepers.first(shard) : this.#keepers.firstBesideWindows(shard);
+    const kept = this.#keepers.firstThatMayBeRejected(shard);
     return kept !== undefined && comparePositions(kept, first) <= 0;
   }
 }

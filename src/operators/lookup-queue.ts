@@ -54,7 +54,7 @@ export class LookupQueue<A, B> {
   #emitting: Subscription | undefined;
   /** The record whose events are being handed on. */
   #leaving: Origin | undefined;
-  #isWatched = false;
+  #forget: (() => void) | undefined;
   #hasCompleted = false;
 
   constructor(subscriber: Subscriber<Event<B>>, options: LookupQueueOptions<A, B>) {
@@ -66,7 +66,7 @@ export class LookupQueue<A, B> {
 
   push(event: Event<A>): void {
     this.#nowMs = Math.max(this.#nowMs, event.delivery.readAtMs);
-    if (!this.#isWatched) this.#watch(event);
+    this.#forget ??= this.#watch(event);
     const entry = this.#entryOf(event);
     event.hold();
     this.#waiting.push(entry);
@@ -83,12 +83,12 @@ export class LookupQueue<A, B> {
     this.#timer?.unsubscribe();
     this.#emitting?.unsubscribe();
     this.#reads.close();
+    if (this.#head === this.#waiting.length) this.#forget?.();
   }
 
   /** What lies behind an event that waits may not be stored before it, nor as a reject: it may become one itself. */
-  #watch({ delivery }: Event<A>): void {
-    this.#isWatched = true;
-    delivery.ledger.onKept((shard) => {
+  #watch({ delivery }: Event<A>): () => void {
+    return delivery.ledger.onKept((shard) => {
       for (let i = this.#head; i < this.#waiting.length; i++) {
         const { origin } = this.#waiting[i]!.event;
         if (origin.shard === shard && !this.#leaving?.isSameRecord(origin)) return origin;

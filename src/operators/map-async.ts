@@ -41,16 +41,15 @@ export function mapAsync<A, B>(
         let underWay = 0;
         let next = 0;
         let hasCompleted = false;
-        let isWatched = false;
+        let forget: (() => void) | undefined;
         /** The record whose events are being handed on. */
         let leaving: Origin | undefined;
 
-        const watch = ({ ledger }: Delivery): void => {
-          isWatched = true;
+        const watch = ({ ledger }: Delivery): (() => void) =>
           ledger.onKept(
             (shard) => queue.find(({ event }) => event.shard === shard && !leaving?.isSameRecord(event.origin))?.event.origin,
           );
-        };
+        subscriber.add(() => queue.length === 0 && forget?.());
         /** How many events at the head are of one record; none while one of them is not done. */
         const doneAtHead = (): number => {
           let count = 0;
@@ -95,7 +94,7 @@ export function mapAsync<A, B>(
         return source.subscribe({
           next(event) {
             try {
-              if (!isWatched) watch(event.delivery);
+              forget ??= watch(event.delivery);
               event.hold();
             } catch (error) {
               return subscriber.error(error); // an event that was settled before it came cannot be held

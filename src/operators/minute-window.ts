@@ -82,7 +82,7 @@ export function minuteWindow<T>({
 
   // An Observable of its own, not mapAccum: four things close a window, and only one of them is an event.
   const windows =
-    <In>(before: EventStepsList, taking: Taking<In, T>) =>
+    <In>(before: EventStepsList, taking: Taking<In, T>, isLast = false) =>
     (source: Observable<In>): Observable<Window<T>> =>
       new Observable((subscriber) => {
         const scheduler = steady(clock);
@@ -130,7 +130,8 @@ export function minuteWindow<T>({
         };
         const watch = (its: Ledger): void => {
           ledger = its;
-          ledger.onKept((shard) => state.lanes.get(shard)?.contents.first, { isWindow: true });
+          const forget = ledger.onKept((shard) => state.lanes.get(shard)?.contents.first, { isLast });
+          subscriber.add(() => steps.isEmpty(state) && forget());
           subscriber.add(ledger.room.onPressure(() => steps.closeAll(state, 'pressure', emit)));
           subscriber.add(ledger.onShardEnd((shard) => endShard(shard)));
         };
@@ -166,8 +167,8 @@ export function minuteWindow<T>({
     windowMs: everyMs,
     takesEvents: true,
     givesWindows: true,
-    behind: (before) => windows(before, eventwise),
-    behindDeliveries: (before) => windows(before, deliverywise),
+    behind: (before, { isLast }) => windows(before, eventwise, isLast),
+    behindDeliveries: (before, { isLast }) => windows(before, deliverywise, isLast),
   });
 }
 

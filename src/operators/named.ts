@@ -25,10 +25,10 @@ export interface Step {
   readonly check?: (() => Promise<string>) | undefined;
   /** What it does with each event, when that is all it does: a run joins it with its neighbours. */
   readonly steps?: EventStepsList;
-  /** Makes the same operator with steps in front of it, all in one. */
-  readonly behind?: (steps: EventStepsList) => OperatorFunction<Event<never>, unknown>;
+  /** Makes the same operator with steps in front of it, all in one; and, where it is the `last` of a pipeline, none behind it. */
+  readonly behind?: (steps: EventStepsList, place: { readonly isLast: boolean }) => OperatorFunction<Event<never>, unknown>;
   /** The same for whole deliveries, when all the steps say what they do with lines. */
-  readonly behindDeliveries?: (steps: EventStepsList) => OperatorFunction<Delivery, unknown>;
+  readonly behindDeliveries?: (steps: EventStepsList, place: { readonly isLast: boolean }) => OperatorFunction<Delivery, unknown>;
 }
 
 /**

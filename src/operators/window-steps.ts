@@ -50,6 +50,8 @@ export interface WindowSteps<T> {
   readonly endShard: (state: WindowState<T>, shard: string, emit: Emit<T>) => void;
   /** Closes all that is open. */
   readonly closeAll: (state: WindowState<T>, closedBy: ClosedBy, emit: Emit<T>) => void;
+  /** Whether no window is open. */
+  readonly isEmpty: (state: WindowState<T>) => boolean;
 }
 
 /** Makes the steps of `minuteWindow`. A window given out is still held: release it once it was handed on. */
@@ -149,5 +151,6 @@ export function windowSteps<T>({ everyMs, graceMs, maxEvents, maxBytes }: Window
     tick,
     endShard,
     closeAll,
+    isEmpty: ({ lanes }) => lanes.values().every(({ contents }) => contents.count === 0),
   };
 }

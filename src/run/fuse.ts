@@ -48,14 +48,21 @@ function windowsOfDeliveries({
   operators,
 }: Fusable): { readonly windows: OperatorFunction<Delivery, unknown>; readonly count: number } | undefined {
   const steps: EventStepsList[] = [];
-  for (const operator of operators) {
+  for (const [i, operator] of operators.entries()) {
     const { steps: its, behindDeliveries } = stepOf(operator) ?? {};
     if (its?.every(({ lines }) => lines)) steps.push(its);
     else if (source.deliveries && behindDeliveries && steps.length > 0)
-      return { windows: behindDeliveries(steps.flat()) as OperatorFunction<Delivery, unknown>, count: steps.length + 1 };
+      return {
+        windows: behindDeliveries(steps.flat(), isLast(operators, i)) as OperatorFunction<Delivery, unknown>,
+        count: i + 1,
+      };
     else break;
   }
   return undefined;
+}
+
+function isLast(operators: readonly AnyOperator[], i: number): { readonly isLast: boolean } {
+  return { isLast: i === operators.length - 1 };
 }
 
 /**
@@ -70,13 +77,13 @@ export function fuse(operators: readonly AnyOperator[]): readonly Fused[] {
     if (count > 0) fused.push({ operator: joined(waiting), count });
     [waiting, count] = [[], 0];
   };
-  for (const operator of operators) {
+  for (const [i, operator] of operators.entries()) {
     const { steps, behind } = stepOf(operator) ?? {};
     if (steps) {
       waiting = [...waiting, ...steps];
       count++;
     } else if (behind) {
-      fused.push({ operator: behind(waiting), count: count + 1 });
+      fused.push({ operator: behind(waiting, isLast(operators, i)), count: count + 1 });
       [waiting, count] = [[], 0];
     } else {
       flush();

@@ -1,8 +1,8 @@
 import type { SchedulerLike } from 'rxjs';
 import type { Report } from '../diagnostic.ts';
-import { ofSink } from '../errors.ts';
+import { OrderBrokenError, ofSink } from '../errors.ts';
 import type { Item, Reject } from '../event.ts';
-import { type Beginning, type Resume, compareResumes } from '../position.ts';
+import { type Beginning, type Position, type Resume, comparePositions, compareResumes } from '../position.ts';
 import { type Ledger, Outcome } from '../ledger.ts';
 import type { Pipeline } from '../pipeline.ts';
 import type { Sink } from '../sinks/sink.ts';
@@ -40,6 +40,8 @@ export class OpenSinks {
   readonly #ended = new Set<string>();
   readonly #toldQuietAtMs = new Map<string, number>();
   #rejects: SinkDriver<Reject> | undefined;
+  /** By shard, the reject that came last. */
+  readonly #latestRejects = new Map<string, Position>();
 
   /** @param over aborted when the run has failed */
   constructor(
@@ -174,7 +176,7 @@ export class OpenSinks {
   #takeReject(reject: Reject): void {
     const rejects = this.#rejects;
     // Once it is released, its memory may be given back: nothing more can be asked of it.
-    const { why, event, sizeBytes } = reject;
+    const { why, event, sizeBytes, shard, first } = reject;
     if (!rejects) {
       const { name } = this.#pipeline;
       return this.#fail(
@@ -183,6 +185,9 @@ export class OpenSinks {
         ),
       );
     }
+    const before = this.#latestRejects.get(shard);
+    if (before && comparePositions(first, before) < 0) return this.#fail(new OrderBrokenError('rejects', before, first));
+    this.#latestRejects.set(shard, first);
     this.#report({ type: 'rejected', position: event.position, why });
     this.#ledger.room.linger(sizeBytes);
     rejects.push(reject, () => {

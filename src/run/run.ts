@@ -80,9 +80,8 @@ export function startRun(pipeline: Pipeline, given: RunOptions = {}): Running {
   const { report = () => {}, stop = new AbortController().signal } = given;
   const scheduler = steady(given.scheduler ?? asyncScheduler);
   const options = { ...given, scheduler };
-  const rejectsWaitForWindows = hasStepsBehindWindows(pipeline);
   const freesRecords = isDoneWithWhatIsSettled(pipeline);
-  const newLedger = (): Ledger => new Ledger({ ...options, rejectsWaitForWindows, rejectsWaitForRecords: true, freesRecords });
+  const newLedger = (): Ledger => new Ledger({ ...options, rejectsWaitForRecords: true, freesRecords });
   let ledger = newLedger();
   const perform = async (): Promise<Counts> => {
     for (let returns = 0; ; returns++) {
@@ -204,11 +203,6 @@ async function performOnce(
     over.abort();
     await sinks.close();
   }
-}
-
-/** Whether something may be rejected that has been in a window. */
-function hasStepsBehindWindows({ operators }: Pipeline): boolean {
-  return operators.slice(0, -1).some((operator) => stepOf(operator)?.windowMs !== undefined);
 }
 
 /** Whether nobody looks at a record any more once it is settled. */

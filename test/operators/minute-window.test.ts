@@ -22,6 +22,7 @@ import { type MinuteWindowOptions, minuteWindow } from '../../src/operators/minu
 import { windowSteps } from '../../src/operators/window-steps.ts';
 import type { Window } from '../../src/operators/window.ts';
 import { RecordList } from '../../src/records.ts';
+import { fuse } from '../../src/run/fuse.ts';
 import { steady } from '../../src/steady.ts';
 import { type Sample, deliver } from '../../src/testing/deliver.ts';
 
@@ -218,7 +219,7 @@ describe('minuteWindow', () => {
   });
 
   it('tells the first event that it keeps of a shard, and lets rejects behind it go on once it is out', () => {
-    const ledger = new Ledger({ rejectsWaitForWindows: true });
+    const ledger = new Ledger();
     const source = new Subject<Event<Uint8Array>>();
     const order: string[] = [];
     ledger.onReject(({ first }) => order.push(`reject ${first.sequence}`));
@@ -238,7 +239,8 @@ describe('minuteWindow', () => {
     const source = new Subject<Event<Uint8Array>>();
     const rejected: string[] = [];
     ledger.onReject(({ first }) => rejected.push(first.sequence));
-    source.pipe(minuteWindow({ scheduler: new VirtualTimeScheduler() })).subscribe();
+    const [last] = fuse([minuteWindow({ scheduler: new VirtualTimeScheduler() })]);
+    source.pipe(last!.operator as ReturnType<typeof minuteWindow>).subscribe();
     const { events } = deliver(['a', 'b'], ledger);
     source.next(events[0]!);
     events[1]!.reject({ step: 'test', code: 'bad', reason: 'bad' });

@@ -15,6 +15,7 @@ import {
   merge,
   mergeMap,
   of,
+  pipe,
   retry,
   share,
 } from 'rxjs';
@@ -456,6 +457,40 @@ describe('run', () => {
     expect(rejects.stored.map(({ event }) => textOf(event))).toEqual(['early', 'late']);
   });
 
+  it('does so where the windows are in an operator that is made of several', async () => {
+    const rejects = memorySink<Reject>('rejects');
+    const minutes = pipe(
+      minuteWindow<Uint8Array>(),
+      mergeMap((window) => window.events),
+    );
+    const { source, finished } = await begin({ rejects, steps: [rejecting('late'), minutes, rejecting('early')] });
+    source.push('early', 'late', 'good');
+    source.end();
+    await finished;
+    expect(rejects.stored.map(({ event }) => textOf(event))).toEqual(['early', 'late']);
+  });
+
+  it('ends at a reject that comes behind a later one: of its shard, the sink would take it for stored', async () => {
+    const keepOne = mapAccum<Text[], Text, Text>({
+      seed: () => [],
+      step(kept, event, emit) {
+        event.hold();
+        kept.push(event);
+        if (kept.length < 2) return;
+        emit(kept[0]!);
+        kept.shift()!.release();
+      },
+    });
+    const { source, rejects, finished } = await begin({
+      steps: [rejecting('late'), named('keepOne', '', keepOne), rejecting('early')],
+    });
+    source.push('early', 'late');
+    await sleep(5);
+    source.push({ raw: 'good', sequence: 3 });
+    await expect(finished).rejects.toThrow('rejects: order broken in shard-1: expected a position after 2:0, got 1:0');
+    expect(rejects.stored).toEqual([]);
+  });
+
   it('stops at the first reject when there is no place for it', async () => {
     const source = pushSource();
     const { finished } = startRun(pipeline('test').from(source).pipe(rejectBad).to(memorySink<Text>()));
@@ -863,6 +898,49 @@ describe('run', () => {
     );
     expect(sink.stored).toEqual([]);
     expect(sink.positions.get('shard-1')).toBe('TRIM_HORIZON');
+  });
+
+  it.each<[string, OperatorFunction<Text, Text>]>([
+    ['mapAsync', mapAsync(async (data) => data)],
+    [
+      'lookup',
+      lookup({
+        from: { describe: '', openReads: () => ({ read() {}, close() {} }) },
+        keys: () => undefined,
+        attach: (data) => data,
+      }),
+    ],
+    [
+      'minuteWindow',
+      pipe(
+        minuteWindow<Uint8Array>(),
+        mergeMap(({ events }) => events),
+      ),
+    ],
+  ])('asks %s no more what it keeps once that has ended: an operator may subscribe to one for each event', async (_, step) => {
+    const { source, ledger, finished } = await begin({ steps: [concatMap((event) => of(event).pipe(step))] });
+    let asked = 0;
+    const { onKept } = ledger;
+    vi.spyOn(ledger, 'onKept').mockImplementation((oldest, options) => {
+      const forget = onKept.call(
+        ledger,
+        (shard) => {
+          asked++;
+          return oldest(shard);
+        },
+        options,
+      );
+      return forget;
+    });
+    for (let sequence = 1; sequence <= 5; sequence++) {
+      source.push({ raw: 'one', sequence });
+      await sleep(5);
+    }
+    asked = 0;
+    expect(ledger.kept('shard-1')).toBeUndefined();
+    expect(asked).toBe(0);
+    source.end();
+    expect(await finished).toMatchObject({ stored: 5 });
   });
 
   it('names the step that kept an event without holding it', async () => {
