@@ -3,7 +3,7 @@ import type { Event, Origin } from '../event.ts';
 import { faultOf } from '../fault.ts';
 import { LookupCache } from './lookup-cache.ts';
 import type { LookupSource, OpenReads, Read } from './lookup-source.ts';
-import { thrown } from './thrown.ts';
+import { thrown, wordsOf } from './thrown.ts';
 
 const STEP = 'lookup';
 /** The longest wait before the first try again; it doubles from try to try. */
@@ -245,5 +245,5 @@ function understood({ understand }: Read<unknown>, answer: unknown): unknown {
 }
 
 function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error));
+  return error instanceof Error ? error : new Error(wordsOf(error));
 }

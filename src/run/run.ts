@@ -123,8 +123,8 @@ async function performOnce(
   failure.promise.catch(() => {});
   const over = new AbortController();
   const fail = (error: unknown): void => {
-    over.abort();
     failure.reject(error);
+    over.abort();
   };
   // Who is told must not throw. One who does ends the run, and not the process: it may be told by a timer, which nobody has called.
   const told: Report = (diagnostic) => {
@@ -184,8 +184,15 @@ async function performOnce(
       },
     });
     // A failure ends the reading at once: what is not stored stays unsettled, and will be read again.
-    over.signal.addEventListener('abort', () => subscription.unsubscribe());
-    if (over.signal.aborted) subscription.unsubscribe();
+    const leave = (): void => {
+      try {
+        subscription.unsubscribe();
+      } catch (error) {
+        fail(error); // thrown by a step as it ends: what ended the run before counts, and the process goes on
+      }
+    };
+    over.signal.addEventListener('abort', leave);
+    if (over.signal.aborted) leave();
     const tickMs = Math.min(MAX_TIMER_MS, durationMs(options.checkpointEvery ?? { seconds: 10 }));
     const ticks = interval(tickMs, scheduler).subscribe(() => sinks.advance());
     // A drain has a limit of its own.

@@ -108,10 +108,12 @@ describe('mapAsync', () => {
   });
 
   it('makes what a call throws a reject, and goes on', async () => {
-    const { events, delivery } = deliver(['a', 'bad', 'worse', 'd']);
+    const { events, delivery } = deliver(['a', 'bad', 'worse', 'odd', 'd']);
     const seen: string[] = [];
     const shout = (data: Uint8Array): Promise<string> => {
       if (textOf(data) === 'bad') throw new TypeError('thrown at once');
+      // eslint-disable-next-line typescript/prefer-promise-reject-errors -- some do
+      if (textOf(data) === 'odd') return Promise.reject(Object.assign(Object.create(null), { status: 503 }));
       return textOf(data) === 'worse' ? Promise.reject(new RangeError('rejected')) : Promise.resolve(textOf(data));
     };
     const reasons: string[] = [];
@@ -121,7 +123,11 @@ describe('mapAsync', () => {
       .subscribe((event) => seen.push(event.data));
     await turn();
     expect(seen).toEqual(['a', 'd']);
-    expect(reasons).toEqual(['mapAsync TypeError: thrown at once', 'mapAsync RangeError: rejected']);
+    expect(reasons).toEqual([
+      'mapAsync TypeError: thrown at once',
+      'mapAsync RangeError: rejected',
+      'mapAsync thrown: [Object: null prototype] { status: 503 }',
+    ]);
   });
 
   it('completes after its last call, and at once when there is none', async () => {

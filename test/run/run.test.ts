@@ -10,6 +10,7 @@ import {
   concatMap,
   delay,
   filter,
+  finalize,
   groupBy,
   map,
   merge,
@@ -778,6 +779,15 @@ describe('run', () => {
     source.push('one', 'two', 'three');
     await expect(finished).rejects.toThrow(/^step 1 of 1 threw at 2:0 of shard-1, the last event that it was given\..*transform/);
     await expect(finished).rejects.toMatchObject({ name: 'StepError', cause: bug });
+  });
+
+  it('ends with what failed, and not with what a step throws at its end because of that', async () => {
+    const ends = finalize<Text>(() => {
+      throw new Error('closed already');
+    });
+    const { source, finished } = await begin({ steps: [ends] });
+    source.fail(new Error('no such stream'));
+    await expect(finished).rejects.toThrow('no such stream');
   });
 
   it.each<[string, (event: Text) => unknown]>([
