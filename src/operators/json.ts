@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import type { ZodType } from 'zod';
 import { type Format, Malformed } from './decode.ts';
 import { parseJson } from './parse-json.ts';
-import { issueOf } from './schema-issue.ts';
+import { checkedBy } from './schema-issue.ts';
 
 /** So much of what is no JSON is shown. */
 const SHOWN_CHARACTERS = 60;
@@ -14,7 +14,7 @@ const BYTE_ORDER_MARK = '\ufeff';
  * one, it is the value as it came.
  *
  * Malformed are bytes that are no UTF-8 (`invalid_utf8`) or no JSON (`invalid_json`), and what the schema does not take, with zod's own code and
- * the path in the value.
+ * the path in the value, or too deep for a schema that refers to itself (`too_deep`).
  */
 export function json<T>(schema?: ZodType<T>): Format<T> {
   return {
@@ -31,9 +31,9 @@ export function json<T>(schema?: ZodType<T>): Format<T> {
         return new Malformed('invalid_json', `expected JSON, got ${JSON.stringify(shown)}: ${String(error)}`);
       }
       if (!schema) return value as T;
-      const result = schema.safeParse(value);
-      if (result.success) return result.data;
-      const { code, reason, path } = issueOf(result.error);
+      const result = checkedBy(schema, value);
+      if ('data' in result) return result.data;
+      const { code, reason, path } = result.issue;
       return new Malformed(code, reason, path.join('.') || undefined);
     },
   };

@@ -1,7 +1,7 @@
 import type { ZodType } from 'zod';
 import type { LineIndex } from '../lines/line-index.ts';
 import { parseJson } from '../operators/parse-json.ts';
-import { issueOf } from '../operators/schema-issue.ts';
+import { checkedBy } from '../operators/schema-issue.ts';
 import type { Check, Issue } from '../operators/validate.ts';
 import type { EnrichedEvent } from './enriched-event.ts';
 import { beginsAsObject } from './begins-as-object.ts';
@@ -35,7 +35,7 @@ const hash = new Uint32Array(4);
  *
  * A self-describing label is checked by its name first: its `data` against the schema. Every other one is checked as a whole
  * by category and action, then by category alone. Issues: `invalid_json` for a label that is no JSON though it has a schema or
- * begins with a brace, `unknown_label`, and zod's own codes, with the path in the label: `se_label.sku`.
+ * begins with a brace, `unknown_label`, `too_deep`, and zod's own codes, with the path in the label: `se_label.sku`.
  * Schemas must be synchronous, and find the same in a label each time: a label that came before is not read again, whatever was found in it,
  * as long as it is among the 16,384 remembered.
  *
@@ -99,9 +99,9 @@ export function label(schemas: LabelSchemas, { unknown = 'pass' }: LabelOptions 
 }
 
 function issueIn(schema: ZodType, value: unknown, at: string): Issue | undefined {
-  const result = schema.safeParse(value);
-  if (result.success) return undefined;
-  const { code, reason, path } = issueOf(result.error);
+  const result = checkedBy(schema, value);
+  if ('data' in result) return undefined;
+  const { code, reason, path } = result.issue;
   return { code, reason, path: [at, ...path].join('.') };
 }
 

@@ -33,6 +33,16 @@ describe('json', () => {
     );
   });
 
+  it('takes a value for malformed that is nested deeper than its schema can follow, and no other fault of a schema', () => {
+    const nested = (levels: number): Uint8Array => bytes('['.repeat(levels) + ']'.repeat(levels));
+    expect(json(z.json()).parse(nested(90))).not.toBeInstanceOf(Malformed);
+    expect(json(z.json()).parse(nested(100_000))).toEqual(
+      new Malformed('too_deep', 'expected JSON that its schema can follow, got more than 100 levels'),
+    );
+    const circle = z.unknown().refine((): boolean => circle.safeParse(1).success);
+    expect(() => json(circle).parse(nested(90))).toThrow('call stack');
+  });
+
   it.each([
     ['', 'expected JSON, got ""'],
     ['{"a": 1', 'expected JSON, got "{\\"a\\": 1"'],

@@ -151,6 +151,12 @@ describe('label', () => {
         );
   });
 
+  it('finds a label wrong that is nested deeper than its schema can follow', () => {
+    const any = label({ 'product/*': z.record(z.string(), z.json()) });
+    const nested = `{"a":${'['.repeat(20_000)}${']'.repeat(20_000)}}`;
+    expect(any(eventOf(struct('product', 'view', nested)))).toMatchObject({ code: 'too_deep', path: 'se_label' });
+  });
+
   it('refuses a key without a slash', () => {
     expect(() => label({ product })).toThrow(/^label: expected keys 'category\/action'/);
   });
