@@ -61,7 +61,8 @@ marble('minuteWindow gives a record to the minute in which it arrived', {
 ${table(notation)}
 
 What comes out is stored at once. At the end every record that was read is stored, dropped, rejected or in flight, and no
-more are in flight than the spec says: none, unless it says otherwise.
+more are in flight than the spec says: none, unless it says otherwise. A promise does not resolve in virtual time: \`mapAsync\` wants an
+ordinary test.
 `;
 
 describe('marbles/README.md', () => {

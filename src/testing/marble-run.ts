@@ -88,6 +88,8 @@ export function runMarble<A, R>(spec: MarbleSpec<A, R>): MarbleRun {
     reject.release();
   });
   scheduler.run(() => {
+    // A timer that an operator leaves behind, one that repeats, would have virtual time go on for ever.
+    scheduler.maxFrames = widthOf(spec) * tickMs;
     const subscription = spec.operator(source).subscribe({
       next(item) {
         result.push({ column: column(), what: { item } });

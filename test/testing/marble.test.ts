@@ -1,4 +1,4 @@
-import { EMPTY, delay, filter, map, mergeMap } from 'rxjs';
+import { EMPTY, type Observable, delay, filter, interval, map, mergeMap } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import type { Event } from '../../src/event.ts';
 import { mapAsync } from '../../src/operators/map-async.ts';
@@ -106,6 +106,14 @@ describe('marble', () => {
   it('ends with the strings: what would happen later does not', () => {
     const spec = { ...same, operator: minuteWindow<string>(), source: '-a--', result: '----', inFlight: 1 };
     expect(checkMarble(spec)).toBeUndefined();
+  });
+
+  it('ends also where an operator leaves a timer behind that repeats', () => {
+    const leaving = (source: Observable<Event<string>>): Observable<Event<string>> => {
+      interval(1000).subscribe();
+      return source;
+    };
+    expect(checkMarble({ ...same, operator: leaving, source: '-a|', result: '-a|' })).toBeUndefined();
   });
 
   it('gives a record the arrival time, the position and the bytes that it is told', () => {
