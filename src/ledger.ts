@@ -72,6 +72,7 @@ export class Ledger {
   readonly #endListeners = new Set<(shard: string) => void>();
   readonly #journals = new Set<() => void>();
   readonly #keepers = new Keepers();
+  #keepsMs = 0;
   readonly #rejects: RejectLine;
 
   /** @throws {RangeError} when `maxInFlightBytes` is not above zero. */
@@ -162,9 +163,16 @@ export class Ledger {
    * @param oldest the position of the first event of a shard that it keeps and is not handing on right now; it calls `passRejects` when
    * that has changed
    * @param isLast whether no step behind it may reject: then rejects need not wait for what it keeps
+   * @param keepsMs how long it may keep an event with nothing amiss, in milliseconds
    */
-  onKept(oldest: OldestKept, { isLast = false } = {}): () => void {
+  onKept(oldest: OldestKept, { isLast = false, keepsMs = 0 } = {}): () => void {
+    this.#keepsMs = Math.max(this.#keepsMs, keepsMs);
     return this.#keepers.add(oldest, { isLast });
+  }
+
+  /** The longest that a step which keeps events may keep one, as far as they told, in milliseconds. */
+  get keepsMs(): number {
+    return this.#keepsMs;
   }
 
   /** The first event of a shard that a step keeps. */

@@ -130,7 +130,7 @@ export function minuteWindow<T>({
         };
         const watch = (its: Ledger): void => {
           ledger = its;
-          const forget = ledger.onKept((shard) => state.lanes.get(shard)?.contents.first, { isLast });
+          const forget = ledger.onKept((shard) => state.lanes.get(shard)?.contents.first, { isLast, keepsMs: everyMs + graceMs });
           subscriber.add(() => steps.isEmpty(state) && forget());
           subscriber.add(ledger.room.onPressure(() => steps.closeAll(state, 'pressure', emit)));
           subscriber.add(ledger.onShardEnd((shard) => endShard(shard)));

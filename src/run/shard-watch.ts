@@ -96,7 +96,9 @@ export class ShardWatch {
 
   /** Looks at every shard. To be called every `LOOK_EVERY_MS`. */
   look(nowMs: number): void {
-    const { ledger, report, keepsMs } = this.#options;
+    const { ledger, report } = this.#options;
+    // Windows inside of an operator that is made of several are known once an event has come to them.
+    const keepsMs = Math.max(this.#options.keepsMs, ledger.keepsMs);
     // Who was stopped, or slept, has heard of nobody.
     if (nowMs - (this.#lookedAtMs ?? nowMs) > 3 * LOOK_EVERY_MS) this.#awakeSinceMs = nowMs;
     this.#lookedAtMs = nowMs;

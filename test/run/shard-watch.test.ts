@@ -1,11 +1,13 @@
-import { type Observable, delay, mergeMap, tap } from 'rxjs';
+import { type Observable, delay, filter, mergeMap, pipe, tap } from 'rxjs';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Delivery } from '../../src/delivery.ts';
 import type { Diagnostic } from '../../src/diagnostic.ts';
 import type { Event } from '../../src/event.ts';
 import { Ledger } from '../../src/ledger.ts';
+import { minuteWindow } from '../../src/operators/minute-window.ts';
 import { named } from '../../src/operators/named.ts';
 import { stripCheckpoints } from '../../src/operators/strip-checkpoints.ts';
+import type { Window } from '../../src/operators/window.ts';
 import { pipeline } from '../../src/pipeline.ts';
 import { run } from '../../src/run/run.ts';
 import { LOOK_EVERY_MS, ShardWatch, type ShardWatchOptions, StalledError } from '../../src/run/shard-watch.ts';
@@ -292,6 +294,18 @@ describe('a run', () => {
     const done = run(declared, { scheduler, stalledAfter: { minutes: 2 } });
     if (keepsMs > 0) expect(await done).toMatchObject({ stored: 2 });
     else await expect(done).rejects.toThrow(/progress in s within 120 s.*waiting for a step/);
+  });
+
+  it('goes on while windows that are in an operator made of several may keep events', async () => {
+    const hours = pipe(
+      minuteWindow<Uint8Array>({ every: { hours: 1 } }),
+      filter(({ count }) => count > 0),
+    );
+    const declared = pipeline('test')
+      .from(scripted({ s: [['a'], ['b'], { pauseMs: 5 * MINUTE_MS }] }))
+      .pipe(hours)
+      .to(memorySink<Window<Uint8Array>>());
+    expect(await run(declared, { scheduler: hurried(100), stalledAfter: { minutes: 2 } })).toMatchObject({ stored: 2 });
   });
 
   it('goes on when for long nothing comes but lines of a log, which a step keeps until it is known whose their newlines are', async () => {
