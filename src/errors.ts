@@ -35,7 +35,8 @@ export class OrderBrokenError extends Error {
 
   constructor(where: string, before: Position, came: Position) {
     super(
-      `${where}: order broken in ${came.shard}: expected a position after ${formatResume(before)}, got ${formatResume(came)}`,
+      `${where}: order broken in ${came.shard}: expected a position after ${formatResume(before)}, got ${formatResume(came)}. A step passes ` +
+        `events on in another order than they came, as mergeMap of promises does; mapAsync keeps it. What the sinks have passed is not read again`,
     );
   }
 }

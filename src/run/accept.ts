@@ -2,6 +2,7 @@ import { OrderBrokenError, OvertakenError, SettledTooEarlyError } from '../error
 import { type Item, isItem } from '../event.ts';
 import { type Position, comparePositions } from '../position.ts';
 import { type Ledger, Outcome } from '../ledger.ts';
+import { wordFor } from '../sinks/first-item.ts';
 import type { SinkDriver } from './sink-driver.ts';
 
 /**
@@ -12,7 +13,10 @@ export function acceptor(ledger: Ledger, drivers: readonly SinkDriver<Item>[]): 
   const latest = new Map<string, Position>();
   return (item) => {
     if (!isItem(item))
-      throw new TypeError(`run: expected events or windows at the sinks, got ${item === null ? 'null' : typeof item}`);
+      throw new TypeError(
+        `run: expected events or windows at the sinks, got ${wordFor(item)}. To change what an event holds, write ` +
+          'map((event) => event.with(event.data.x)), or transform((data) => data.x)',
+      );
     const { shard, last } = item;
     if (item.isSettled) throw new SettledTooEarlyError('a step', item.first);
     const before = latest.get(shard);

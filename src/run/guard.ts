@@ -14,8 +14,14 @@ type AnyOperator = OperatorFunction<unknown, unknown>;
  * Reads a pipeline through its steps, with a watch around each that is not ours: nobody vouches that it holds what it keeps.
  *
  * @param fail ends the run past the steps, which may answer an error of the stream by reading on
+ * @param ended is told when the source has ended
  */
-export function guarded(pipeline: Pipeline, context: SourceContext, fail: (error: unknown) => void): Observable<unknown> {
+export function guarded(
+  pipeline: Pipeline,
+  context: SourceContext,
+  fail: (error: unknown) => void,
+  ended: () => void,
+): Observable<unknown> {
   const { operators } = pipeline;
   const begun = begin(pipeline, context);
   let behind = begun.count;
@@ -27,16 +33,17 @@ export function guarded(pipeline: Pipeline, context: SourceContext, fail: (error
       if (stepOf(operators[last]!)) return step(stream);
       return watched(step, whichStep(operators, last), takesEvents(operators[last + 1]), fail)(stream);
     },
-    once(begun.stream, fail),
+    once(begun.stream, fail, ended),
   );
 }
 
 /** What is read a second time, in the same run, would meet what is in flight of the first. */
-function once<T>(stream: Observable<T>, fail: (error: unknown) => void): Observable<T> {
+function once<T>(stream: Observable<T>, fail: (error: unknown) => void, ended: () => void): Observable<T> {
   let isRead = false;
   return new Observable((subscriber) => {
     if (isRead) return fail(new ReadTwiceError());
     isRead = true;
+    subscriber.add(ended);
     return stream.subscribe(subscriber);
   });
 }

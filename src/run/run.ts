@@ -144,11 +144,16 @@ async function performOnce(
   ledger.fail = fail;
   const sinks = new OpenSinks(pipeline, options, ledger, report, fail, over.signal);
   let hasEnded = false;
+  let hasSourceEnded = false;
   const left = (): string => {
     if (sinks.opening !== undefined) return `${sinks.opening} was not open`;
     const { inFlight } = ledger.counts();
-    if (inFlight > 0) return `${counted(inFlight, 'event')} had not been`;
-    return hasEnded ? 'a store had not answered' : 'reading had not ended';
+    const keeps = hasSourceEnded && !hasEnded;
+    const why = keeps
+      ? 'a step had not ended, though the source has: it waits for a call, or merges events with what goes on'
+      : undefined;
+    if (inFlight > 0) return `${counted(inFlight, 'event')} had not been${why ? `: ${why}` : ''}`;
+    return why ?? (hasEnded ? 'a store had not answered' : 'reading had not ended');
   };
   const deadline = startDeadline(stop, options.drainWithin ?? { seconds: 30 }, scheduler, report, fail, left);
   try {
@@ -169,7 +174,7 @@ async function performOnce(
     };
     const accept = acceptor(ledger, sinks.drivers);
     const completed = Promise.withResolvers<void>();
-    const subscription = guarded(pipeline, context, fail).subscribe({
+    const subscription = guarded(pipeline, context, fail, () => (hasSourceEnded = true)).subscribe({
       next(item) {
         try {
           accept(item);

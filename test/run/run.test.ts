@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   EMPTY,
+  NEVER,
   type Observable,
   type OperatorFunction,
   type SchedulerLike,
@@ -834,6 +835,14 @@ describe('run', () => {
     );
   });
 
+  it('says so too of the last step, before the sinks', async () => {
+    const { source, finished } = await begin({ steps: [map((event) => ({ ...event }) as Text)] });
+    source.push('one');
+    await expect(finished).rejects.toThrow(
+      'expected events or windows at the sinks, got an object with data, origin. To change what an event holds, write map((event) => event.with(',
+    );
+  });
+
   it('leaves alone what passes between steps of RxJS', async () => {
     const { source, finished } = await begin({
       steps: [
@@ -1040,6 +1049,21 @@ describe('run', () => {
     await source.started();
     stop.abort('enough');
     await expect(finished).rejects.toThrow('50 ms after the stop, and reading had not ended');
+  });
+
+  it.each<[string, OperatorFunction<Text, Text>, string]>([
+    ['merges them with what goes on', (events) => merge(events, NEVER), 'and a step had not ended, though the source has'],
+    [
+      'waits for a call',
+      mapAsync<Uint8Array, Uint8Array>(() => new Promise(() => {})),
+      'and 1 event had not been: a step had not ended, though the source has',
+    ],
+  ])('blames a step that does not end though the source of its events has: one that %s', async (_, step, left) => {
+    const stop = new AbortController();
+    const { source, finished } = await begin({ stop: stop.signal, drainWithin: { seconds: 0.05 }, steps: [step] });
+    source.push('one');
+    stop.abort('enough');
+    await expect(finished).rejects.toThrow(left);
   });
 
   it('ends when a sink cannot be opened', async () => {
