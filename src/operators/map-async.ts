@@ -1,6 +1,7 @@
 import { Observable, type OperatorFunction } from 'rxjs';
 import type { Delivery } from '../delivery.ts';
 import type { Event, Origin } from '../event.ts';
+import { Fifo } from './fifo.ts';
 import { named } from './named.ts';
 import { thrown } from './thrown.ts';
 
@@ -37,7 +38,7 @@ export function mapAsync<A, B>(
     (source) =>
       new Observable((subscriber) => {
         /** In the order of arrival; the first ones are under way or done, the others wait for a call. */
-        const queue: Entry<A>[] = [];
+        const queue = new Fifo<Entry<A>>();
         let underWay = 0;
         let next = 0;
         let hasCompleted = false;
@@ -53,11 +54,12 @@ export function mapAsync<A, B>(
         /** How many events at the head are of one record; none while one of them is not done. */
         const doneAtHead = (): number => {
           let count = 0;
-          for (; queue[count]?.event.origin.isSameRecord(queue[0]!.event.origin); count++) if (!queue[count]!.settle) return 0;
+          for (; queue.at(count)?.event.origin.isSameRecord(queue.at(0)!.event.origin); count++)
+            if (!queue.at(count)!.settle) return 0;
           return count;
         };
         const fill = (): void => {
-          while (underWay < concurrency && next < queue.length && !subscriber.closed) start(queue[next++]!);
+          while (underWay < concurrency && next < queue.length && !subscriber.closed) start(queue.at(next++)!);
         };
         const start = (entry: Entry<A>): void => {
           underWay++;
@@ -77,7 +79,7 @@ export function mapAsync<A, B>(
         const emit = (): void => {
           // After the end, what is left stays held: it was not stored, and will be read again.
           for (let count = doneAtHead(); count > 0 && !subscriber.closed; count = doneAtHead()) {
-            const { shard, delivery, origin } = queue[0]!.event;
+            const { shard, delivery, origin } = queue.at(0)!.event;
             leaving = origin;
             for (; count > 0 && !subscriber.closed; count--) {
               const { event, settle } = queue.shift()!;
