@@ -15,5 +15,5 @@ export function thrown(step: string, error: unknown): RejectReason {
 
 /** What somebody threw that is no error, in words: an object may have none of its own, or `[object Object]`. */
 export function wordsOf(thrown: unknown): string {
-  return typeof thrown === 'object' ? inspect(thrown, { breakLength: Infinity }) : String(thrown);
+  return typeof thrown === 'string' ? thrown : inspect(thrown, { breakLength: Infinity });
 }
