@@ -6,6 +6,7 @@ import { Keepers, type OldestKept } from './keepers.ts';
 import { RejectLine } from './reject-line.ts';
 import { Room, type RoomOptions } from './room.ts';
 import { ShardInFlight } from './shard-in-flight.ts';
+import { SinkStands } from './sink-stands.ts';
 
 /** What became of a record, kept as one byte a record; the greater one wins. Between them lie the steps that drop. */
 export const Outcome = { unnamed: 0, firstDrop: 1, lastDrop: 199, stored: 200, rejected: 201 } as const;
@@ -56,6 +57,8 @@ export interface Counts {
  */
 export class Ledger {
   readonly room: Room;
+  /** Where the sinks stood when the reading of each shard began. */
+  readonly sinkStands = new SinkStands();
   /** For operators, which know no run: `event.delivery.ledger.report`. The run at work puts its own here, which does not throw. */
   report: Report;
   /** Ends the run, whatever a step makes of an error: it may answer one, and go on. The run at work puts its own here. */

@@ -17,6 +17,7 @@ const floors: readonly (readonly string[])[] = [
     'reject-line',
     'room',
     'shard-in-flight',
+    'sink-stands',
     'diagnostic',
     'errors',
     'keepers',

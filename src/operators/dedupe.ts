@@ -47,6 +47,10 @@ const MAX_WITHIN_DAYS = 3650;
  * before, and its repeats are dropped again, in whatever order the shards are read. With `state` this holds over restarts; it
  * is durable before a sink commits a position that covers it. Events made of one record share its position, and do not repeat each other.
  *
+ * Where an earlier run was killed, or a sink was added, one sink may stand behind another. An event that only some of them get, and that is not
+ * remembered, is then no reason to drop a repeat which others would get: without a `state` they could get neither. So a repeat may pass, and nothing is
+ * lost. Such events are remembered apart, for each set of sinks up to `capacity` of them.
+ *
  * It holds no event. An identity is forgotten once every shard that is to be read, with all it has in flight, is `within` past it; or before
  * that, as one of the oldest of too many, told as `identities-forgotten`. So nothing is forgotten while a shard cannot be read. A state is opened and loaded when the stream is subscribed
  * to, before its source takes anything over, in about a quarter of a second for each million; told as `identities-loaded`.

@@ -77,6 +77,11 @@ export class SinkDriver<T extends Item> {
     return stands;
   }
 
+  /** Where the sink stood in a shard when the run took it over. */
+  resumedAt(shard: string): Resume | undefined {
+    return this.#resumedAt.get(shard);
+  }
+
   /** Takes an item on; `done` is called when it is durable: not before the call is over, also for one that the sink has already. */
   push(item: T, done: () => void): void {
     const rest = behind(item, this.#resumedAt.get(item.shard));

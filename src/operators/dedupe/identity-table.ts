@@ -82,9 +82,14 @@ export class IdentityTable {
    * @param hash what `spread` makes of its identity
    */
   see(sight: Uint32Array, hash = spread(sight, 0)): Seen {
-    const seen = this.#partitions[hash & this.#mask]!.find(sight, hash, this.#withinMs);
+    const seen = this.find(sight, hash);
     if (seen === 'first') this.#add(sight, 0, hash);
     return seen;
+  }
+
+  /** The same, and remembers nothing. */
+  find(sight: Uint32Array, hash: number): Seen {
+    return this.#partitions[hash & this.#mask]!.find(sight, hash, this.#withinMs);
   }
 
   /** Makes room for so many sights at once, so that restoring them does not have to. */

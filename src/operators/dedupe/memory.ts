@@ -2,12 +2,14 @@ import type { Delivery } from '../../delivery.ts';
 import { StepError } from '../../errors.ts';
 import type { Origin } from '../../event.ts';
 import type { Ledger } from '../../ledger.ts';
+import type { Position } from '../../position.ts';
 import { type LineIndex, MAX_LINES } from '../../lines/line-index.ts';
 import { ArrivalHorizon } from './arrival-horizon.ts';
 import type { IdentityState } from '../identity-state.ts';
-import { spread } from './identity-partition.ts';
+import { type Seen, spread } from './identity-partition.ts';
 import { IdentityTable } from './identity-table.ts';
 import type { Identity } from '../identity.ts';
+import { SeenBySome } from './seen-by-some.ts';
 import { SightJournal } from './sight-journal.ts';
 import { SIGHT_WORDS, writePlace } from './sight.ts';
 
@@ -31,6 +33,9 @@ export class DedupeMemory<T> {
   readonly #options: DedupeMemoryOptions<T>;
   readonly #identity: Identity<T>;
   readonly #table: IdentityTable;
+  readonly #seenBySome: SeenBySome;
+  /** Whether some of the delivery at hand is new to some of the sinks only. */
+  #isUneven = false;
   readonly #horizon: ArrivalHorizon;
   readonly #sight = new Uint32Array(SIGHT_WORDS);
   /** Of lines that were foreseen, by place: their sights, which have an identity so far, and what `spread` makes of it. */
@@ -49,6 +54,7 @@ export class DedupeMemory<T> {
     this.#options = options;
     this.#identity = options.identity;
     this.#table = new IdentityTable(options);
+    this.#seenBySome = new SeenBySome(options);
     this.#horizon = new ArrivalHorizon(options.withinMs);
     if (!state) return;
     this.#journal = new SightJournal(state, { capacity, expiredBeforeMs: () => this.#expiredBeforeMs() });
@@ -70,7 +76,7 @@ export class DedupeMemory<T> {
       throw new StepError(this.#options.step, origin.position, error, NO_IDENTITY);
     }
     writePlace(sight, origin.place, arrivedAtMs);
-    return this.#isRepeat(sight, spread(sight, 0), origin.delivery, arrivedAtMs);
+    return this.#isRepeat(sight, spread(sight, 0), origin.delivery, arrivedAtMs, origin);
   }
 
   /** Reads the identities of many lines, and looks at where they will be looked for, all in one go. */
@@ -90,18 +96,36 @@ export class DedupeMemory<T> {
     const records = delivery.records!;
     const arrivedAtMs = records.arrivedAtMsOf(record);
     writePlace(sight, records.positionOf(record), arrivedAtMs);
-    return this.#isRepeat(sight, this.#hashes[place]!, delivery, arrivedAtMs);
+    return this.#isRepeat(sight, this.#hashes[place]!, delivery, arrivedAtMs, record);
   }
 
-  /** @param hash what `spread` makes of the sight's identity */
-  #isRepeat(sight: Uint32Array, hash: number, delivery: Delivery, arrivedAtMs: number): boolean {
+  /**
+   * @param hash what `spread` makes of the sight's identity
+   * @param at where it lies, be it the record's number in its delivery: a position is made when it is needed
+   */
+  #isRepeat(sight: Uint32Array, hash: number, delivery: Delivery, arrivedAtMs: number, at: Position | number): boolean {
     if (!this.#ledger) this.#begin((this.#ledger = delivery.ledger));
-    if (this.#horizon.note(delivery, arrivedAtMs)) this.#tellForgotten();
-    if (++this.#seen % EXPIRE_EVERY === 0) this.#table.expire(this.#expiredBeforeMs());
+    if (this.#horizon.note(delivery, arrivedAtMs)) {
+      this.#tellForgotten();
+      this.#isUneven = newTo(delivery, at) !== undefined;
+    }
+    if (++this.#seen % EXPIRE_EVERY === 0) this.#expire();
     if ((sight[0]! | sight[1]! | sight[2]! | sight[3]!) === 0) return false;
-    const seen = this.#table.see(sight, hash);
+    const sinks = this.#isUneven ? newTo(delivery, at) : undefined;
+    const seen = sinks === undefined ? this.#table.see(sight, hash) : this.#seeBySome(sight, hash, sinks);
     if (seen === 'first') this.#journal?.add(sight, arrivedAtMs);
     return seen === 'repeat';
+  }
+
+  #seeBySome(sight: Uint32Array, hash: number, sinks: number): Seen {
+    const seen = this.#table.find(sight, hash);
+    return seen === 'first' ? this.#seenBySome.see(sight, hash, sinks) : seen;
+  }
+
+  #expire(): void {
+    const beforeMs = this.#expiredBeforeMs();
+    this.#table.expire(beforeMs);
+    this.#seenBySome.expire(beforeMs);
   }
 
   /** Makes all that is remembered durable. */
@@ -148,4 +172,9 @@ export class DedupeMemory<T> {
     });
     this.#forgottenTold = forgotten;
   }
+}
+
+/** The sinks that a record is new to, when it is not new to all of them. */
+function newTo({ ledger, records }: Delivery, at: Position | number): number | undefined {
+  return ledger.sinkStands.newTo(typeof at === 'number' ? records!.positionOf(at) : at);
 }

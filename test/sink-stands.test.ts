@@ -1,0 +1,24 @@
+import { describe, expect, it } from 'vitest';
+import type { Position, Resume } from '../src/position.ts';
+import { SinkStands } from '../src/sink-stands.ts';
+
+const at = (sequence: number): Position => ({ shard: 's', sequence: String(sequence), subSequence: 0 });
+
+function standing(...stands: (Resume | undefined)[]): SinkStands {
+  const all = new SinkStands();
+  all.note('s', stands);
+  return all;
+}
+
+describe('where sinks stood when reading began', () => {
+  it('tells which of them a record is new to, and nothing once it is new to all', () => {
+    const stands = standing(undefined, at(5), at(9), 'TRIM_HORIZON', new Date(1));
+    expect([4, 5, 6, 9].map((sequence) => stands.newTo(at(sequence)))).toEqual([0b11001, 0b11001, 0b11011, 0b11011]);
+    expect(stands.newTo(at(10))).toBeUndefined();
+    expect(standing(at(5), 'SHARD_END').newTo(at(99))).toBe(0b01);
+  });
+
+  it('tells nothing of a shard that no run has taken over, as in a test of a step', () => {
+    expect(new SinkStands().newTo(at(1))).toBeUndefined();
+  });
+});
