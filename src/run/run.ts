@@ -79,7 +79,9 @@ const LONGEST_RETURN_DELAY_MS = 10_000;
 export function startRun(pipeline: Pipeline, given: RunOptions = {}): Running {
   const { report = () => {}, stop = new AbortController().signal } = given;
   const scheduler = steady(given.scheduler ?? asyncScheduler);
-  const options = { ...given, scheduler };
+  // LATEST stays the time of this start, also where a store comes back empty: what came since is stored nowhere.
+  const start = given.start === 'LATEST' ? new Date(scheduler.now()) : given.start;
+  const options = { ...given, scheduler, ...(start && { start }) };
   const freesRecords = isDoneWithWhatIsSettled(pipeline);
   const newLedger = (): Ledger => new Ledger({ ...options, rejectsWaitForRecords: true, freesRecords });
   let ledger = newLedger();

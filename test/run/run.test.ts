@@ -560,6 +560,25 @@ describe('run', () => {
     expect(texts(sink)).toEqual(['one', 'two', 'two', 'three']);
   });
 
+  it('begins at LATEST when it was first started, also where a store has forgotten all that it had', async () => {
+    const sink = memorySink<Text>();
+    const { source, finished, told } = await begin({ sinks: [sink], start: 'LATEST' });
+    const began = source.resumed.get('shard-1');
+    await sleep(5);
+    sink.beforeCommit = () => {
+      sink.beforeCommit = () => {};
+      sink.positions.clear();
+      throw reset;
+    };
+    source.push('one');
+    await vi.waitFor(() => expect(told.some(({ type }) => type === 'went-back')).toBe(true));
+    await source.started();
+    // What came while the store was away is not stored yet.
+    expect(source.resumed.get('shard-1')).toEqual(began);
+    source.end();
+    await finished;
+  });
+
   it('goes back with a store as often as that takes, when it has been well for long in between', async () => {
     const sink = memorySink<Text>();
     const goBack = (): void => {
