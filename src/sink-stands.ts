@@ -1,15 +1,19 @@
-import { type Position, type Resume, compareResumes } from './position.ts';
+import { type Position, type Resume, compareResumes, isPosition } from './position.ts';
 
 /**
  * Where each sink stood when the reading of a shard began: which of them a record is new to. Those that stand beyond it, where another one made the
  * run begin before it, get it no more: they have it, or an earlier run dropped it before them.
  */
 export class SinkStands {
+  /** By shard, first of the rejects' sink. */
   readonly #stands = new Map<string, readonly (Resume | undefined)[]>();
 
-  /** @param stands nothing of a sink that gets all of the shard; in the same order for each shard, that of the rejects among them */
-  note(shard: string, stands: readonly (Resume | undefined)[]): void {
-    this.#stands.set(shard, stands);
+  /**
+   * @param sinks in the same order for each shard; nothing of one that gets all of it
+   * @param rejects where the last reject lies that is stored, if there is one
+   */
+  note(shard: string, sinks: readonly (Resume | undefined)[], rejects: Resume | undefined): void {
+    this.#stands.set(shard, [rejects, ...sinks]);
   }
 
   /** A bit for each sink that a record is new to (from the 33rd on they share them); nothing where it is new to all, as then is all behind it. */
@@ -21,5 +25,12 @@ export class SinkStands {
       if (stand === undefined || compareResumes(position, stand) > 0) sinks |= 1 << i;
       else isNewToAll = false;
     return isNewToAll ? undefined : sinks;
+  }
+
+  /** The first position in a shard at which a sink stands; behind that of the rejects' one all may have been stored by others. */
+  firstPosition(shard: string): Position | undefined {
+    const [, ...sinks] = this.#stands.get(shard) ?? [];
+    const positions = sinks.filter((stand) => stand !== undefined && isPosition(stand));
+    return positions.reduce<Position | undefined>((a, b) => (a && compareResumes(a, b) <= 0 ? a : b), undefined);
   }
 }

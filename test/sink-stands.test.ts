@@ -4,9 +4,9 @@ import { SinkStands } from '../src/sink-stands.ts';
 
 const at = (sequence: number): Position => ({ shard: 's', sequence: String(sequence), subSequence: 0 });
 
-function standing(...stands: (Resume | undefined)[]): SinkStands {
+function standing(rejects: Resume | undefined, ...stands: (Resume | undefined)[]): SinkStands {
   const all = new SinkStands();
-  all.note('s', stands);
+  all.note('s', stands, rejects);
   return all;
 }
 
@@ -20,5 +20,11 @@ describe('where sinks stood when reading began', () => {
 
   it('tells nothing of a shard that no run has taken over, as in a test of a step', () => {
     expect(new SinkStands().newTo(at(1))).toBeUndefined();
+  });
+
+  it('tells the first position at which one stands, whatever rejects are stored', () => {
+    expect(standing(at(1), 'TRIM_HORIZON', at(9), undefined, at(5), 'SHARD_END').firstPosition('s')).toEqual(at(5));
+    expect(standing(at(1), 'TRIM_HORIZON', new Date(1)).firstPosition('s')).toBeUndefined();
+    expect(new SinkStands().firstPosition('s')).toBeUndefined();
   });
 });

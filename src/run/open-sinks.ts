@@ -95,11 +95,8 @@ export class OpenSinks {
     }
     const resume = least(stands.map((stand) => stand ?? first));
     this.#resumed.set(shard, resume);
-    const all = [...this.drivers, ...(this.#rejects ? [this.#rejects] : [])];
-    this.#ledger.sinkStands.note(
-      shard,
-      all.map((driver) => driver.resumedAt(shard)),
-    );
+    const stood = this.drivers.map((driver) => driver.resumedAt(shard));
+    this.#ledger.sinkStands.note(shard, stood, this.#rejects?.resumedAt(shard));
     if (known.length > 0 && compareResumes(resume, from) !== 0) this.#report({ type: 'shard-known', shard, resume });
     return resume;
   }

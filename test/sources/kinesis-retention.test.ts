@@ -1,10 +1,15 @@
 import { asyncScheduler } from 'rxjs';
 import { afterEach, describe, expect, it } from 'vitest';
+import type { Diagnostic } from '../../src/diagnostic.ts';
+import type { Event, Reject } from '../../src/event.ts';
 import type { Beginning, Position } from '../../src/position.ts';
 import { Ledger } from '../../src/ledger.ts';
+import { pipeline } from '../../src/pipeline.ts';
+import { run } from '../../src/run/run.ts';
 import { GapError } from '../../src/sources/gap.ts';
 import { sequenceTimeMs } from '../../src/sources/kinesis/sequence-time.ts';
 import { kinesis } from '../../src/sources/kinesis.ts';
+import { memorySink } from '../../src/testing/memory-sink.ts';
 import { type FaultyKinesis, type FaultyKinesisOptions, GAP, startFaultyKinesis } from '../support/faulty-kinesis.ts';
 import { type Scene, startFanOutKinesis } from '../support/fan-out-kinesis.ts';
 import { hurried } from '../support/hurried.ts';
@@ -125,6 +130,44 @@ describe('a position past retention', () => {
     });
     await completed;
     expect(server.calls.filter(({ operation }) => operation === 'DescribeStreamSummary')).toHaveLength(1);
+  });
+
+  it('ends the run also where only one of its sinks stands there, and reading begins before it, for another one that is new', async () => {
+    const startMs = nowMs - 72 * HOUR_MS;
+    const sequenceOf = (place: number): string => sequenceAt(startMs + 1000 * place, place);
+    const shard = { id: 's', startMs, records: ['a', 'b', 'c', 'd'], sequenceOf, trimmed: 3, isClosed: true };
+    const server = await startFaultyKinesis({ shards: [shard] });
+    servers.push(server);
+    const [old, added] = [memorySink<Event<Uint8Array>>('old'), memorySink<Event<Uint8Array>>('added')];
+    old.positions.set('s', { shard: 's', sequence: sequenceOf(2), subSequence: 0 });
+    const declared = pipeline('shop')
+      .from(kinesis({ stream: 'shop', endpoint: server.endpoint }))
+      .to(old, added);
+    const gaps: unknown[] = [];
+    const report = (told: Diagnostic): void => void (told.type === 'gap' && gaps.push(told));
+    // The place of the new one is written down by the first try.
+    for (let tries = 1; tries <= 2; tries++) {
+      await expect(run(declared, { scheduler, report })).rejects.toBeInstanceOf(GapError);
+      expect(added.positions.get('s')).toBe('TRIM_HORIZON');
+    }
+    expect(gaps[0]).toMatchObject({ resume: { sequence: sequenceOf(2) }, fromMs: startMs + 2000, untilMs: startMs + 4000 });
+
+    await run(declared, { scheduler, report, acceptGap: true });
+    expect(textsByShard(old.stored)).toEqual({ s: ['d'] });
+    expect(textsByShard(added.stored)).toEqual({ s: ['d'] });
+
+    // That no reject has come for long is no gap.
+    const rejects = memorySink<Reject>('rejects');
+    rejects.positions.set('s', { shard: 's', sequence: sequenceOf(0), subSequence: 0 });
+    await run(
+      pipeline('shop')
+        .from(kinesis({ stream: 'shop', endpoint: server.endpoint }))
+        .to(memorySink('first'))
+        .rejects(rejects),
+      {
+        scheduler,
+      },
+    );
   });
 
   describe('when retention was raised after its record had left', () => {

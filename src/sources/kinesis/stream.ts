@@ -2,6 +2,7 @@ import type { KinesisClient } from '@aws-sdk/client-kinesis';
 import { Observable, type Subscriber } from 'rxjs';
 import { counted } from '../../counted.ts';
 import type { Delivery } from '../../delivery.ts';
+import { isPosition } from '../../position.ts';
 import { type ShardReaders, readShards } from '../read-shards.ts';
 import type { SourceContext } from '../source.ts';
 import { KinesisBackOff } from './back-off.ts';
@@ -10,7 +11,7 @@ import { type ClientOptions, fanOutClient, kinesisClient } from './client.ts';
 import { Consumer, consumerNameOf } from './consumer.ts';
 import { explain, refuseForeign } from './failure.ts';
 import { readShard } from './read-shard.ts';
-import { gapBehind } from './retention.ts';
+import { beginningBehind, gapBehind } from './retention.ts';
 import { subscribeShard } from './subscribe-shard.ts';
 import type { Unpacking } from './unpack.ts';
 
@@ -81,8 +82,13 @@ export class KinesisStream {
             resume,
           },
         async readShard(reading) {
+          const { resume, shard, signal } = reading;
+          // A sink that is new has all be read that is kept; the others may stand where nothing is.
+          const ahead = isPosition(resume) ? undefined : context.ledger.sinkStands.firstPosition(shard.id);
           // Once it is known to be the one in which the pipeline stands.
-          refuseForeign(reading.resume, reading.shard, name);
+          refuseForeign(ahead ?? resume, shard, name);
+          if (ahead)
+            await repeated(() => beginningBehind(reading, ahead, { calls, name }), context, `${name} ${shard.id}`, signal);
           return read(reading);
         },
       }).subscribe(subscriber);
