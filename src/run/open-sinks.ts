@@ -75,10 +75,13 @@ export class OpenSinks {
     this.#ledger.room.onFull(() => this.#rejects?.hurry());
   }
 
-  /** Takes a shard over in every sink and says where the least of those stands that know it. */
-  async stands(shard: string): Promise<Resume | undefined> {
-    const known = (await this.#takeOver(shard)).filter((stand) => stand !== undefined);
-    return known.length === 0 ? undefined : least(known);
+  /** Takes a shard and its child over in every sink and says where in the shard the least stands of those that know it, and not the child. */
+  async stands(shard: string, child: string): Promise<Resume | undefined> {
+    const inChild = await this.#takeOver(child);
+    // Who knows the child has, or has done without, what came before.
+    if (inChild.every((stand) => stand !== undefined)) return undefined;
+    const known = (await this.#takeOver(shard)).filter((stand, i) => stand !== undefined && inChild[i] === undefined);
+    return known.length === 0 ? undefined : least(known as Resume[]);
   }
 
   /** Takes a shard over in every sink and says where the least of them stands, which is `from` where a sink does not know it. */

@@ -171,7 +171,7 @@ async function performOnce(
       acceptGap: options.acceptGap ?? false,
       stop,
       acquire: (shard, from) => sinks.acquire(shard, from),
-      stands: (shard) => sinks.stands(shard),
+      stands: (shard, child) => sinks.stands(shard, child),
       end: (shard) => sinks.end(shard),
     };
     const accept = acceptor(ledger, sinks.drivers);

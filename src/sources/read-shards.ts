@@ -149,12 +149,10 @@ async function readAll(
       );
   }
 
-  /** Asks the sinks for parents that are past retention, for a shard that no sink knows. */
+  /** Asks the sinks for parents that are past retention, for a shard that some sink does not know. */
   async function rememberParents(shard: string): Promise<void> {
-    const gone = set.unlistedParents(shard);
-    if (gone.length === 0 || (await stands(shard)) !== undefined) return;
-    for (const parent of gone) {
-      const resume = await stands(parent);
+    for (const parent of set.unlistedParents(shard)) {
+      const resume = await stands(parent, shard);
       if (resume === undefined) continue;
       set.remember(parent, resume);
       // It had not been read to its end, or at least nobody has seen that.

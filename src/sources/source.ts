@@ -23,8 +23,11 @@ export interface SourceContext {
    * `from` is where the shard begins when no sink knows it (LATEST already made a time). At SHARD_END there is nothing to read.
    */
   readonly acquire: (shard: string, from: Beginning) => Promise<Resume>;
-  /** Says where the least of the sinks stands in a shard, which may be one that the stream no longer keeps; nothing when none knows it. */
-  readonly stands: (shard: string) => Promise<Resume | undefined>;
+  /**
+   * Says where the least of the sinks stands in a shard, which may be one that the stream no longer keeps, of those that do not know its child;
+   * nothing when none of them knows it.
+   */
+  readonly stands: (shard: string, child: string) => Promise<Resume | undefined>;
   /**
    * Takes note that a shard was read to its end, after its last event. Resolves once all that was read of it is settled and every sink
    * has written down that it has the whole shard: then its children may be read.

@@ -120,6 +120,20 @@ describe('a shard that was read to its end', () => {
     }
   });
 
+  it('ends the run also where it has vanished for one sink only, which was away while another went on in its children', async () => {
+    const { left } = split;
+    const [stayed, wasAway, added] = [memorySink<Text>('stayed'), memorySink<Text>('was away'), memorySink<Text>('added')];
+    stayed.positions.set('parent', 'SHARD_END').set('left', at(1, 'left'));
+    wasAway.positions.set('parent', at(2, 'parent'));
+    await expect(play({ left }, [stayed, wasAway, added])).rejects.toThrow(/^parent: the pipeline stands at 2:0, .*--accept-gap/);
+
+    const { began } = await play({ left }, [stayed, wasAway, added], { acceptGap: true });
+    expect(began.get('left')).toBe('TRIM_HORIZON');
+    expect([stayed, wasAway, added].map(texts)).toEqual([[], ['l'], ['l']]);
+    // What the one that was away has missed is no gap of another one that is new.
+    await play({ left }, [stayed, wasAway, memorySink<Text>('another')]);
+  });
+
   it('keeps the time from which it was read when nothing came since, as its children begin there too', async () => {
     const sink = memorySink<Text>();
     const start = new Date(1_000);
