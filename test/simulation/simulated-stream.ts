@@ -183,7 +183,8 @@ export class SimulatedStream {
     const to = Math.min(records.length, at + most);
     const isAll = to === records.length;
     const isEnd = isClosed && isAll && (to === at || random.chance(0.5));
-    if (isAll) reached.set(id, to);
+    // Of a single one is only asked to see whether it is kept.
+    if (isAll && limit > 1) reached.set(id, to);
     if (to > at) process.note(`reads ${id} ${at} to ${to}${isEnd ? ', its end' : ''}`);
     // In memory of the answer's own, as in that of a lean one.
     const body = ownMemory(new Uint8Array(Buffer.concat(records.slice(at, to).map(({ data }) => data))));
