@@ -32,8 +32,9 @@ export interface LogObject {
  *
  * Per object: the shard's document says that its key is pending; the object is put; the document says how far the log now is
  * (and, in the same put, which key is pending next). An owner that takes a shard over finds the one key under which a put of
- * an older owner may still arrive: it overwrites the object, or, when its own next object has another key, closes that key
- * with an empty one. Either way the late put's condition no longer holds.
+ * an older owner may still arrive. When the object is there already, it counts as stored: the stream may keep its records no more. Otherwise
+ * it overwrites the object, or, when its own next object has another key, closes that key with an empty one. Either way the late put's
+ * condition no longer holds.
  */
 export class ObjectLog {
   readonly #store: OpenObjectStore;
@@ -50,6 +51,7 @@ export class ObjectLog {
     const document = this.#documents.get(shard) ?? new PositionDocument(this.#store, this.#owner, shard, this.#run);
     await document.acquire();
     this.#documents.set(shard, document);
+    await this.#noteWhatWasPut(document);
     return document.resume;
   }
 
@@ -99,6 +101,17 @@ export class ObjectLog {
       await packed?.catch(() => {});
     }
     await document.write({ position: formatResume(end) });
+  }
+
+  /**
+   * Moves the position behind the object that the owner before had put, and had not said so yet. Only behind its own: under the key of an older one
+   * a later owner may be about to put another.
+   */
+  async #noteWhatWasPut(document: PositionDocument): Promise<void> {
+    const there = document.pending === undefined ? undefined : await this.#store.head(document.pending);
+    const { pipeline, sink, last, epoch } = there?.metadata ?? {};
+    const isItsOwn = pipeline === encodeURIComponent(this.#owner.pipeline) && sink === encodeURIComponent(this.#owner.sink);
+    if (isItsOwn && last !== undefined && Number(epoch) === document.epoch - 1) await document.write({ position: last });
   }
 
   /** Puts an object, over one of an older owner if there is one, never over one of a newer. */

@@ -217,6 +217,22 @@ describe('archive', () => {
     expect((await sink.positions([minute.shard])).get(minute.shard)).toEqual(window.last);
   });
 
+  test('keeps what a run had put when it was killed, though the next one has lost the rest to retention', async () => {
+    const at = (raw: string, sequence: number) => windowWith({ raw, sequence });
+    const batchOf = (window: Window<Uint8Array>) => ({ items: [window], positions: new Map([[minute.shard, window.last]]) });
+    // Two calls to acquire, the document that tells of the object, and the object.
+    const killed = interrupted(store, { at: 3, mishap: 'unanswered' });
+    const first = await archive<Uint8Array>(killed, { prefix: 'events' }).open({ pipeline: 'p', report: () => {} });
+    await first.acquire(minute.shard);
+    await expect(first.commit(batchOf(at('a', 1)), [])).rejects.toThrow('unanswered');
+    expect(await archived(store)).toEqual(['a']);
+
+    sink = await archive<Uint8Array>(store, { prefix: 'events' }).open({ pipeline: 'p', report: () => {} });
+    expect(await sink.acquire(minute.shard)).toEqual(at('a', 1).last);
+    await sink.commit(batchOf(at('z', 9)), []);
+    expect((await archived(store)).sort()).toEqual(['a', 'z']);
+  });
+
   test('goes back with a store that went back', async () => {
     sink = await archive<Uint8Array>(store, { prefix: 'events' }).open({ pipeline: 'p', report: () => {} });
     await sink.acquire(minute.shard);
