@@ -92,8 +92,14 @@ export class ObjectLog {
       for (const [i, object] of objects.entries()) {
         await document.write({ position, pending: object.key });
         const body = await packed;
-        packed = packAhead(objects[i + 1], document.epoch);
+        const { epoch } = document;
+        packed = packAhead(objects[i + 1], epoch);
         await this.#put(document, object, body);
+        if (document.epoch !== epoch) {
+          // Raised by what was there: what was packed ahead has the bytes of an older epoch.
+          await packed?.catch(() => {});
+          packed = packAhead(objects[i + 1], document.epoch);
+        }
         position = formatResume(object.holds.last);
       }
     } finally {

@@ -197,7 +197,8 @@ describe('archive', () => {
   });
 
   test('reads all again into the same objects when its positions were removed', async () => {
-    const window = windowWith('a', 'b');
+    const [window, next] = [windowWith('a', 'b'), windowWith({ raw: 'c', sequence: 3 })];
+    const batch = { items: [window, next], positions: new Map([[minute.shard, next.last]]) };
     for (let i = 0; i < 3; i++) {
       sink = await archive<Uint8Array>(store, { prefix: 'events' }).open({ pipeline: 'p', report: () => {} });
       await sink.acquire(minute.shard);
@@ -205,16 +206,21 @@ describe('archive', () => {
     }
     sink = await archive<Uint8Array>(store, { prefix: 'events' }).open({ pipeline: 'p', report: () => {} });
     await sink.acquire(minute.shard);
-    await sink.commit({ items: [window], positions: new Map([[minute.shard, window.last]]) }, []);
+    await sink.commit(batch, []);
     await sink.close();
     const positions = (await Array.fromAsync(files.list('_millrace/')))[0]!;
     await files.put(positions, Buffer.from('{"run":"restored","epoch":0}'));
 
     sink = await archive<Uint8Array>(store, { prefix: 'events' }).open({ pipeline: 'p', report: () => {} });
     expect(await sink.acquire(minute.shard)).toBeUndefined();
-    await sink.commit({ items: [window], positions: new Map([[minute.shard, window.last]]) }, []);
-    expect(await archived(store)).toEqual(['a', 'b']);
-    expect((await sink.positions([minute.shard])).get(minute.shard)).toEqual(window.last);
+    await sink.commit(batch, []);
+    expect((await archived(store)).sort()).toEqual(['a', 'b', 'c']);
+    expect((await sink.positions([minute.shard])).get(minute.shard)).toEqual(next.last);
+    // None has the bytes, and with them the etag, that it had before.
+    for await (const key of files.list('events/')) {
+      const { body, metadata } = (await files.get(key))!;
+      expect([metadata['epoch'], Buffer.from(body).includes('millrace epoch 5')]).toEqual(['5', true]);
+    }
   });
 
   test('keeps what a run had put when it was killed, though the next one has lost the rest to retention', async () => {
