@@ -101,21 +101,23 @@ it('lets what comes during a commit linger anew, unless somebody waits for it or
   expect(scheduler.actions).toEqual([]);
 });
 
-it('is done with what the sink has already, but not before the call is over that pushed it', async () => {
-  const stands = { shard: 'shard-1', sequence: '1', subSequence: 0 };
-  const driver = driverOf({
-    acquire: async () => stands,
-    positions: async () => new Map(),
-    commit: async () => expect.unreachable(),
-    close: async () => {},
-  });
-  await driver.acquire('shard-1');
-  const done = vi.fn<() => void>();
-  driver.push(deliver(['one']).events[0]!, done);
-  expect(done).not.toHaveBeenCalled();
-  await driver.idle();
-  expect(done).toHaveBeenCalledOnce();
-});
+it.each<[Resume]>([[{ shard: 'shard-1', sequence: '1', subSequence: 0 }], ['SHARD_END']])(
+  'is done with what the sink has already, but not before the call is over that pushed it: %j',
+  async (stands) => {
+    const driver = driverOf({
+      acquire: async () => stands,
+      positions: async () => new Map(),
+      commit: async () => expect.unreachable(),
+      close: async () => {},
+    });
+    await driver.acquire('shard-1');
+    const done = vi.fn<() => void>();
+    driver.push(deliver(['one']).events[0]!, done);
+    expect(done).not.toHaveBeenCalled();
+    await driver.idle();
+    expect(done).toHaveBeenCalledOnce();
+  },
+);
 
 it('tells that what was pushed so far is stored, while more of it is under way', async () => {
   const commit = vi.fn<() => Promise<void>>(async () => {
@@ -145,6 +147,51 @@ it('parts no events of one record by a commit, however large it is', async () =>
   // Nobody need wait for the rest, that it goes.
   await new Promise<void>((resolve) => driver.push(third, resolve));
   expect(commits).toEqual([2, 1, 1]);
+});
+
+it('gives a sink again what it lacks of a commit that took place in part, and no more', async () => {
+  const reset = Object.assign(new Error('reset'), { code: 'ECONNRESET' });
+  const [stands, commits] = [new Map<string, Resume>(), [] as string[][]];
+  const driver = driverOf(
+    {
+      ...standing(),
+      positions: async () => stands,
+      async commit({ items, positions }) {
+        commits.push([...items.map(({ shard }) => shard), ...positions.keys()]);
+        if (commits.length > 1) return;
+        stands.set('a', positions.get('a')!);
+        throw reset;
+      },
+    },
+    { retry: { firstDelayMs: 1 } },
+  );
+  for (const shard of ['a', 'b']) driver.push(deliver([{ shard, raw: 'x' }]).events[0]!, () => {});
+  await driver.idle();
+  expect(commits).toEqual([
+    ['a', 'b', 'a', 'b'],
+    ['b', 'b'],
+  ]);
+});
+
+it('moves a position to the last item of its shard, and never back from where a commit under way has brought it', async () => {
+  const moved: Resume[][] = [];
+  const underWay = Promise.withResolvers<void>();
+  const driver = driverOf({
+    ...standing(),
+    async commit({ positions }) {
+      moved.push([...positions.values()]);
+      await underWay.promise;
+    },
+  });
+  const { events } = deliver(['a', 'b', 'c']);
+  const [first, second, third] = events.map(({ position }) => position);
+  driver.advance([['shard-1', first!]]);
+  for (const event of events.slice(1)) driver.push(event, () => {});
+  await soon();
+  driver.advance([['shard-1', second!]]);
+  underWay.resolve();
+  await driver.idle();
+  expect(moved).toEqual([[third]]);
 });
 
 describe('a driver that is closed', () => {
