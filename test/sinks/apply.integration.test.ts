@@ -107,7 +107,7 @@ describe('apply', () => {
   });
 
   it('runs a script of the pipeline with its keys and arguments', async () => {
-    const copy = { name: "copy'", lua: `redis.call('SET', KEYS[2], redis.call('GET', KEYS[1]) .. ARGV[1])` };
+    const copy = { name: "copy'\\\n", lua: `redis.call('SET', KEYS[2], redis.call('GET', KEYS[1]) .. ARGV[1])` };
     await applied([set('from', 'x')], [script(copy, ['from', 'to'], ['!'])]);
     expect(await server.client.get('to')).toBe('x!');
   });
@@ -154,6 +154,43 @@ describe('an event that apply rejects', () => {
         command: '["ZINCRBY","text","1","m"]',
       },
     ]);
+  });
+
+  it.each([{}, { rememberScores: 1_000 }])(
+    'tells of a command that is several of the server, as it was given, why that was refused: %j',
+    async (options) => {
+      await server.client.set('text', 'x');
+      const sink = await opened(() => [rank('text', [['a', 1]], bounds)], options);
+      const refused: Refusal[] = [];
+      await sink.commit({ items: eventsOf(1), positions: new Map([['shard-1', at(1)]]) }, refused);
+      await sink.close();
+      const reason = 'WRONGTYPE Operation against a key holding the wrong kind of value';
+      expect(refused.map(({ why }) => why)).toEqual([{ step: 'apply', code: 'WRONGTYPE', reason, path: 'text' }]);
+      expect(await kept()).toMatchObject([{ code: 'WRONGTYPE', reason, command: expect.stringMatching(/^\["rank","text",/) }]);
+    },
+  );
+
+  it('is one by the very call that had its command refused, before its bytes are kept', async () => {
+    const owner = { pipeline: 'p', sink: 'apply' };
+    const store = await redis(server.url, { keepRejects: { days: 30 } }).open({ report: () => {} });
+    const places = [7, 8].map((sequence) => ({ position: { ...at(sequence), shard: 'a b' }, arrivedAtMs: 1000 + sequence }));
+    await store.acquire(owner, 'a b');
+    await server.client.set('text', 'x');
+    const commands = [
+      { command: zincrby('text', 1, 'm'), events: [0] },
+      { command: script({ name: 'bad', lua: 'return nothing.at.all' }, ['k']), events: [1] },
+    ];
+    await store.execute(owner, { events: places, commands, positions: new Map([['a b', places[1]!.position]]) });
+    const keys = [7, 8].map((sequence) => `millrace:reject:p:apply:a b:${sequence}:0:apply`);
+    expect(await kept()).toMatchObject([
+      { step: 'apply', code: 'WRONGTYPE', path: 'text', command: '["ZINCRBY","text","1","m"]' },
+      { step: 'apply', code: 'ERR', reason: expect.stringContaining("'nothing'"), path: 'k' },
+    ]);
+    const listed = await server.client.zrange('millrace:rejects:p', '0', '-1', 'WITHSCORES');
+    expect(listed).toEqual([keys[0], '1007', keys[1], '1008']);
+    for (const key of keys) expect(await server.client.pttl(key)).toBeGreaterThan(30 * 86_400_000 - 60_000);
+    expect(await store.rejected(owner, places)).toMatchObject([{ code: 'WRONGTYPE' }, { code: 'ERR' }]);
+    await store.close();
   });
 
   it('vanishes after the time for which it is kept, and leaves the list as others come', async () => {
@@ -210,6 +247,18 @@ describe('an event that apply rejects', () => {
     expect(await server.client.get('n')).toBe('2');
     expect(await server.client.hgetall('millrace:positions:p:apply')).toEqual({ 'shard-1': '1 3:0' });
   });
+});
+
+it('apply says which of the shards of a call a newer run has taken over', async () => {
+  const older = await opened(() => [incrby('n', 1)]);
+  await older.acquire('shard-2');
+  const newer = await opened(() => []);
+  await newer.acquire('shard-2');
+  const { events } = deliver([{ shard: 'shard-3', raw: 'x' }]);
+  await older.acquire('shard-3');
+  const positions = new Map(['shard-3', 'shard-2'].map((shard) => [shard, { ...at(1), shard }]));
+  await expect(older.commit({ items: events, positions }, [])).rejects.toMatchObject({ name: 'FencedError', shard: 'shard-2' });
+  for (const sink of [older, newer]) await sink.close();
 });
 
 describe('a batch that is cut into calls', () => {

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Diagnostic } from '../../../src/diagnostic.ts';
-import { type Event, Reject, lastByShard } from '../../../src/event.ts';
+import { Event, Origin, Reject, lastByShard } from '../../../src/event.ts';
 import { pipeline } from '../../../src/pipeline.ts';
+import { type Position, parseResume } from '../../../src/position.ts';
 import { run } from '../../../src/run/run.ts';
 import { apply } from '../../../src/sinks/apply.ts';
 import { rejectsIntoRedis } from '../../../src/sinks/rejects-into-redis.ts';
@@ -97,14 +98,13 @@ describe('on a cluster', () => {
     await (await cluster.nodeOf(slotOf('text'))).client.set('text', 'x');
     const first = await opened(commands);
     const home = await cluster.nodeOf(slotOf('{p}'));
-    await first.commit(batchOf(5), []);
+    // As if the run had been killed before it kept the reject and moved its positions.
+    await home.client.set('millrace:rejects:{p}', 'taken');
+    await expect(first.commit(batchOf(5), [])).rejects.toThrow(/WRONGTYPE/);
     await first.close();
+    await home.client.del('millrace:rejects:{p}');
     const slotKey = `millrace:slot:{${slotTags()[slotOf('text')]!}}:p:apply`;
-    expect(await cluster.read('HKEYS', slotKey)).toEqual(['shard-1']);
-    // As if the run had been killed before its positions were moved.
-    await (await cluster.nodeOf(slotOf('text'))).client.hset(slotKey, 'refused:shard-1:2:0', 'text\nERR value is not an integer');
-    await home.client.hset('millrace:positions:{p}:apply', 'shard-1', '1 ');
-    await home.client.del('millrace:rejects:{p}', 'millrace:reject:{p}:apply:shard-1:2:0:apply');
+    expect(new Set((await cluster.read('HKEYS', slotKey)) as string[])).toEqual(new Set(['shard-1', 'refused:shard-1:2:0']));
 
     const again: Refusal[] = [];
     const second = await opened(commands);
@@ -115,6 +115,38 @@ describe('on a cluster', () => {
     expect(await cluster.read('HKEYS', slotKey)).toEqual(['shard-1']);
     expect((await counted()).map(Number).reduce((sum, n) => sum + n, 0)).toBe(9);
   });
+
+  it.each([
+    ['5:9', '5:10', '5:11'],
+    ['9:0', '10:0', '11:0'],
+    ['11:0', '12:0', '13:0'],
+  ])(
+    'what a slot has of a shard beyond where the run stands (%s, %s) is not brought again, beside what it lacks of another',
+    async (stands, has, next) => {
+      const placed = (shard: string, place: string): Text => {
+        const [{ data, delivery }] = deliver([{ shard, raw: 'x' }]).events as [Text];
+        const position = parseResume(shard, place) as Position;
+        return new Event(data, new Origin(delivery, 0, { position, arrivedAtMs: 0, data }));
+      };
+      const [home, node] = [await cluster.nodeOf(slotOf('{p}')), await cluster.nodeOf(slotOf('{0}'))];
+      const slotKey = `millrace:slot:{${slotTags()[slotOf('{0}')]!}}:p:apply`;
+      await home.client.hset('millrace:positions:{p}:apply', 'shard 1', `1 ${stands}`, 'shard 2', '1 7:0');
+      await node.client.hset(slotKey, 'shard 1', has, 'shard 2', '7:0');
+      await node.client.set('{0}text', 'x');
+      const sink = await apply<Uint8Array>(redis(cluster.url), (_, { shard }) => [
+        incrby(`{0}${shard}`, 1),
+        ...(shard === 'shard 2' ? [incrby('{0}text', 1)] : []),
+      ]).open({ pipeline: 'p', report: () => {} });
+      for (const shard of ['shard 1', 'shard 2']) await sink.acquire(shard);
+      const items = [placed('shard 1', has), placed('shard 1', next), placed('shard 2', '8:0'), placed('shard 2', '9:0')];
+      const refused: Refusal[] = [];
+      await sink.commit({ items, positions: lastByShard(items) }, refused);
+      await sink.close();
+      expect([await cluster.read('GET', '{0}shard 1'), await cluster.read('GET', '{0}shard 2')]).toEqual(['1', '2']);
+      expect(refused.map(({ event }) => `${event.shard} ${event.position.sequence}`)).toEqual(['shard 2 8', 'shard 2 9']);
+      expect(new Set((await cluster.read('HKEYS', slotKey)) as string[])).toEqual(new Set(['shard 1', 'shard 2']));
+    },
+  );
 
   it('rejects are kept for a time where they are to be, and leave the list as others come', async () => {
     const sink = await rejectsIntoRedis(redis(cluster.url, { keepRejects: { hours: 2 } })).open({
@@ -194,23 +226,24 @@ describe('on a cluster', () => {
     expect(await cluster.read('GET', '{u}b')).toBe('4');
   });
 
-  it('a key may have line breaks, also one that is refused', async () => {
+  it('a key may have line breaks, also one that is refused, and so may the reason', async () => {
     const key = 'two\nlines';
-    await (await cluster.nodeOf(slotOf(key))).client.set(key, 'x');
-    const commands = (n: number): Command[] => [n === 2 ? incrby(key, 1) : set(`{${n}}`, n)];
-    const first = await opened(commands);
-    await first.commit(batchOf(3), []);
-    await first.close();
+    const fails = { name: 'fails', lua: `error('one\\ntwo')` };
+    const commands = (n: number): Command[] => [n === 2 ? script(fails, [key]) : set(`{${n}}`, n)];
     const [home, slotKey] = [await cluster.nodeOf(slotOf('{p}')), `millrace:slot:{${slotTags()[slotOf(key)]!}}:p:apply`];
-    expect(await cluster.read('HKEYS', slotKey)).toEqual(['shard-1']);
-    // As if the run had been killed before its positions were moved.
-    await (await cluster.nodeOf(slotOf(key))).client.hset(slotKey, 'refused:shard-1:2:0', `${key}\nERR no integer`);
-    await home.client.hset('millrace:positions:{p}:apply', 'shard-1', '1 ');
+    // As if the run had been killed before it kept the reject and moved its positions.
+    await home.client.set('millrace:rejects:{p}', 'taken');
+    const first = await opened(commands);
+    await expect(first.commit(batchOf(3), [])).rejects.toThrow(/WRONGTYPE/);
+    await first.close();
+    await home.client.del('millrace:rejects:{p}');
     const again: Refusal[] = [];
     const second = await opened(commands);
     await second.commit(batchOf(3), again);
     await second.close();
-    expect(again.map(({ why }) => why)).toEqual([{ step: 'apply', code: 'ERR', reason: 'ERR no integer', path: key }]);
+    expect(again.map(({ why }) => why)).toEqual([
+      { step: 'apply', code: 'ERR', reason: expect.stringMatching(/one two$/), path: key },
+    ]);
     expect(await cluster.read('HKEYS', slotKey)).toEqual(['shard-1']);
   });
 

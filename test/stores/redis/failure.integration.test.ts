@@ -318,6 +318,7 @@ describe('opening', () => {
     ['-zincrby', 'ZINCRBY likes'],
     ['-time', 'TIME'],
     ['-incrby', 'INCRBY seen'],
+    ['-smismember', 'SMISMEMBER bought'],
     ['resetkeys ~millrace:* ~seen', 'ZINCRBY likes'],
   ])('a user who may not run what the pipeline asks (%s) ends the run before anything is changed', async (rights, missing) => {
     await server.client.call('ACL', 'SETUSER', 'few', 'on', '>pw', '~*', '+@all', ...rights.split(' '));
@@ -329,6 +330,7 @@ describe('opening', () => {
             apply(redis(`redis://few:pw@127.0.0.1:${server.port}`, { rememberScores: 1_000 }), () => [
               incrby('seen', 1),
               rank('likes', [['a', 1]], bounds),
+              rank('likes', [['b', 1]], { ...bounds, without: 'bought' }),
               redisCommand('NOSUCH', 'seen'),
             ]),
           )
