@@ -445,6 +445,15 @@ export function databaseConformance(name: string, setUp: () => Promise<TestDatab
         expect(await database.positions(owner, ['a'])).toEqual(ended);
       });
 
+      test('never move back from a time', async () => {
+        const database = await ready(oneLine);
+        const began = new Map<string, Resume>([['a', new Date(1000)]]);
+        await database.commit(owner, { positions: began });
+        for (const back of [new Date(999), 'TRIM_HORIZON'] as const)
+          await expect(database.commit(owner, { positions: new Map([['a', back]]) })).rejects.toThrow(PositionBehindError);
+        expect(await database.positions(owner, ['a'])).toEqual(began);
+      });
+
       test('may stay, and move on from any kind of place', async () => {
         const database = await ready(oneLine);
         const way: Resume[] = [

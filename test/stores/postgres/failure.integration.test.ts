@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { WentBackError } from '../../../src/errors.ts';
+import { FencedError, WentBackError } from '../../../src/errors.ts';
 import { faultOf } from '../../../src/fault.ts';
 import type { Column, OpenDatabase, RejectRow, RowFault, Table } from '../../../src/stores/database.ts';
 import { postgres } from '../../../src/stores/postgres.ts';
@@ -119,7 +119,8 @@ describe('a connection that is lost', () => {
     await expect(store.commit(owner, load(['1', '2'], 2))).rejects.toSatisfy(isPassing);
     await cut;
     expect(await store.positions(owner, ['a'])).toEqual(new Map([['a', at(2)]]));
-    expect(await count()).toBe(2);
+    await store.commit(owner, load(['3'], 3));
+    expect(await count()).toBe(3);
     await proxy.close();
   });
 
@@ -243,13 +244,34 @@ describe('a connection that is lost', () => {
       `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'millrace' AND datname = current_database()`,
     );
     await until(async () => (await backends('true')).length === 0);
-    const error = await store.commit(owner, load(['3'], 3)).catch((thrown: unknown) => thrown);
+    let error: unknown;
+    // Its end may not have been heard of yet.
+    await until(async () => {
+      error = await store.commit(owner, load(['3'], 3)).catch((thrown: unknown) => thrown);
+      return !isPassing(error);
+    });
     expect(error).toBeInstanceOf(WentBackError);
     expect((error as Error).message).toMatch(/2:0.*1:0/);
     expect(await count()).toBe(1);
     expect(await store.acquire(owner, 'a')).toEqual(at(1));
     await store.commit(owner, load(['2', '3'], 3));
     expect(await count()).toBe(3);
+  });
+
+  test('to a server whose place one has taken that lacks all commits, or the run itself, is noticed, too', async () => {
+    const store = await open();
+    await database.query('DELETE FROM millrace.positions');
+    await expect(store.commit(owner, load(['0'], 1))).rejects.toThrow(WentBackError);
+    await store.acquire(owner, 'a');
+    await store.commit(owner, load(['1'], 1));
+    await database.query('UPDATE millrace.positions SET position = NULL');
+    await expect(store.commit(owner, load(['2'], 2))).rejects.toThrow(/1:0.*nothing/);
+    expect(await store.acquire(owner, 'a')).toBeUndefined();
+    await store.commit(owner, load(['2'], 2));
+    await database.query('DELETE FROM millrace.positions');
+    await expect(store.commit(owner, load(['3'], 3))).rejects.toThrow(WentBackError);
+    await expect(store.positions(owner, ['a'])).rejects.toThrow(WentBackError);
+    expect(await database.query('SELECT n FROM numbers ORDER BY n')).toEqual([{ n: 1 }, { n: 2 }]);
   });
 
   test('to a server that fell silent counts as lost', async () => {
@@ -262,6 +284,32 @@ describe('a connection that is lost', () => {
       process.kill(pid, 'SIGCONT');
     }
   });
+});
+
+test('a load that meets a take-over which is not over yet waits for it, and stores nothing', async () => {
+  const store = await open();
+  const newer = new pg.Client(database.url);
+  await newer.connect();
+  await newer.query('BEGIN');
+  await newer.query('UPDATE millrace.positions SET epoch = epoch + 1');
+  const refused = expect(store.commit(owner, load(['1'], 1))).rejects.toThrow(FencedError);
+  await until(async () => (await backends(`wait_event_type = 'Lock'`)).length > 0);
+  await newer.query('COMMIT');
+  await refused;
+  await newer.end();
+  expect(await count()).toBe(0);
+});
+
+test('a load waits for no lock of a stranger longer than ten seconds, and keeps none when it is cut off', async () => {
+  const setting = (name: string): string => `text NOT NULL DEFAULT current_setting('${name}')`;
+  const limits = ['lock_timeout', 'idle_in_transaction_session_timeout', 'statement_timeout'];
+  await database.query(
+    `CREATE TABLE numbers (n integer NOT NULL, ${limits.map((name) => `${name} ${setting(name)}`).join(', ')})`,
+  );
+  await (await open()).commit(owner, load(['1'], 1));
+  expect(await database.query(`SELECT ${limits.join(', ')} FROM numbers`)).toEqual([
+    { lock_timeout: '10s', idle_in_transaction_session_timeout: '1min', statement_timeout: '0' },
+  ]);
 });
 
 describe('a process that is stopped in the middle of a load', () => {

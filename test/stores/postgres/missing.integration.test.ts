@@ -40,6 +40,13 @@ describe('postgres, of which only missing rows are loaded', () => {
     expect(await told()).toEqual([missing]);
     await database.query(`CREATE INDEX part ON shop."Events" ("Event id") WHERE "Event id" <> ''`);
     expect(await told()).toEqual([missing]);
+    await database.query('ALTER TABLE shop."Events" ADD COLUMN n integer');
+    await database.query('CREATE INDEX ON shop."Events" (n, "Event id")');
+    expect(await told()).toEqual([missing]);
+    // As one is left behind by CREATE INDEX CONCURRENTLY that has failed.
+    await database.query('CREATE INDEX broken ON shop."Events" ("Event id")');
+    await database.query(`UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'shop.broken'::regclass`);
+    expect(await told()).toEqual([missing]);
     await database.query('CREATE UNIQUE INDEX ON shop."Events" ("Event id")');
     expect(await told()).toEqual([]);
   });
