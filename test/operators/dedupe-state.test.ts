@@ -113,6 +113,29 @@ describe('dedupe with a state', () => {
     run.end();
   });
 
+  test('remembers what is read again once, and all of what is flushed at once, however much', () => {
+    const many = Array.from({ length: 20_000 }, (_, i) => ({ shard: 'a', sequence: i + 1, raw: `id ${i}` }));
+    new Run().read(...many).end();
+    new Run().read(...many.slice(-10)).end();
+    const run = new Run();
+    run.read({ ...many[19_999]!, shard: 'b' });
+    expect(run.told).toMatchObject([{ type: 'identities-loaded', count: 20_000 }]);
+    expect(run.end()).toEqual([]);
+  });
+
+  test('forgets in its state, too, what is of no use any more', () => {
+    const at = (hours: number) => ({ shard: 'a', sequence: hours + 1, raw: `hour ${hours}`, arrivedAtMs: hours * 3_600_000 });
+    const run = new Run();
+    for (let hours = 0; hours < 10; hours++) {
+      run.read(at(hours)).letGo();
+      run.ledger.flushState();
+    }
+    run.end();
+    const next = new Run().read(at(10));
+    expect(next.told).toMatchObject([{ type: 'identities-loaded', count: 2 }]);
+    next.end();
+  });
+
   test('what the ledger flushed is durable at once, what it did not is not', () => {
     const run = new Run().read(a1, a2);
     run.ledger.flushState();

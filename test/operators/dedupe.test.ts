@@ -202,6 +202,9 @@ describe('dedupe', () => {
     expect(stepOf(dedupe(hour))).toMatchObject({ name: 'dedupe', detail: 'by bytes, within 1 hour' });
     const place = { by: (data: string) => data, within: { hours: 1 } };
     expect(stepOf(dedupe(place))).toMatchObject({ detail: 'by text, within 1 hour' });
+    expect(stepOf(dedupe({ by: text, within: { hours: 1 } }))).toMatchObject({ detail: 'by text, within 1 hour' });
+    const orderId = (data: string): string => data;
+    expect(stepOf(dedupe({ by: orderId, within: { hours: 1 } }))).toMatchObject({ detail: 'by orderId, within 1 hour' });
   });
 
   test('refuses a time or a capacity out of bounds', () => {

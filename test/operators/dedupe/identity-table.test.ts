@@ -104,6 +104,15 @@ describe('IdentityTable', () => {
     expect(count('other', 0, 100)).toEqual({ first: 100 });
   });
 
+  test('has exactly its capacity, be it no multiple of its partitions, and forgets nothing before it is told a time', () => {
+    const [capacity, atMs] = [80_003, Date.UTC(2026, 10, 22)];
+    const table = new IdentityTable({ capacity, withinMs: 1000 });
+    for (let id = 0; id < capacity / 2; id++) table.see(sightOf({ id, place: id, atMs }));
+    expect(table.size).toBe(Math.ceil(capacity / 2));
+    for (let id = capacity; id < 3 * capacity; id++) table.see(sightOf({ id, place: id, atMs }));
+    expect(table.size).toBe(capacity);
+  });
+
   test('takes back what was remembered, and is as it was', () => {
     fc.assert(
       fc.property(fc.array(seeings, { maxLength: 200 }), fc.array(seeings, { maxLength: 100 }), (before, after) => {
