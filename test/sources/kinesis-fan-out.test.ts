@@ -62,6 +62,7 @@ describe('kinesis by fan-out', () => {
       expect(events.every(({ delivery }) => delivery === events[0]!.delivery)).toBe(true);
       expect(diagnostics.map(({ type }) => type)).toEqual(['shard-started', 'shard-lag']);
       expect(diagnostics[1]).toMatchObject({ shard: 's', behindMs: 70 });
+      expect(ledger.caughtUpAtMs('s')).toBeUndefined();
       await ledger.room.reserve(ledger.room.maxInFlightBytes);
       await expect.poll(given.open).toBe(0);
     });
@@ -159,6 +160,16 @@ describe('kinesis by fan-out', () => {
     });
     await completed;
     expect(retries(diagnostics)).toHaveLength(2);
+  });
+
+  it('delivers an event of more records than a delivery may have in several, each with room of its own', async () => {
+    const given = await fanOut({ shards }, { maxRecords: 2 });
+    const { completed, events, ledger } = readSource(given.source, { scheduler, stopAfter: 6 });
+    await completed;
+    expect(textsByShard(events)).toEqual({ s: six });
+    const sizes = [...Map.groupBy(events, ({ delivery }) => delivery).values()].map(({ length }) => length);
+    expect(sizes).toEqual([2, 2, 2]);
+    await ledger.room.reserve(ledger.room.maxInFlightBytes);
   });
 
   describe('takes records apart', () => {

@@ -116,6 +116,29 @@ describe('a position past retention', () => {
     expect(diagnostics.some(({ type }) => type === 'gap')).toBe(false);
   });
 
+  it('has one of no length when all was read to within a quarter of an hour of what is kept: clocks differ', async () => {
+    const quietUntilMs = nowMs - 24 * HOUR_MS + 10 * 60_000;
+    const { completed, diagnostics } = await read({ quietUntilMs }, { trimmed: 2, acceptGap: true });
+    await completed;
+    const gap = { type: 'gap', fromMs: quietUntilMs, untilMs: quietUntilMs };
+    expect(diagnostics).toContainEqual(expect.objectContaining(gap));
+  });
+
+  it('has one of no length when its whole shard has left that was quiet until a while ago', async () => {
+    const server = await startFaultyKinesis({ shards: [{ id: 't', parents: ['s'], records: ['e'], isClosed: true }] });
+    servers.push(server);
+    const quietUntilMs = nowMs - HOUR_MS;
+    const { completed, diagnostics } = readSource(kinesis({ stream: 'shop', endpoint: server.endpoint }), {
+      scheduler,
+      stands: async (shard) =>
+        shard === 's' ? { shard, sequence: sequenceAt(nowMs - 72 * HOUR_MS), subSequence: 0, quietUntilMs } : undefined,
+      acceptGap: true,
+    });
+    await completed;
+    const gap = { type: 'gap', shard: 's', fromMs: quietUntilMs, untilMs: quietUntilMs };
+    expect(diagnostics).toContainEqual(expect.objectContaining(gap));
+  });
+
   it('costs one question how long the stream keeps its records, for all shards: AWS answers an account 20 a second', async () => {
     const startMs = nowMs - 72 * HOUR_MS;
     const sequenceOf = (place: number): string => sequenceAt(startMs, place);
@@ -316,6 +339,15 @@ describe('a reader that is so slow that retention', () => {
       isBusy = false;
       return { status: 400, type: 'ProvisionedThroughputExceededException' };
     });
+    await expect(completed).rejects.toBeInstanceOf(GapError);
+    expect(textsByShard(events)).toEqual({ s: ['a', 'b'] });
+  });
+
+  it('overtakes it ends the run, though the stream is too busy at first to say for how long it keeps', async () => {
+    const busy = { status: 400, type: 'LimitExceededException', message: 'Rate exceeded for stream shop under account 123.' };
+    const { completed, events } = await readSlowly(4, {}, ({ operation, nth }) =>
+      operation === 'DescribeStreamSummary' && nth === 0 ? busy : undefined,
+    );
     await expect(completed).rejects.toBeInstanceOf(GapError);
     expect(textsByShard(events)).toEqual({ s: ['a', 'b'] });
   });

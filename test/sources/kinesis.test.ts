@@ -66,9 +66,14 @@ describe('kinesis', () => {
 
   it('completes when every shard has ended', async () => {
     const { source } = await faulty({ shards: [{ id: 's', records: six, isClosed: true }] }, { maxRecords: 4 });
-    const { completed, events, diagnostics } = readSource(source, { scheduler });
+    const caughtUp: boolean[] = [];
+    const { completed, events, diagnostics } = readSource(source, {
+      scheduler,
+      report: ({ type }, { ledger }) => type === 'shard-lag' && caughtUp.push(ledger.caughtUpAtMs('s') !== undefined),
+    });
     await completed;
     expect(textsByShard(events)).toEqual({ s: six });
+    expect(caughtUp).toEqual([false, true]);
     expect(diagnostics.map(({ type }) => type)).toEqual(['shard-started', 'shard-lag', 'shard-lag', 'shard-ended']);
     expect(diagnostics[1]).toMatchObject({ shard: 's', behindMs: 1000 });
   });
