@@ -3,8 +3,11 @@ import { healthOf, isReady } from '../../src/observe/health.ts';
 import { Histogram } from '../../src/observe/histogram.ts';
 import { METRICS } from '../../src/observe/metric-list.ts';
 import { metricsText } from '../../src/observe/metrics.ts';
+import { RunRecord } from '../../src/observe/run-record.ts';
+import { Outcome } from '../../src/ledger.ts';
 import { type Metric, prometheusText } from '../../src/observe/prometheus.ts';
 import { deliver } from '../../src/testing/deliver.ts';
+import { memorySink } from '../../src/testing/memory-sink.ts';
 import { parsePrometheus } from '../support/prometheus.ts';
 import { runRecord } from '../support/run-record.ts';
 
@@ -107,8 +110,37 @@ describe('metrics', () => {
     });
   });
 
-  it('begin at zero for every sink, and count what each of them does', () => {
+  it('tell how full the room is, and for how long a shard waits for it', () => {
+    const { record, values, ledger } = recorded('memory');
+    const [p, a] = ['{pipeline="p"}', '{pipeline="p",shard="a"}'];
+    record.report({ type: 'shard-started', shard: 'a', resume: 'TRIM_HORIZON' });
+    expect(values()).toMatchObject({
+      [`millrace_source_retries_total${a}`]: 0,
+      [`millrace_shard_quiet_seconds${a}`]: 0,
+      [`millrace_in_flight_bytes${p}`]: 0,
+      [`millrace_in_flight_limit_bytes${p}`]: ledger.room.maxInFlightBytes,
+      [`millrace_waiting_for_room${p}`]: 0,
+    });
+    deliver([{ shard: 'a', raw: 'one' }], ledger);
+    void ledger.room.reserve(ledger.room.maxInFlightBytes, 'a');
+    const quiet = { forMs: 150_000, doing: 'waiting for room' };
+    const health = { behindMs: 0, readAtMs: 0, settledAtMs: 0, inFlight: 1, sizeBytes: 3, waitsForRoom: true, quiet };
+    record.report({ type: 'shard-health', shard: 'a', ...health });
+    expect(ledger.room.inFlightBytes).toBeGreaterThan(0);
+    expect(values()).toMatchObject({
+      [`millrace_shard_quiet_seconds${a}`]: 150,
+      [`millrace_in_flight_bytes${p}`]: ledger.room.inFlightBytes,
+      [`millrace_waiting_for_room${p}`]: 1,
+    });
+    expect(healthOf([record], 0).pipelines[0]!.shards).toMatchObject([{ inFlight: 1, waitsForRoom: true }]);
+    const { user, system } = process.cpuUsage();
+    expect(values()['process_cpu_seconds_total']).toBeCloseTo((user + system) / 1e6, 0);
+  });
+
+  it('begin at zero for every sink, the one of the rejects too, and count what each of them does', () => {
     const { record, values } = recorded('one', 'other');
+    const withRejects = new RunRecord({ ...record.declared, rejectsSink: memorySink('rejects') });
+    expect(metricsText([withRejects])).toContain('millrace_sink_events_total{pipeline="p",sink="rejects"} 0\n');
     const [one, other] = ['{pipeline="p",sink="one"}', '{pipeline="p",sink="other"}'];
     expect(values()).toMatchObject({
       [`millrace_sink_retries_total${other}`]: 0,
@@ -156,6 +188,23 @@ describe('metrics', () => {
     beginAnew();
     expect(sums()).toEqual({ read: 3, dropped: 2, abandoned: 1, inFlight: 0 });
     expect(values()['millrace_went_back_total{pipeline="p"}']).toBe(1);
+    for (let run = 1; run <= 2; run++) {
+      const again = deliver(['a repeat', 'rejected', 'stored', 'stored, too'], record.ledger);
+      again.events[0]!.drop('dedupe');
+      again.events[1]!.mark(Outcome.rejected);
+      for (const event of again.events.slice(2)) event.mark(Outcome.stored);
+      again.delivery.letGo();
+      deliver([{ sequence: 5, raw: 'kept' }], record.ledger);
+      expect(sums()).toEqual({ read: 3 + 5 * run, dropped: 2 + run, abandoned: run, inFlight: 1 });
+      expect(values()).toMatchObject({
+        'millrace_events_dropped_total{pipeline="p",step="dedupe"}': 1 + run,
+        'millrace_events_rejected_total{pipeline="p"}': run,
+        'millrace_events_stored_total{pipeline="p"}': 2 * run,
+      });
+      record.report({ type: 'went-back', error: new Error('forgot'), counts: record.ledger!.counts() });
+      expect(record.ledger).toBeUndefined();
+      beginAnew();
+    }
   });
 
   it('forget a shard once it was read to its end and all of it is settled', () => {
@@ -171,11 +220,13 @@ describe('metrics', () => {
 
   it('tell codes of rejects apart, up to a limit', () => {
     const { record, values } = recorded('memory');
+    for (let i = 0; i < 50; i++) record.report({ type: 'rejected', position, why: why('step', 'code 0') });
     for (let i = 0; i < 1010; i++) record.report({ type: 'rejected', position, why: why('step', `code ${i}`) });
     record.report({ type: 'rejected', position, why: why('step', 'code 3') });
     const rejects = Object.entries(values()).filter(([name]) => name.startsWith('millrace_rejects_total'));
     expect(rejects).toHaveLength(1001);
     expect(Object.fromEntries(rejects)).toMatchObject({
+      'millrace_rejects_total{pipeline="p",step="step",code="code 0"}': 51,
       'millrace_rejects_total{pipeline="p",step="step",code="code 3"}': 2,
       'millrace_rejects_total{pipeline="p",step="step",code="other"}': 10,
     });
@@ -207,6 +258,33 @@ describe('health', () => {
     expect(told()).toEqual(['ended', 'ended', 'ended', false]);
     b.end('failed');
     expect(told()).toEqual(['failed', 'ended', 'failed', false]);
+  });
+
+  it('goes by a run that has failed before one whose shard is quiet, and takes none for quiet that stops', () => {
+    const [a, b] = [recorded('memory').record, recorded('memory').record];
+    for (const record of [a, b]) record.report({ type: 'shard-started', shard: 's', resume: 'TRIM_HORIZON' });
+    a.report({ ...looked, ...still, quiet: { forMs: 150_000, doing: 'waiting for the sinks' } });
+    b.end('failed');
+    expect(healthOf([a, b], 0).status).toBe('failed');
+    a.report({ type: 'stopping', why: 'enough' });
+    expect(healthOf([a], 0)).toMatchObject({ status: 'ok', pipelines: [{ status: 'stopping' }] });
+    // One whose turn came at that moment.
+    a.report({ type: 'shard-started', shard: 't', resume: 'TRIM_HORIZON' });
+    expect(a.stage).toBe('stopping');
+    a.end('ended');
+    expect(healthOf([a], 0).pipelines[0]!.shards).toEqual([]);
+  });
+
+  it('knows no shard of a run that went back, nor one that was not begun', () => {
+    const { record, ledger, beginAnew } = recorded('memory');
+    record.report({ type: 'shard-started', shard: 's', resume: 'TRIM_HORIZON' });
+    record.report({ type: 'went-back', error: new Error('forgot'), counts: ledger.counts() });
+    record.report({ type: 'shard-lag', shard: 's', behindMs: 0, readAtMs: 0 });
+    expect([...record.shards()]).toEqual([]);
+    beginAnew();
+    expect(record.stage).toBe('going back');
+    deliver(['one'], record.ledger);
+    expect(record.stage).toBe('running');
   });
 
   it('says of a shard what it is doing, and how long ago it moved', () => {

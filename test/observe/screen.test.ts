@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { Ledger } from '../../src/ledger.ts';
+import type { Diagnostic } from '../../src/diagnostic.ts';
+import { Ledger, Outcome } from '../../src/ledger.ts';
 import { jsonLine, jsonLog } from '../../src/observe/json-log.ts';
 import { entryOf, logLine } from '../../src/observe/log.ts';
 import { Screen } from '../../src/observe/screen.ts';
@@ -32,15 +33,71 @@ describe('status', () => {
     expect(status.line(50_000)).toBe(
       'read 2  stored 0  repeats 0  rejected 0  in flight 2 (0.0 MiB)  behind 1.5 s  next window in 10 s',
     );
+    expect(status.line(51_500)).toMatch(/next window in 9 s$/);
     status.report({ type: 'shard-ended', shard: 'a' });
     void ledger.room.reserve(ledger.room.maxInFlightBytes);
     expect(status.line(60_000)).toContain('behind 20 ms  waits for room  next window in 60 s');
     expect(new Status(() => ledger, { windowMs: 10_000 }).line(63_000)).toMatch(/next window in 7 s$/);
     expect(new Status(() => ledger).line(60_000)).toMatch(/behind 0 ms  waits for room$/);
   });
+
+  it('counts what steps dropped beside repeats, rejects, and what is in flight', () => {
+    const ledger = new Ledger();
+    const status = new Status(() => ledger);
+    const { events, delivery } = deliver(['repeat', 'repeat', 'filtered', 'other', 'rejected', 'stored'], ledger);
+    for (const [i, step] of ['dedupe', 'dedupe', 'filter', 'keep'].entries()) events[i]!.drop(step);
+    events[4]!.mark(Outcome.rejected);
+    events[5]!.mark(Outcome.stored);
+    delivery.letGo();
+    deliver([{ sequence: 7, raw: Buffer.alloc(3 * 2 ** 20) }], ledger);
+    status.report({ type: 'shard-lag', shard: 'a', behindMs: 900, readAtMs: 0 });
+    expect(status.line(0)).toBe('read 7  stored 1  repeats 2  dropped 2  rejected 1  in flight 1 (3.0 MiB)  behind 900 ms');
+  });
 });
 
 describe('log', () => {
+  it('warns of what somebody should look at', () => {
+    const again = { attempt: 2, delayMs: 80.4, error: new Error('lost') };
+    const counts = { read: 5, stored: 3, dropped: {}, rejected: 0, inFlight: 2 };
+    const gap = { type: 'gap', shard: 'a', resume: 'TRIM_HORIZON' } as const;
+    const said = (
+      [
+        { ...gap, isAccepted: false },
+        { ...gap, isAccepted: true },
+        { type: 'source-retry', shard: 'a', ...again },
+        { type: 'lookup-retry', ...again },
+        { type: 'went-back', error: new Error('copy went back'), counts },
+        { type: 'identities-forgotten', step: 'dedupe', count: 7, capacity: 100 },
+        { type: 'no-conditional-writes', store: 's3' },
+        { type: 'unlogged', store: 'pg', table: 'events' },
+        { type: 'may-evict-rejects', store: 'redis', policy: 'volatile-lru' },
+        { type: 'line-open', shard: 'a', sizeBytes: 3 },
+        { type: 'shard-quiet', shard: 'a', forMs: 1000, doing: 'waiting' },
+        { type: 'shard-ended', shard: 'a' },
+        { type: 'identities-loaded', step: 'dedupe', count: 7, ms: 80.4, state: 'file:x' },
+      ] satisfies Diagnostic[]
+    ).map((diagnostic) => {
+      const { level, message } = entryOf('p', diagnostic)!;
+      return `${level} ${message.split(';')[0]!}`;
+    });
+    expect(said).toEqual([
+      'error a: a gap behind TRIM_HORIZON: what came behind it is past retention',
+      'warn a: a gap behind TRIM_HORIZON: what came behind it is past retention',
+      'warn a: try 2 failed, again in 80 ms: Error: lost',
+      'warn lookup: try 2 failed, again in 80 ms: Error: lost',
+      'warn copy went back',
+      'warn dedupe: full, 7 of the oldest of 100 identities forgotten before their time',
+      'warn s3: has no conditional writes',
+      'warn pg: events is UNLOGGED, so a crash of the server empties it, and what it had is not read again',
+      'warn redis: may evict rejects before their time when it is short of memory, by its maxmemory-policy volatile-lru',
+      'warn a: ends inside a line, whose 3 bytes are left to a run that finds the rest of it',
+      'warn a: no progress for 1 s, waiting',
+      'info a: read to its end',
+      'info dedupe: remembers 7 identities from file:x, loaded in 80 ms',
+    ]);
+    expect(logLine({ type: 'went-back', error: new Error('x'), counts })).toMatch(/had read 5 and stored 3\)$/);
+  });
+
   it('tells of a shard that stands still, and leaves numbers to the status', () => {
     const doing = 'waiting for room';
     expect(logLine({ type: 'shard-quiet', shard: 'a', forMs: 150_400, doing })).toBe(
@@ -75,6 +132,18 @@ describe('a log for machines', () => {
         cause: { name: 'Error', message: 'read ECONNRESET', code: 'ECONNRESET' },
       },
     });
+  });
+
+  it('says causes that are no errors, and of a circle of them no more than five', () => {
+    const error = Object.assign(new Error('outer', { cause: { why: 'full' } }), { code: 28 });
+    const told = (of: unknown): unknown =>
+      JSON.parse(jsonLine(entryOf('p', { type: 'lookup-retry', attempt: 1, delayMs: 1, error: of })!, 0)).error;
+    expect(told(error)).toEqual({ name: 'Error', message: 'outer', code: 28, cause: "{ why: 'full' }" });
+    const circle = new Error('round');
+    circle.cause = circle;
+    let depth = 0;
+    for (let at = told(circle) as { cause?: unknown } | undefined; at; at = at.cause as typeof at) depth++;
+    expect(depth).toBe(6);
   });
 
   it('writes places in a shard as stores keep them', () => {
@@ -128,6 +197,18 @@ describe('screen', () => {
     screen.close();
     const both = 'a line that\nanother lin';
     expect(seenIn(output)).toBe(`<clear>${both}<up 1, clear>hello\n<clear>${both}<up 1, clear>`);
+  });
+
+  it('lets no line wrap, and prints what is said after its end as it is', () => {
+    const output = recorder(true);
+    const screen = new Screen(output, () => 'one\nother');
+    vi.advanceTimersByTime(250);
+    expect(output.written.join('')).toBe('\r\u001B[2K\u001B[?7lone\nother\u001B[?7h');
+    screen.close();
+    output.written.length = 0;
+    screen.print('last words');
+    vi.advanceTimersByTime(1000);
+    expect(seenIn(output)).toBe('<clear>last words\n');
   });
 
   it('prints plain lines with the time where there is no terminal', () => {

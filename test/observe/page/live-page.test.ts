@@ -5,10 +5,11 @@ import { describe, expect, it, vi } from 'vitest';
 import { Outcome } from '../../../src/ledger.ts';
 import { LIVE_PAGE_HEADERS, LivePage } from '../../../src/observe/page/live-page.ts';
 import { SCRIPT } from '../../../src/observe/page/script.ts';
-import type { RunRecord } from '../../../src/observe/run-record.ts';
+import { RunRecord } from '../../../src/observe/run-record.ts';
 import { minuteWindow } from '../../../src/operators/minute-window.ts';
 import { transform } from '../../../src/operators/transform.ts';
 import { deliver } from '../../../src/testing/deliver.ts';
+import { memorySink } from '../../../src/testing/memory-sink.ts';
 import { runRecord } from '../../support/run-record.ts';
 
 const position = { shard: 'a', sequence: '1', subSequence: 0 };
@@ -41,9 +42,75 @@ describe('the live page', () => {
     expect(words).toContain('memory memory: in memory 1,200 events, 1 MiB commits within 25 ms 1 call tried again');
     expect(words).toContain('2 read 0 stored 1 dropped 0 rejected 1 in flight');
     expect(words).toContain('Rejects step code made transform TypeError 1');
+    expect(words).not.toContain('other kinds');
     kept.events[0]!.mark(Outcome.stored);
     kept.delivery.letGo();
     expect(wordsOf(record)).toContain('2 read 1 stored 1 dropped 0 rejected 0 in flight');
+  });
+
+  it('says what each sink did, that of the rejects too, how long its commits took, and how often it was asked again', () => {
+    const record = new RunRecord({ ...runRecord(['memory']).record.declared, rejectsSink: memorySink('rejects') });
+    const commit = { type: 'committed', sink: 'memory', count: 1, sizeBytes: 1, positions: new Map() } as const;
+    for (const ms of [20, 20, 70_000]) record.report({ ...commit, ms });
+    for (const attempt of [1, 2]) record.report({ type: 'sink-retry', sink: 'memory', attempt, delayMs: 1, error: 'x' });
+    record.report({ type: 'rejected', position, why: { step: 'memory', code: '22P02', reason: 'wrong' } });
+    const words = wordsOf(record);
+    expect(words).toContain(
+      'in memory 3 events, 3 B, 1 rejected commits within 25 ms, 99 % longer than a minute 2 calls tried again',
+    );
+    expect(words).toContain('rejects rejects: in memory 0 events, 0 B');
+  });
+
+  it('draws how fast it read, and what became of all that was read', () => {
+    const { record, ledger } = runRecord(['memory']);
+    const page = new LivePage([record]);
+    const look = (nowMs: number, ...raws: string[]): string => {
+      if (raws.length > 0) deliver(raws, ledger);
+      return page.text(nowMs);
+    };
+    expect(look(0)).not.toContain('class="pace"');
+    look(10_000, 'a', 'b', 'c', 'd');
+    const { delivery, events } = deliver(
+      Array.from({ length: 16 }, () => 'e'),
+      ledger,
+    );
+    events[0]!.drop('dedupe');
+    for (const event of events.slice(1, 6)) event.mark(Outcome.rejected);
+    for (const event of events.slice(6)) event.mark(Outcome.stored);
+    delivery.letGo();
+    const drawn = look(20_000);
+    expect(drawn).toContain('at most 1.6/s');
+    expect(drawn).toContain('d="M110.0,40L110.0,29.0L120.0,2.0L120,40Z"');
+    const bars = [...drawn.matchAll(/<rect class="(\w+)" x="([\d.]+)" width="([\d.]+)"/g)].map((bar) =>
+      bar.slice(1, 4).join(' '),
+    );
+    expect(bars).toEqual(['stored 0 500', 'dropped 500 50', 'rejected 550 250', 'flight 800 200']);
+    expect(drawn).toContain('<title>p: running</title>');
+    expect(wordsOf(record)).toMatch(/[1-9]\d* KiB of 256 MiB in flight /);
+    void ledger.room.reserve(ledger.room.maxInFlightBytes);
+    expect(wordsOf(record)).toContain('MiB in flight waits for room');
+    record.report({ type: 'went-back', error: new Error('forgot'), counts: ledger.counts() });
+    expect(wordsOf(record)).toContain('20 read 10 stored 1 dropped 5 rejected 4 read again 0 in flight');
+    expect(look(30_000)).toContain('<span class="stage back">going back</span>');
+  });
+
+  it('tells of several runs, each how it is', () => {
+    const [one, other] = [runRecord(['memory']).record, runRecord(['memory']).record];
+    other.end('failed');
+    const text = new LivePage([one, other]).text(0);
+    expect(text).toContain('<title>p: starting, p: failed</title>');
+    expect(text).toMatch(/>starting<[^]*>failed</);
+  });
+
+  it('tells of the most frequent kinds of rejects', () => {
+    const { record } = runRecord(['memory']);
+    for (let i = 1; i <= 22; i++)
+      for (let n = 0; n < i; n++)
+        record.report({ type: 'rejected', position, why: { step: 'validate', code: `code-${i}`, reason: 'wrong' } });
+    const words = wordsOf(record);
+    expect(words).toContain('made validate code-22 22 validate code-21 21 ');
+    expect(words).toContain('validate code-3 3 and 2 other kinds, less frequent');
+    expect(words).not.toContain('code-2 ');
   });
 
   it('says how fast it reads once somebody has looked twice', () => {
@@ -59,17 +126,21 @@ describe('the live page', () => {
     const health = { readAtMs: 1000, settledAtMs: 0, inFlight: 0, sizeBytes: 0, waitsForRoom: false };
     for (let i = 0; i < 100; i++) {
       const [shard, behindMs] = [`shard-${i}`, i * 1000];
-      const quiet = i === 7 ? { forMs: 150_000, doing: 'waits for copy: <timeout>' } : undefined;
+      const quiet = i === 7 ? { forMs: 50_000, doing: 'waits for copy: <timeout>' } : undefined;
       record.report({ type: 'shard-started', shard, resume: 'TRIM_HORIZON' });
       record.report({ type: 'shard-lag', shard, behindMs, readAtMs: 1000 });
       record.report({ type: 'shard-health', shard, behindMs, ...health, quiet });
     }
     const words = wordsOf(record, 4000);
-    expect(words).toMatch(
-      /p quiet .*Shards .* shard-7 7 s 0 3 s 4 s no progress for 2.5 min: waits for copy: <timeout> shard-99 /,
-    );
+    expect(words).toMatch(/p quiet .*Shards .* shard-7 7 s 0 3 s 4 s no progress for 50 s: waits for copy: <timeout> shard-99 /);
     expect(words).toContain('shard-37 37 s 0 3 s 4 s and 36 others');
     expect(words).not.toContain('shard-36 ');
+    const { record: begun, ledger } = runRecord(['memory']);
+    begun.report({ type: 'shard-started', shard: 'a', resume: 'TRIM_HORIZON' });
+    expect(wordsOf(begun)).toMatch(/last settled a – 0 – – (?!waits|and)/);
+    deliver([{ shard: 'a', raw: 'x' }], ledger);
+    void ledger.room.reserve(ledger.room.maxInFlightBytes, 'a');
+    expect(wordsOf(begun)).toContain('a – 1 – – waits for room');
   });
 
   it('keeps the last things that were said, newest first', () => {
@@ -79,6 +150,8 @@ describe('the live page', () => {
     expect(words).toContain('What it last said 60 s ago message 14 61 s ago message 13');
     expect(words).toContain('message 3 ');
     expect(words).not.toContain('message 2 ');
+    // The clock was set back.
+    expect(wordsOf(record, 13_000)).toContain('last said 0 ms ago message 14 0 ms ago message 13 1 s ago message 12');
   });
 
   it('has no markup but its own, and a browser runs no other script', () => {
