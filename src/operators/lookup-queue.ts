@@ -1,6 +1,7 @@
 import type { SchedulerLike, Subscriber, Subscription } from 'rxjs';
 import type { Event, Origin } from '../event.ts';
 import { faultOf } from '../fault.ts';
+import { Fifo } from './fifo.ts';
 import { LookupCache } from './lookup-cache.ts';
 import type { LookupSource, OpenReads, Read } from './lookup-source.ts';
 import { thrown, wordsOf } from './thrown.ts';
@@ -41,8 +42,7 @@ export class LookupQueue<A, B> {
   readonly #options: LookupQueueOptions<A, B>;
   readonly #reads: OpenReads;
   readonly #cache: LookupCache;
-  #waiting: Waiting<A>[] = [];
-  #head = 0;
+  readonly #waiting = new Fifo<Waiting<A>>();
   /** By name, key and arguments: to be sent with the next call. */
   #wanted = new Map<string, Asked<A>>();
   /** Sent with the call under way. */
@@ -83,18 +83,14 @@ export class LookupQueue<A, B> {
     this.#timer?.unsubscribe();
     this.#emitting?.unsubscribe();
     this.#reads.close();
-    if (this.#head === this.#waiting.length) this.#forget?.();
+    if (this.#waiting.length === 0) this.#forget?.();
   }
 
   /** What lies behind an event that waits may not be stored before it, nor as a reject: it may become one itself. */
   #watch({ delivery }: Event<A>): () => void {
-    return delivery.ledger.onKept((shard) => {
-      for (let i = this.#head; i < this.#waiting.length; i++) {
-        const { origin } = this.#waiting[i]!.event;
-        if (origin.shard === shard && !this.#leaving?.isSameRecord(origin)) return origin;
-      }
-      return undefined;
-    });
+    const isKept = ({ origin }: Event<A>, shard: string): boolean =>
+      origin.shard === shard && !this.#leaving?.isSameRecord(origin);
+    return delivery.ledger.onKept((shard) => this.#waiting.find(({ event }) => isKept(event, shard))?.event.origin);
   }
 
   #entryOf(event: Event<A>): Waiting<A> {
@@ -181,7 +177,7 @@ export class LookupQueue<A, B> {
 
   /** A moment later, all events of a record have come: they share its position, so none may be stored before the others are there. */
   #emitSoon(): void {
-    if (this.#emitting || this.#waiting[this.#head]!.missing > 0) return;
+    if (this.#emitting || this.#waiting.at(0)!.missing > 0) return;
     this.#emitting = this.#options.scheduler.schedule(() => {
       this.#emitting = undefined;
       this.#emitReady();
@@ -190,30 +186,26 @@ export class LookupQueue<A, B> {
 
   /** How many events at the head are of one record; none while one of them waits for a value. */
   #readyAtHead(): number {
-    const first = this.#waiting[this.#head];
+    const first = this.#waiting.at(0);
     let count = 0;
-    for (let at = this.#head; this.#waiting[at]?.event.origin.isSameRecord(first!.event.origin); at++, count++)
-      if (this.#waiting[at]!.missing > 0) return 0;
+    for (; this.#waiting.at(count)?.event.origin.isSameRecord(first!.event.origin); count++)
+      if (this.#waiting.at(count)!.missing > 0) return 0;
     return count;
   }
 
   #emitReady(): void {
     // After the end, what is left stays held: it was not stored, and will be read again.
     for (let count = this.#readyAtHead(); count > 0 && !this.#subscriber.closed; count = this.#readyAtHead()) {
-      const { shard, delivery, origin } = this.#waiting[this.#head]!.event;
+      const { shard, delivery, origin } = this.#waiting.at(0)!.event;
       this.#leaving = origin;
       for (; count > 0 && !this.#subscriber.closed; count--) {
-        const entry = this.#waiting[this.#head++]!;
+        const entry = this.#waiting.shift()!;
         this.#emit(entry);
         // Whoever failed or left on this event has not stored it.
         if (!this.#subscriber.closed) entry.event.release();
       }
       this.#leaving = undefined;
       delivery.ledger.passRejects(shard);
-    }
-    if (this.#head * 2 > this.#waiting.length) {
-      this.#waiting = this.#waiting.slice(this.#head);
-      this.#head = 0;
     }
     if (this.#hasCompleted && this.#waiting.length === 0) this.#subscriber.complete();
   }
