@@ -37,23 +37,26 @@ export function mapAccum<S, A, B>({ seed, step, flush, endShard, kept, close }: 
       const emit = (value: B): void => subscriber.next(value);
       let watches = endShard === undefined && kept === undefined;
       /** The shards of which something may be kept, for which rejects wait. */
-      const shards = new Map<string, Ledger>();
+      const shards = new Set<string>();
+      let ledger: Ledger | undefined;
+      let forget: (() => void) | undefined;
+      subscriber.add(() => [...shards].some((shard) => kept?.(state, shard)) || forget?.());
       if (close) subscriber.add(() => close(state));
       // Registered with the first event, so before all steps behind this one, which are told after it.
       const watch = (value: A): void => {
         watches = true;
         if (!(value instanceof Event)) return;
-        const { ledger } = value.delivery;
-        if (kept) ledger.onKept((shard) => kept(state, shard));
+        const its = (ledger = value.delivery.ledger);
+        if (kept) forget = its.onKept((shard) => kept(state, shard));
         const tell = (shard: string): void => {
           try {
             endShard?.(state, shard, emit);
           } catch (error) {
             subscriber.error(error);
           }
-          ledger.passRejects(shard);
+          its.passRejects(shard);
         };
-        subscriber.add(ledger.onShardEnd(tell));
+        subscriber.add(its.onShardEnd(tell));
       };
       subscriber.add(
         source.subscribe({
@@ -65,9 +68,8 @@ export function mapAccum<S, A, B>({ seed, step, flush, endShard, kept, close }: 
               subscriber.error(error);
             }
             if (!kept || !(value instanceof Event)) return;
-            const { shard, delivery } = value;
-            shards.set(shard, delivery.ledger);
-            delivery.ledger.passRejects(shard);
+            shards.add(value.shard);
+            ledger!.passRejects(value.shard);
           },
           error: (error) => subscriber.error(error),
           complete() {
@@ -76,7 +78,7 @@ export function mapAccum<S, A, B>({ seed, step, flush, endShard, kept, close }: 
             } catch (error) {
               subscriber.error(error);
             }
-            for (const [shard, ledger] of shards) ledger.passRejects(shard);
+            for (const shard of shards) ledger!.passRejects(shard);
             subscriber.complete();
           },
         }),

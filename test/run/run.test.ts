@@ -89,6 +89,11 @@ const lookupAway = lookup<Uint8Array, readonly [Read<string>], Uint8Array>({
   attach: (data) => data,
 });
 
+const asksForNothing = lookup<Uint8Array, undefined, Uint8Array>({
+  from: { describe: '', openReads: () => ({ read() {}, close() {} }) },
+  keys: () => undefined,
+  attach: (data) => data,
+});
 const rejectBad = named('refuse', '', (events: Observable<Text>) =>
   events.pipe(
     mergeMap((event) => {
@@ -826,14 +831,7 @@ describe('run', () => {
 
   it.each<[string, OperatorFunction<Text, Event<unknown>>]>([
     ['mapAsync', mapAsync(async (data) => data)],
-    [
-      'lookup',
-      lookup({
-        from: { describe: '', openReads: () => ({ read() {}, close() {} }) },
-        keys: () => undefined,
-        attach: (data) => data,
-      }),
-    ],
+    ['lookup', asksForNothing],
   ])('says so too before %s', async (name, step) => {
     const { source, finished } = await begin({
       steps: [map(textOf) as unknown as OperatorFunction<Text, Text>, step as OperatorFunction<Text, Text>],
@@ -940,20 +938,17 @@ describe('run', () => {
 
   it.each<[string, OperatorFunction<Text, Text>]>([
     ['mapAsync', mapAsync(async (data) => data)],
-    [
-      'lookup',
-      lookup({
-        from: { describe: '', openReads: () => ({ read() {}, close() {} }) },
-        keys: () => undefined,
-        attach: (data) => data,
-      }),
-    ],
+    ['lookup', asksForNothing],
     [
       'minuteWindow',
       pipe(
         minuteWindow<Uint8Array>(),
         mergeMap(({ events }) => events),
       ),
+    ],
+    [
+      'mapAccum',
+      mapAccum<object, Text, Text>({ seed: () => ({}), step: (_, event, emit) => emit(event), kept: () => undefined }),
     ],
   ])('asks %s no more what it keeps once that has ended: an operator may subscribe to one for each event', async (_, step) => {
     const { source, ledger, finished } = await begin({ steps: [concatMap((event) => of(event).pipe(step))] });
