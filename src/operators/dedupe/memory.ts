@@ -112,14 +112,14 @@ export class DedupeMemory<T> {
     if (++this.#seen % EXPIRE_EVERY === 0) this.#expire();
     if ((sight[0]! | sight[1]! | sight[2]! | sight[3]!) === 0) return false;
     const sinks = this.#isUneven ? newTo(delivery, at) : undefined;
-    const seen = sinks === undefined ? this.#table.see(sight, hash) : this.#seeBySome(sight, hash, sinks);
+    const seen = sinks === undefined ? this.#table.see(sight, hash) : this.#seeBySome(sight, hash, sinks, arrivedAtMs);
     if (seen === 'first') this.#journal?.add(sight, arrivedAtMs);
     return seen === 'repeat';
   }
 
-  #seeBySome(sight: Uint32Array, hash: number, sinks: number): Seen {
+  #seeBySome(sight: Uint32Array, hash: number, sinks: number, arrivedAtMs: number): Seen {
     const seen = this.#table.find(sight, hash);
-    return seen === 'first' ? this.#seenBySome.see(sight, hash, sinks) : seen;
+    return seen === 'first' ? this.#seenBySome.see(sight, hash, sinks, arrivedAtMs) : seen;
   }
 
   #expire(): void {
