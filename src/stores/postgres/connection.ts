@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { Client, type QueryResult } from 'pg';
 import { type Copy, CopyMessage } from './copy.ts';
+import { explainReach, withKnownMode } from './reach.ts';
 
 /** A row of a result, by column. */
 export type Row = Readonly<Record<string, unknown>>;
@@ -21,6 +22,7 @@ export class PostgresConnection {
   readonly #url: string;
   readonly #timeoutMs: number;
   #connecting: Promise<Client> | undefined;
+  #wasConnected = false;
 
   constructor(url: string, timeoutMs: number) {
     this.#url = url;
@@ -72,12 +74,20 @@ export class PostgresConnection {
   #connect(): Promise<Client> {
     if (this.#connecting) return this.#connecting;
     const client = new Client({
-      connectionString: this.#url,
+      connectionString: withKnownMode(this.#url),
       fallback_application_name: 'millrace',
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
       keepAlive: true,
     });
-    const connecting = client.connect().then(() => client);
+    const connecting = client.connect().then(
+      () => {
+        this.#wasConnected = true;
+        return client;
+      },
+      (error: Error) => {
+        throw explainReach(error, this.#wasConnected);
+      },
+    );
     const forget = (): void => {
       if (this.#connecting === connecting) this.#connecting = undefined;
     };
