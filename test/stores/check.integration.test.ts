@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { chmod, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -115,6 +116,80 @@ describe('a check of postgres', () => {
     const opening = as('Odd-loader').open({ report: () => {} });
     await expect(opening).rejects.toThrow(/may not use "millrace".positions: GRANT USAGE ON SCHEMA "millrace" TO "Odd-loader"/);
     await expect(opening).rejects.toMatchObject({ cause: { code: '42501' } });
+  });
+});
+
+describe('a table of Postgres that is there', () => {
+  let place: TestPostgres;
+  let role: string;
+  let loader: Database;
+  beforeAll(async () => {
+    place = await emptyPostgres(server);
+    role = `clerk_${process.pid}`;
+    await made(place.declare());
+    await place.query(`CREATE ROLE ${role} LOGIN`);
+    await place.query(`GRANT USAGE ON SCHEMA millrace TO ${role}`);
+    await place.query(`GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA millrace TO ${role}`);
+    loader = postgres(place.url.replace('postgres@', `${role}@`));
+  });
+  afterAll(() => place.close());
+  /** What a run says that takes a shard over and loads a row. */
+  async function load(into: Table): Promise<unknown> {
+    const open = await loader.open({ report: () => {} });
+    const owner = { pipeline: 'warehouse', sink: 'copy' };
+    const position = { shard: randomUUID(), sequence: '1', subSequence: 0 };
+    try {
+      await open.createTable(into);
+      await open.acquire(owner, position.shard);
+      const lines = [Buffer.from('a\t1')];
+      await open.commit(owner, { rows: { table: into, lines }, positions: new Map([[position.shard, position]]) });
+      return undefined;
+    } catch (error) {
+      return error;
+    } finally {
+      await open.close();
+    }
+  }
+
+  test('of which the user may fill some columns alone is told of, by a run as well', async () => {
+    await place.query(`GRANT INSERT (id) ON events TO ${role}`);
+    const expected = new RegExp(`${role} may not INSERT in events: GRANT INSERT ON events TO ${role}`);
+    await expect(loader.check!(table)).rejects.toThrow(expected);
+    const error = await load(table);
+    expect(error).toMatchObject({ message: expect.stringMatching(expected), cause: { code: '42501' } });
+    await place.query(`GRANT INSERT ON events TO ${role}`);
+    expect([await loader.check!(table), await load(table)]).toEqual([
+      'table events is there, schema millrace is there',
+      undefined,
+    ]);
+  });
+
+  test('of which the user may not read the column that rows are known by is told of, by a run as well', async () => {
+    const missing = { ...table, missingBy: 'id' };
+    const expected = new RegExp(`${role} may not SELECT in events: GRANT INSERT, SELECT ON events TO ${role}`);
+    await expect(loader.check!(missing)).rejects.toThrow(expected);
+    expect(await load(missing)).toMatchObject({ message: expect.stringMatching(expected), cause: { code: '42501' } });
+    await place.query(`GRANT SELECT (id) ON events TO ${role}`);
+    expect([await loader.check!(missing), await load(missing)]).toEqual([expect.any(String), undefined]);
+  });
+
+  test('of which policies decide what the user sees and stores is told of, by a run as well', async () => {
+    await place.query('CREATE TABLE guarded (id text NOT NULL, n integer)');
+    await place.query('ALTER TABLE guarded ENABLE ROW LEVEL SECURITY');
+    await place.query('CREATE POLICY all_may ON guarded USING (true)');
+    await place.query(`GRANT SELECT, INSERT ON guarded TO ${role}`);
+    const expected = new RegExp(`guarded has row-level security for ${role}.*: ALTER ROLE ${role} BYPASSRLS, or name its owner$`);
+    // With missingBy, too: a row that is not seen would be loaded once more.
+    for (const guarded of [
+      { ...table, name: 'guarded' },
+      { ...table, name: 'guarded', missingBy: 'id' },
+    ]) {
+      await expect(loader.check!(guarded)).rejects.toThrow(expected);
+      expect(await load(guarded)).toMatchObject({ message: expect.stringMatching(expected) });
+      expect(await place.declare().check!(guarded)).toMatch(/^table guarded is there/);
+    }
+    await place.query(`ALTER ROLE ${role} BYPASSRLS`);
+    expect(await load({ ...table, name: 'guarded' })).toBeUndefined();
   });
 });
 

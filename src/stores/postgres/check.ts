@@ -28,6 +28,12 @@ interface Place {
   readonly denied: readonly string[];
 }
 
+/** What a user is to be allowed in a table: in all of these columns; in some column where none are named. */
+interface Need {
+  readonly right: string;
+  readonly columns?: readonly string[];
+}
+
 const SELECT_SESSION = `SELECT quote_ident(current_user) AS user, quote_ident(current_database()) AS database,
   has_database_privilege(current_database(), 'CREATE') AS "mayCreate", has_database_privilege(current_database(), 'TEMPORARY') AS "mayStage",
   ${sql.IS_READ_ONLY} AS "isReadOnly"`;
@@ -37,7 +43,10 @@ const SELECT_SESSION = `SELECT quote_ident(current_user) AS user, quote_ident(cu
 const SELECT_PLACE = `SELECT asked.schema, n.oid IS NOT NULL AS "hasSchema", coalesce(has_schema_privilege(n.oid, 'USAGE'), false) AS "mayUse",
   coalesce(has_schema_privilege(n.oid, 'CREATE'), false) AS "mayCreate", c.relkind AS kind,
   c.relkind IN ('r', 'p', 'f') OR EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgtype & 68 = 68) AS "takesRows",
-  ARRAY(SELECT p FROM unnest($3::text[]) p WHERE NOT has_any_column_privilege(c.oid, p)) AS denied
+  ARRAY(SELECT DISTINCT p FROM unnest($3::text[], $4::text[]) need (p, name) WHERE NOT CASE
+    WHEN name IS NULL THEN has_any_column_privilege(c.oid, p)
+    WHEN EXISTS (SELECT FROM pg_attribute WHERE attrelid = c.oid AND attname = name) THEN has_column_privilege(c.oid, name, p)
+    ELSE true END) AS denied
 FROM (SELECT coalesce($1, current_schema()) AS schema) asked LEFT JOIN pg_namespace n ON n.nspname = asked.schema
 LEFT JOIN pg_class c ON c.relname = $2 AND c.relkind IN ('r', 'p', 'f', 'v', 'm')
   AND CASE WHEN $1 IS NULL THEN pg_table_is_visible(c.oid) ELSE c.relnamespace = n.oid END`;
@@ -55,21 +64,29 @@ export async function checkPostgres(
   table?: Table,
 ): Promise<string> {
   const [session] = (await connection.query(SELECT_SESSION)) as unknown as [Session];
-  const place = async (name: string, from: string | null, needs: readonly string[]): Promise<Place> =>
-    (await connection.query(SELECT_PLACE, [from, name, needs]))[0] as unknown as Place;
+  const place = async (name: string, from: string | null, needs: readonly Need[]): Promise<Place> => {
+    const each = needs.flatMap(({ right, columns = [null] }) => columns.map((column) => [right, column] as const));
+    const values = [from, name, each.map(([right]) => right), each.map(([, column]) => column)];
+    return (await connection.query(SELECT_PLACE, values))[0] as unknown as Place;
+  };
   const problems: string[] = [];
   const found: string[] = [];
   if (session.isReadOnly) problems.push(sql.READ_ONLY_REMEDY);
 
   const own = ['positions', 'rejects'] as const;
-  const needs = { positions: ['SELECT', 'INSERT', 'UPDATE'], rejects: ['SELECT', 'INSERT'] };
+  const needs = { positions: rights('SELECT', 'INSERT', 'UPDATE'), rejects: rights('SELECT', 'INSERT') };
   if (table) {
     const [name, from = null] = table.name.split('.').reverse() as [string, string?];
-    const at = await place(name, from, ['INSERT']);
+    const { missingBy } = table;
+    const toLoad: readonly Need[] = [
+      { right: 'INSERT', columns: table.columns.map((column) => column.name) },
+      ...(missingBy === undefined ? [] : [{ right: 'SELECT', columns: [missingBy] }]),
+    ];
+    const at = await place(name, from, toLoad);
     const inside = at.kind !== null && (at.mayUse || from === null);
-    problems.push(...missingRights(session, at, table.name, ['INSERT']));
+    problems.push(...missingRights(session, at, table.name, toLoad));
     if (at.kind !== null && !at.takesRows) problems.push(`${table.name} is a view, which no COPY can fill: name a table`);
-    if (inside) problems.push(...(await columnProblems(connection, where, table)));
+    if (inside) problems.push(...(await columnProblems(connection, where, table)), ...(await policyProblems(connection, table)));
     found.push(at.kind === null ? `table ${table.name} is not there: a run makes it` : `table ${table.name} is there`);
     for (const row of inside ? await connection.query(sql.SELECT_UNLOGGED, [sql.quoteName(table.name)]) : [])
       found.push(`${row['name'] as string} is UNLOGGED, so a crash of the server empties it`);
@@ -100,7 +117,20 @@ export async function explainDenied(error: unknown, check: () => Promise<unknown
   return error;
 }
 
-function missingRights({ user, mayCreate }: Session, at: Place, table: string, needs: readonly string[]): string[] {
+/** Says of a table whose policies concern the user that it cannot be loaded: COPY is refused there, and rows that are there may be unseen. */
+export async function policyProblems(connection: PostgresConnection, { name }: Table): Promise<string[]> {
+  const found = await connection.query(sql.SELECT_GUARDED, [sql.quoteName(name)]);
+  return found.map(
+    ({ user }) =>
+      `${name} has row-level security for ${user as string}, with which it cannot be loaded: ALTER ROLE ${user as string} BYPASSRLS, or name its owner`,
+  );
+}
+
+function rights(...names: readonly string[]): readonly Need[] {
+  return names.map((right) => ({ right }));
+}
+
+function missingRights({ user, mayCreate }: Session, at: Place, table: string, needs: readonly Need[]): string[] {
   if (at.schema === null) return [`no schema of the search path is there to make ${table} in: name it schema.table`];
   const name = escapeIdentifier(at.schema);
   if (!at.hasSchema) {
@@ -116,7 +146,8 @@ function missingRights({ user, mayCreate }: Session, at: Place, table: string, n
     ];
   }
   if (at.kind === null || at.denied.length === 0) return [];
-  return [`${user} may not ${at.denied.join(', ')} in ${table}: GRANT ${needs.join(', ')} ON ${table} TO ${user}`];
+  const wanted = needs.map(({ right }) => right).join(', ');
+  return [`${user} may not ${at.denied.join(', ')} in ${table}: GRANT ${wanted} ON ${table} TO ${user}`];
 }
 
 async function columnProblems(connection: PostgresConnection, where: string, table: Table): Promise<string[]> {

@@ -5,7 +5,7 @@ import type { Owner } from '../../owner.ts';
 import { type FoundColumn, checkColumns } from '../database/columns.ts';
 import type { Load, OpenDatabase, RejectRow, Table } from '../database.ts';
 import { BinaryLines } from './binary.ts';
-import { explainDenied } from './check.ts';
+import { explainDenied, policyProblems } from './check.ts';
 import type { PostgresConnection, Row } from './connection.ts';
 import { Copy, copyData, textLines } from './copy.ts';
 import { type BinaryFormat, type Part, loadLines } from './load.ts';
@@ -19,7 +19,7 @@ export class OpenPostgres implements OpenDatabase {
   readonly #describe: string;
   readonly #schema: string;
   readonly #connection: PostgresConnection;
-  readonly #check: (table: Table) => Promise<string>;
+  readonly #check: (table?: Table) => Promise<string>;
   readonly #positions: PostgresPositions;
   readonly #report: Report;
   /** Tables whose lines can be written in binary. */
@@ -30,7 +30,7 @@ export class OpenPostgres implements OpenDatabase {
     describe: string,
     schema: string,
     connection: PostgresConnection,
-    { report, check }: { readonly report: Report; readonly check: (table: Table) => Promise<string> },
+    { report, check }: { readonly report: Report; readonly check: (table?: Table) => Promise<string> },
   ) {
     this.#describe = describe;
     this.#report = report;
@@ -58,6 +58,7 @@ export class OpenPostgres implements OpenDatabase {
       if ((await this.#columns(table)).length === 0) await this.#create(sql.createTable(table));
       const found = await this.#columns(table);
       checkColumns(this.#describe, table, found);
+      for (const problem of await policyProblems(this.#connection, table)) throw new Error(`${this.#describe}: ${problem}`);
       await this.#checkIndex(table);
       for (const { name } of await this.#connection.query(sql.SELECT_UNLOGGED, [sql.quoteName(table.name)]))
         this.#report({ type: 'unlogged', store: this.#describe, table: name as string });
@@ -106,7 +107,8 @@ export class OpenPostgres implements OpenDatabase {
       } else count = await this.#load(rows, refuse, (refused) => finish([...rejects, ...refused]));
     } catch (error) {
       await this.#connection.rollback();
-      throw this.#positions.explain(error, owner, positions);
+      const explained = this.#positions.explain(error, owner, positions);
+      throw await explainDenied(explained, () => this.#check(rows?.table));
     }
     this.#positions.moved(owner, positions);
     leftOut?.(count);

@@ -157,6 +157,9 @@ function namesOf(columns: Table['columns']): string {
 export const SELECT_INDEX = `SELECT FROM pg_index JOIN pg_attribute ON attrelid = indrelid AND attnum = indkey[0]
 WHERE indrelid = to_regclass($1) AND attname = $2 AND indisvalid AND indpred IS NULL LIMIT 1`;
 
+/** The user, where policies of a table decide which of its rows they may see and store. */
+export const SELECT_GUARDED = `SELECT quote_ident(current_user) AS user FROM pg_class WHERE oid = to_regclass($1) AND row_security_active(oid)`;
+
 /** Which of a table and its partitions do not outlive a crash of the server. */
 export const SELECT_UNLOGGED = `SELECT oid::regclass::text AS name FROM pg_class
 WHERE relpersistence = 'u' AND (oid = to_regclass($1) OR oid IN (SELECT relid FROM pg_partition_tree(to_regclass($1)))) ORDER BY name`;

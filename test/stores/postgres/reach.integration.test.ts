@@ -87,7 +87,11 @@ test('a password that is in no URL is read anew from PGPASSFILE for each connect
 test('a name that nobody knows for a while passes once the server was reached by it', async () => {
   const real = dns.lookup;
   let isKnown = true;
-  const lookup = vi.spyOn(dns, 'lookup').mockImplementation(((host: string, options: object, done: (error: Error) => void) => {
+  const lookup = vi.spyOn(dns, 'lookup').mockImplementation(((
+    host: string,
+    options: object,
+    done: (error: Error | null) => void,
+  ) => {
     if (host !== 'warehouse.test') return real(host, options, done);
     if (isKnown) return real('127.0.0.1', options, done);
     return done(Object.assign(new Error(`getaddrinfo ENOTFOUND ${host}`), { code: 'ENOTFOUND' }));
