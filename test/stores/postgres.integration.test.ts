@@ -64,7 +64,7 @@ it('postgres gives rejects back whatever style its sessions write times and byte
   await rejects.close();
 });
 
-it('postgres takes as long for a load as that takes, whatever limit its user has on statements', async () => {
+it('postgres takes as long for a load as that takes, whatever limits its user has on statements and transactions', async () => {
   const { url, query, close } = await emptyPostgres(server);
   onTestFinished(close);
   const table = { name: 'slow', columns: [{ name: 'id', type: { kind: 'text' }, required: true }] } as const;
@@ -74,7 +74,9 @@ it('postgres takes as long for a load as that takes, whatever limit its user has
   await store.close();
   await query(`CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(1.2); RETURN NEW; END $$`);
   await query('CREATE TRIGGER slow BEFORE INSERT ON slow FOR EACH ROW EXECUTE FUNCTION slow()');
-  await query(`ALTER DATABASE ${new URL(url).pathname.slice(1)} SET statement_timeout = '1s'`);
+  // The second came with Postgres 17.
+  for (const limit of ['statement_timeout', 'transaction_timeout'])
+    await query(`ALTER DATABASE ${new URL(url).pathname.slice(1)} SET ${limit} = '1s'`);
   const limited = await postgres(url).open({ report: () => {} });
   await limited.acquire(owner, 's');
   const positions = new Map([['s', { shard: 's', sequence: '1', subSequence: 0 }]]);

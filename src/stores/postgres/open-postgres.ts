@@ -14,6 +14,9 @@ import { rejectLines } from './rejects.ts';
 import * as sql from './sql.ts';
 import { type CatalogColumn, columnWord } from './types.ts';
 
+/** SQLSTATE of what somebody has cancelled. */
+const CANCELED = '57014';
+
 /** One user's connection to the database, and what is stored by it. */
 export class OpenPostgres implements OpenDatabase {
   readonly #describe: string;
@@ -107,6 +110,8 @@ export class OpenPostgres implements OpenDatabase {
       } else count = await this.#load(rows, refuse, (refused) => finish([...rejects, ...refused]));
     } catch (error) {
       await this.#connection.rollback();
+      // No limit cuts a load off: somebody has cancelled it, as who wants its table for himself does.
+      if ((error as DatabaseError).code === CANCELED) Object.assign(error as Error, { isTransient: true });
       const explained = this.#positions.explain(error, owner, positions);
       throw await explainDenied(explained, () => this.#check(rows?.table));
     }

@@ -11,13 +11,15 @@ export const WENT_BACK = 'MR004';
 /**
  * Begins a transaction. What it may wait for is short: a lock is held only while the server itself works, so whoever waits
  * longer waits for a stranger. Should this process stop in the middle, the server ends its transaction after a minute. A row that breaks a
- * deferred constraint is to fail with its COPY: at COMMIT nobody could tell which one it was. A limit on statements that its user has is one for
- * questions of people: a load that takes longer would be cut off at each try. A time without a zone is in UTC, wherever the server is.
+ * deferred constraint is to fail with its COPY: at COMMIT nobody could tell which one it was. A limit on statements, or transactions (which Postgres 17
+ * brought), that its user has is one for questions of people: a load that takes longer would be cut off at each try. A time without a zone is in UTC,
+ * wherever the server is.
  */
 export const BEGIN = `BEGIN ISOLATION LEVEL READ COMMITTED;
 SET CONSTRAINTS ALL IMMEDIATE;
 SET LOCAL TimeZone = 'UTC';
 SET LOCAL statement_timeout = 0;
+DO 'BEGIN IF current_setting(''transaction_timeout'', true) <> ''0'' THEN PERFORM set_config(''transaction_timeout'', ''0'', true); END IF; END';
 SET LOCAL lock_timeout = '10s';
 SET LOCAL idle_in_transaction_session_timeout = '60s'`;
 
