@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { S3Client } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { faultOf } from '../../src/fault.ts';
+import type { OpenObjectStore } from '../../src/stores/object-store.ts';
 import { s3 } from '../../src/stores/s3.ts';
 import { type S3Server, startS3 } from '../support/s3.ts';
 import { objectStoreConformance } from './object-store.conformance.ts';
@@ -42,28 +43,66 @@ describe('s3', () => {
     }
   });
 
-  test('says what was denied, and what to do, be it by a status alone, also to who only reads', async () => {
-    let status = 403;
-    const denying = createServer((request, response) => {
-      const body = request.method === 'HEAD' ? '' : '<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>';
-      response.writeHead(status, { 'content-type': 'application/xml' }).end(body);
-    }).listen(0, '127.0.0.1');
-    await once(denying, 'listening');
-    const endpoint = `http://127.0.0.1:${(denying.address() as AddressInfo).port}`;
-    const credentials = { accessKeyId: 'S3RVER', secretAccessKey: 'S3RVER' };
-    const client = new S3Client({ endpoint, region: 'us-east-1', forcePathStyle: true, credentials });
-    try {
-      const store = await s3('s3://shop-events/good', { client }).open({ report: () => {}, readOnly: true });
+  describe('says what was answered, and what to do', () => {
+    let answer = { status: 200, body: '' };
+    let store: OpenObjectStore;
+    let end: () => void;
+    beforeAll(async () => {
+      const answering = createServer((request, response) => {
+        response.writeHead(answer.status, { 'content-type': 'application/xml' });
+        response.end(request.method === 'HEAD' ? '' : answer.body);
+      }).listen(0, '127.0.0.1');
+      await once(answering, 'listening');
+      const endpoint = `http://127.0.0.1:${(answering.address() as AddressInfo).port}`;
+      const credentials = { accessKeyId: 'S3RVER', secretAccessKey: 'S3RVER' };
+      const client = new S3Client({ endpoint, region: 'us-east-1', forcePathStyle: true, credentials, maxAttempts: 1 });
+      store = await s3('s3://shop-events/good', { client }).open({ report: () => {}, readOnly: true });
+      end = () => {
+        client.destroy();
+        answering.close();
+      };
+    });
+    afterAll(() => end());
+    const denied = '<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>';
+    const failureOf = (asked: Promise<unknown>): Promise<unknown> => asked.then(String, (error: unknown) => error);
+
+    test('be it by a status alone, also to who only reads', async () => {
+      answer = { status: 403, body: denied };
       await expect(store.head('a')).rejects.toThrow(/^s3:\/\/shop-events\/good: a: Forbidden\. Allow .*s3:GetObject/);
       await expect(store.get('a')).rejects.toThrow(/^s3:\/\/shop-events\/good: a: Access Denied\. Allow /);
       await expect(store.put('a', Buffer.from('x'))).rejects.toThrow(/^s3:\/\/shop-events\/good: a: Access Denied\. Allow /);
       await expect(Array.fromAsync(store.list('2026/'))).rejects.toThrow(/^s3:\/\/shop-events\/good: 2026\/\*: Access Denied\. /);
-      status = 503;
+      answer = { status: 503, body: '' };
       await expect(store.head('a')).rejects.toThrow(/^s3:\/\/shop-events\/good: a: ServiceUnavailable$/);
-    } finally {
-      client.destroy();
-      denying.close();
-    }
+      answer = { status: 502, body: '' };
+      await expect(store.head('a')).rejects.toThrow(/^s3:\/\/shop-events\/good: a: HTTP status 502$/);
+    });
+
+    test.each([
+      [502, '<html><body><hr></body></html>', /a: HTTP status 502, in an answer that is no S3 server's$/, 'transient'],
+      [503, 'upstream connect error', /a: HTTP status 503, in an answer that is no S3 server's$/, 'transient'],
+      [413, '<html><hr></html>', /a: HTTP status 413, .*Have the proxy .*client_max_body_size/, 'permanent'],
+      [405, '<html><hr></html>', /a: HTTP status 405, .*Correct the endpoint/, 'permanent'],
+      [
+        403,
+        denied.replace('Access Denied', 'User x is not authorized to perform: kms:GenerateDataKey.'),
+        /: kms:GenerateDataKey\. Allow these credentials kms:/,
+        'permanent',
+      ],
+      [
+        403,
+        '<Error><Code>InvalidObjectState</Code><Message>Not valid for its storage class</Message></Error>',
+        /storage class\. It was moved to Glacier: restore it/,
+        'permanent',
+      ],
+    ])('with status %i and %s', async (status, body, words, fault) => {
+      answer = { status, body };
+      for (const asked of [store.get('a'), store.put('a', Buffer.from('x'))]) {
+        const error = await failureOf(asked);
+        expect(error).toMatchObject({ message: expect.stringMatching(words) });
+        expect(faultOf(error)).toBe(fault);
+      }
+    });
   });
 
   test('waits for credentials that cannot be had for a while, once it was answered', async () => {

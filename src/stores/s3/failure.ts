@@ -14,14 +14,24 @@ interface Answered extends Error {
 /** Says what to do about what an S3 server, or the SDK, answered; whether it passes is told by its cause. */
 export function explain(error: unknown, where: string): Error {
   const { name, message, $metadata }: Answered = error instanceof Error ? error : new Error(String(error));
-  const said = message === '' || message === 'UnknownError' ? (BY_STATUS[$metadata?.httpStatusCode ?? 0] ?? name) : message;
-  const remedy = REMEDIES.find(([names]) => names.test(name) || names.test(said))?.[1];
-  return new Error(`${where}: ${said}${remedy === undefined ? '' : `. ${remedy}`}`, { cause: error });
+  const status = $metadata?.httpStatusCode;
+  const bare = status === undefined ? name : (BY_STATUS[status] ?? `HTTP status ${status}`);
+  // What is no XML comes from a proxy: the SDK says where it is none, which tells nobody anything.
+  const said = UNREADABLE.test(message) ? `HTTP status ${status}, in an answer that is no S3 server's` : message;
+  const words = said === '' || said === 'UnknownError' ? bare : said;
+  const remedy = REMEDIES.find(([names]) => names.test(name) || names.test(words))?.[1];
+  return new Error(`${where}: ${remedy === undefined ? words : `${words.replace(/\.$/, '')}. ${remedy}`}`, { cause: error });
 }
+
+const UNREADABLE = /XML parse error|Deserialization error/;
 
 /** Matched against the error's name and its message. https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html */
 const REMEDIES: readonly (readonly [RegExp, string])[] = [
+  [/^HTTP status 413/, 'Have the proxy before the server take larger bodies (client_max_body_size of nginx)'],
+  [/^HTTP status (?!408|429)[1-4]/, 'Correct the endpoint, or ask who runs what stands before the server'],
   [/^NoSuchBucket|bucket does not exist/, 'Create the bucket, or correct its name, the region or the endpoint'],
+  [/\bkms:/, 'Allow these credentials kms:GenerateDataKey and kms:Decrypt of the key by which the bucket encrypts'],
+  [/InvalidObjectState/, 'It was moved to Glacier: restore it, and leave what lies below _millrace/ out of lifecycle rules'],
   [
     /AccessDenied|^Forbidden/,
     'Allow these credentials s3:ListBucket on the bucket, s3:GetObject and s3:PutObject on its objects',
