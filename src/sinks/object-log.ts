@@ -49,8 +49,9 @@ export class ObjectLog {
 
   async acquire(shard: string): Promise<Resume | undefined> {
     const document = this.#documents.get(shard) ?? new PositionDocument(this.#store, this.#owner, shard, this.#run);
-    await document.acquire();
+    // Before it is its own: a next try has to know what this one has seen.
     this.#documents.set(shard, document);
+    await document.acquire();
     await this.#noteWhatWasPut(document);
     return document.resume;
   }
@@ -117,7 +118,7 @@ export class ObjectLog {
     const there = document.pending === undefined ? undefined : await this.#store.head(document.pending);
     const { pipeline, sink, last, epoch } = there?.metadata ?? {};
     const isItsOwn = pipeline === encodeURIComponent(this.#owner.pipeline) && sink === encodeURIComponent(this.#owner.sink);
-    if (isItsOwn && last !== undefined && Number(epoch) === document.epoch - 1) await document.write({ position: last });
+    if (isItsOwn && last !== undefined && Number(epoch) >= document.epochBefore) await document.write({ position: last });
   }
 
   /** Puts an object, over one of an older owner if there is one, never over one of a newer. */

@@ -59,6 +59,7 @@ export class PositionDocument {
   #content: Content;
   #etag: string | undefined;
   #isCertain = true;
+  #epochBefore = 0;
 
   constructor(store: OpenObjectStore, { pipeline, sink }: Owner, shard: string, run: string) {
     const name = shardName(shard, (store.maxNameBytes ?? Number.POSITIVE_INFINITY) - EXTENSION.length);
@@ -76,6 +77,11 @@ export class PositionDocument {
 
   get epoch(): number {
     return this.#content.epoch;
+  }
+
+  /** That of the owner before, however often this one had to take the shard over. */
+  get epochBefore(): number {
+    return this.#epochBefore;
   }
 
   get position(): string | undefined {
@@ -101,6 +107,7 @@ export class PositionDocument {
     for (let tries = 1; ; tries++) {
       const found = await this.#find();
       const { epoch, ...standing } = found?.content ?? this.#content;
+      if (found && !this.#isOurs(found.content)) this.#epochBefore = epoch;
       const content = { ...standing, run: this.#content.run, epoch: Math.max(epoch, this.epoch) + 1 };
       try {
         await this.#put(content, found?.etag);

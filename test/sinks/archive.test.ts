@@ -239,6 +239,26 @@ describe('archive', () => {
     expect((await archived(store)).sort()).toEqual(['a', 'z']);
   });
 
+  test.each([
+    ['its document', 0, 'lost'],
+    ['the word that it is taken over', 1, 'unanswered'],
+    ['the object', 2, 'lost'],
+    ['the word that it is stored', 3, 'lost'],
+    ['the word that it is stored', 3, 'unanswered'],
+  ] as const)('keeps it also where %s, call %i of the next one, is %s first', async (_, at, mishap) => {
+    const window = windowWith({ raw: 'a', sequence: 1 });
+    const killed = interrupted(store, { at: 3, mishap: 'unanswered' });
+    const first = await archive<Uint8Array>(killed, { prefix: 'events' }).open({ pipeline: 'p', report: () => {} });
+    await first.acquire(minute.shard);
+    const putting = first.commit({ items: [window], positions: new Map([[minute.shard, window.last]]) }, []);
+    await expect(putting).rejects.toThrow('unanswered');
+
+    const shaky = interrupted(store, { at, mishap, isDeadly: false });
+    sink = await archive<Uint8Array>(shaky, { prefix: 'events' }).open({ pipeline: 'p', report: () => {} });
+    await expect(sink.acquire(minute.shard)).rejects.toThrow(mishap);
+    expect(await sink.acquire(minute.shard)).toEqual(window.last);
+  });
+
   test('goes back with a store that went back', async () => {
     sink = await archive<Uint8Array>(store, { prefix: 'events' }).open({ pipeline: 'p', report: () => {} });
     await sink.acquire(minute.shard);
