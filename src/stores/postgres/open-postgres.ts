@@ -8,14 +8,12 @@ import { BinaryLines } from './binary.ts';
 import { explainDenied, policyProblems } from './check.ts';
 import type { PostgresConnection, Row } from './connection.ts';
 import { Copy, copyData, textLines } from './copy.ts';
+import { explainCutOff } from './cut-off.ts';
 import { type BinaryFormat, type Part, loadLines } from './load.ts';
 import { PostgresPositions } from './positions.ts';
 import { rejectLines } from './rejects.ts';
 import * as sql from './sql.ts';
 import { type CatalogColumn, columnWord } from './types.ts';
-
-/** SQLSTATE of what somebody has cancelled. */
-const CANCELED = '57014';
 
 /** One user's connection to the database, and what is stored by it. */
 export class OpenPostgres implements OpenDatabase {
@@ -110,9 +108,8 @@ export class OpenPostgres implements OpenDatabase {
       } else count = await this.#load(rows, refuse, (refused) => finish([...rejects, ...refused]));
     } catch (error) {
       await this.#connection.rollback();
-      // No limit cuts a load off: somebody has cancelled it, as who wants its table for himself does.
-      if ((error as DatabaseError).code === CANCELED) Object.assign(error as Error, { isTransient: true });
-      const explained = this.#positions.explain(error, owner, positions);
+      const cutOff = await explainCutOff(error, this.#connection, rows?.table);
+      const explained = this.#positions.explain(cutOff, owner, positions);
       throw await explainDenied(explained, () => this.#check(rows?.table));
     }
     this.#positions.moved(owner, positions);

@@ -162,9 +162,18 @@ WHERE indrelid = to_regclass($1) AND attname = $2 AND indisvalid AND indpred IS 
 /** The user, where policies of a table decide which of its rows they may see and store. */
 export const SELECT_GUARDED = `SELECT quote_ident(current_user) AS user FROM pg_class WHERE oid = to_regclass($1) AND row_security_active(oid)`;
 
+/** A table and its partitions. `pg_partition_tree` would wait for whoever has one of them locked. */
+const WITH_PARTS = `WITH RECURSIVE parts (oid) AS (
+  SELECT to_regclass($1)::oid UNION SELECT inhrelid FROM pg_inherits JOIN parts ON inhparent = oid)`;
+
 /** Which of a table and its partitions do not outlive a crash of the server. */
-export const SELECT_UNLOGGED = `SELECT oid::regclass::text AS name FROM pg_class
-WHERE relpersistence = 'u' AND (oid = to_regclass($1) OR oid IN (SELECT relid FROM pg_partition_tree(to_regclass($1)))) ORDER BY name`;
+export const SELECT_UNLOGGED = `${WITH_PARTS} SELECT oid::regclass::text AS name FROM pg_class JOIN parts USING (oid) WHERE relpersistence = 'u' ORDER BY name`;
+
+/** Who keeps a table, or a partition of it, from being loaded, or waits to do so. Not whoever loads it, which takes a lock that others may have, too. */
+export const SELECT_LOCKERS = `${WITH_PARTS}
+SELECT DISTINCT pid, coalesce(usename, backend_type) AS user, left(regexp_replace(query, '[[:space:]]+', ' ', 'g'), 100) AS query
+FROM pg_locks JOIN parts ON oid = relation JOIN pg_stat_activity USING (pid)
+WHERE pid <> pg_backend_pid() AND mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock') ORDER BY pid LIMIT 3`;
 
 function createIndex({ name }: Table, column: string): string {
   return `CREATE INDEX ON ${quoteName(name)} (${escapeIdentifier(column)})`;

@@ -312,6 +312,27 @@ test('a load waits for no lock of a stranger longer than ten seconds, and keeps 
   ]);
 });
 
+test('a lock that a stranger keeps is told with who it is, and passes', async () => {
+  await database.query('CREATE TABLE numbers (n integer NOT NULL) PARTITION BY RANGE (n)');
+  await database.query('CREATE TABLE few PARTITION OF numbers FOR VALUES FROM (0) TO (1000)');
+  const store = await open(database.url, 30_000);
+  const other = new pg.Client(database.url);
+  await other.connect();
+  await other.query('BEGIN');
+  await other.query('ALTER TABLE few\n  ADD CHECK (n > 0)');
+  const [asked] = (await other.query('SELECT pg_backend_pid() AS pid')).rows as [{ pid: number }];
+  await expect(store.commit(owner, load(['1'], 1))).rejects.toSatisfy(
+    (error: Error) =>
+      isPassing(error) &&
+      error.message ===
+        `canceling statement due to lock timeout: numbers is kept locked by process ${asked.pid} of postgres (SELECT pg_backend_pid() AS pid)`,
+  );
+  await other.query('ROLLBACK');
+  await other.end();
+  await store.commit(owner, load(['1'], 1));
+  expect(await count()).toBe(1);
+});
+
 describe('a process that is stopped in the middle of a load', () => {
   test.each([
     ['all at once', 2_000_000, 0],
