@@ -15,6 +15,9 @@ import { rejectLines } from './rejects.ts';
 import * as sql from './sql.ts';
 import { type CatalogColumn, columnWord } from './types.ts';
 
+/** SQLSTATE of what has nothing where something has to be. */
+const NOT_NULL = '23502';
+
 /** One user's connection to the database, and what is stored by it. */
 export class OpenPostgres implements OpenDatabase {
   readonly #describe: string;
@@ -126,6 +129,9 @@ export class OpenPostgres implements OpenDatabase {
     finish: (refused: readonly RejectRow[]) => readonly Part[],
   ): Promise<number> {
     const refused: RejectRow[] = [];
+    const ours = new Set(table.columns.map(({ name }) => name));
+    // Columns that are not ours, and had nothing.
+    const strange = new Set<string>();
     const load = (binary?: BinaryFormat): Promise<number> =>
       loadLines({
         lines,
@@ -134,8 +140,11 @@ export class OpenPostgres implements OpenDatabase {
         text: sql.copyRows(table, 'text'),
         lastTag: sql.lastTag(table),
         gate: sql.gate(this.#schema),
-        refuse: (index, fault) => refused.push(refuse(index, fault)),
-        finish: () => finish(refused),
+        refuse: (index, fault) => {
+          if (fault.code === NOT_NULL && !ours.has(fault.path!)) strange.add(fault.path!);
+          refused.push(refuse(index, fault));
+        },
+        finish: () => [...[...strange].map((column) => ({ text: sql.checkWanted(table, column) })), ...finish(refused)],
         send: (parts) => this.#send(parts),
       });
     if (this.#formats.get(table)?.wasRefused) await this.#learn(table);

@@ -85,8 +85,11 @@ export function createTable(table: Table): string {
 /** A trigger that may fill a row before it is stored. Its type is bits: 1 for each row, 2 BEFORE, 4 INSERT. */
 const FILLER = `SELECT FROM pg_trigger WHERE tgrelid = attrelid AND NOT tgisinternal AND tgenabled IN ('O', 'A') AND tgtype & 7 = 7`;
 
+/** Whether a row cannot do without a column that it does not fill. */
+const IS_WANTED = `attnotnull AND NOT atthasdef AND attidentity = '' AND NOT EXISTS (${FILLER})`;
+
 /** The columns of a table that an INSERT may fill; none when there is no such table. With each comes what `checkTypes` is to find. */
-export const SELECT_COLUMNS = `SELECT attname AS name, attnotnull AND NOT atthasdef AND attidentity = '' AND NOT EXISTS (${FILLER}) AS wanted,
+export const SELECT_COLUMNS = `SELECT attname AS name, ${IS_WANTED} AS wanted,
   atttypid AS type, format_type(atttypid, atttypmod) AS "typeName", atttypmod AS modifier, attnotnull AS "isRequired", ${typesOf('$1')}::text AS types,
   current_setting('server_encoding') = 'UTF8' AND current_setting('client_encoding') = 'UTF8' AS "isUtf8"
 FROM pg_attribute WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped AND attgenerated = ''`;
@@ -102,6 +105,17 @@ export function checkTypes({ name }: Table, types: string): string {
   return `DO ${escapeLiteral(`BEGIN
   IF ${typesOf(escapeLiteral(quoteName(name)))} IS DISTINCT FROM ${escapeLiteral(types)}::bigint THEN
     RAISE EXCEPTION USING ERRCODE = 'MR003', MESSAGE = 'the columns are not what they were';
+  END IF;
+END`)}`;
+}
+
+/** Fails when a table wants a column that rows do not fill: all of them are refused then, and none is at fault. */
+export function checkWanted({ name }: Table, column: string): string {
+  const wants = `${name} wants ${column} (NOT NULL without a default), which no event has`;
+  return `DO ${escapeLiteral(`BEGIN
+  IF EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass(${escapeLiteral(quoteName(name))})
+    AND attname = ${escapeLiteral(column)} AND NOT attisdropped AND ${IS_WANTED}) THEN
+    RAISE EXCEPTION USING ERRCODE = 'MR005', MESSAGE = ${escapeLiteral(wants)};
   END IF;
 END`)}`;
 }

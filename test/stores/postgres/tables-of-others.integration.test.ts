@@ -120,4 +120,32 @@ describe('a table of postgres', () => {
     expect(await load(['a\t2026-11-22 09:00:00'])).toEqual([]);
     expect(await place.query('SELECT day::text FROM events')).toEqual([{ day: '2026-11-22' }]);
   });
+
+  test.each([['at timestamp'], ['at timestamptz']])(
+    'that comes to want a column which no event has ends the load: not each of its rows is at fault: %s',
+    async (at) => {
+      await place.query(`CREATE TABLE events (id text NOT NULL, ${at} NOT NULL)`);
+      await database.createTable(table);
+      const lines = ['a\t2026-11-22 09:00:00', '\t2026-11-22 09:00:00', 'c\t2026-11-22 09:00:00'];
+      expect(await load(lines)).toMatchObject([[1, { code: '23502', path: 'id' }]]);
+      // As is done to fill what is there.
+      await place.query(`ALTER TABLE events ADD shop text NOT NULL DEFAULT 'hats'`);
+      expect(await load(lines)).toMatchObject([[1, { code: '23502', path: 'id' }]]);
+      await place.query('ALTER TABLE events ALTER shop DROP DEFAULT');
+      await expect(load(lines)).rejects.toThrow(/^events wants shop \(NOT NULL without a default\), which no event has$/);
+      expect(await place.query('SELECT count(*)::int AS n FROM events')).toEqual([{ n: 4 }]);
+      await expect(database.createTable(table)).rejects.toThrow(/wants shop/);
+    },
+  );
+
+  test('whose trigger stores what another table refuses, for want of a column there, refuses that row alone', async () => {
+    await place.query('CREATE TABLE events (id text NOT NULL, at timestamp NOT NULL)');
+    await place.query('CREATE TABLE audit (note text NOT NULL)');
+    await place.query(`CREATE FUNCTION audit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+      INSERT INTO audit VALUES (nullif(NEW.id, 'b')); RETURN NEW; END $$`);
+    await place.query('CREATE TRIGGER audit BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION audit()');
+    await database.createTable(table);
+    const lines = ['a', 'b', 'c'].map((id) => `${id}\t2026-11-22 09:00:00`);
+    expect(await load(lines)).toMatchObject([[1, { code: '23502', path: 'note' }]]);
+  });
 });
