@@ -18,6 +18,8 @@ export interface BinaryFormat {
   readonly lines: BinaryLines;
   /** The COPY, and behind it what fails when the columns are not of the types that lines are written for. */
   readonly copy: string;
+  /** The latter alone. */
+  readonly check: string;
   /** Whether the server has refused what was written: it may be that the columns are others by now. */
   wasRefused: boolean;
 }

@@ -144,7 +144,12 @@ export class OpenPostgres implements OpenDatabase {
           if (fault.code === NOT_NULL && !ours.has(fault.path!)) strange.add(fault.path!);
           refused.push(refuse(index, fault));
         },
-        finish: () => [...[...strange].map((column) => ({ text: sql.checkWanted(table, column) })), ...finish(refused)],
+        finish: () => [
+          // What was refused in binary and all taken as text may be of a type that cuts it.
+          ...(binary?.wasRefused && refused.length === 0 ? [{ text: binary.check }] : []),
+          ...[...strange].map((column) => ({ text: sql.checkWanted(table, column) })),
+          ...finish(refused),
+        ],
         send: (parts) => this.#send(parts),
       });
     if (this.#formats.get(table)?.wasRefused) await this.#learn(table);
@@ -155,8 +160,7 @@ export class OpenPostgres implements OpenDatabase {
       // Values of types that the columns no longer have may fail with any code.
       if (!binary || refused.length > 0 || !(error instanceof DatabaseError)) throw error;
       await this.#connection.rollback();
-      const isAltered = await this.#learn(table).catch(() => false);
-      if (!isAltered) throw error;
+      if (!(await this.#learn(table))) throw error;
       // Text is right whatever the columns are by now.
       return load();
     }
@@ -169,10 +173,16 @@ export class OpenPostgres implements OpenDatabase {
     if (found.length === 0) this.#report({ type: 'no-index', store: this.#describe, table: name, column: missingBy });
   }
 
-  /** Looks at a table's columns again; says whether they are others than before. */
+  /**
+   * Looks at a table's columns again; says whether they are others than before.
+   *
+   * @throws {Error} when they are such that it would have been refused at the start
+   */
   async #learn(table: Table): Promise<boolean> {
     const before = this.#formats.get(table);
-    const now = binaryFormat(table, await this.#columns(table), before);
+    const found = await this.#columns(table);
+    if (found.length > 0) checkColumns(this.#describe, table, found);
+    const now = binaryFormat(table, found, before);
     this.#formats.set(table, now);
     return before?.copy !== now?.copy;
   }
@@ -212,6 +222,7 @@ function binaryFormat(table: Table, found: readonly CatalogRow[], before?: Binar
   const words = table.columns.map(({ name }) => columnWord(byName.get(name)));
   const [first] = found;
   if (!first?.isUtf8 || !words.every((word) => word !== undefined)) return undefined;
-  const copy = `${sql.copyRows(table, 'binary')};\n${sql.checkTypes(table, first.types)}`;
-  return { lines: before?.copy === copy ? before.lines : new BinaryLines(words), copy, wasRefused: false };
+  const check = sql.checkTypes(table, first.types);
+  const copy = `${sql.copyRows(table, 'binary')};\n${check}`;
+  return { lines: before?.copy === copy ? before.lines : new BinaryLines(words), copy, check, wasRefused: false };
 }

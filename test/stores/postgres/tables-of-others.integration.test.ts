@@ -138,6 +138,18 @@ describe('a table of postgres', () => {
     },
   );
 
+  test.each([
+    ['ALTER at TYPE date', /events would cut values without a word: at is date, expected timestamp/],
+    ['DROP at', /events is there, but lacks at/],
+    ['RENAME TO old', /relation "events" does not exist/],
+  ])('that is altered while it is loaded is refused as it would be at the start: %s', async (alter, words) => {
+    await place.query('CREATE TABLE events (id text NOT NULL, at timestamp NOT NULL)');
+    await database.createTable(table);
+    expect(await load(['a\t2026-11-22 09:00:00'])).toEqual([]);
+    await place.query(`ALTER TABLE events ${alter}`);
+    await expect(load(['a\t2026-11-22 09:00:00'])).rejects.toThrow(words);
+  });
+
   test('whose trigger stores what another table refuses, for want of a column there, refuses that row alone', async () => {
     await place.query('CREATE TABLE events (id text NOT NULL, at timestamp NOT NULL)');
     await place.query('CREATE TABLE audit (note text NOT NULL)');
