@@ -38,6 +38,8 @@ export class OpenSinks {
   readonly #resumed = new Map<string, Resume>();
   /** The shards that were read to their ends. */
   readonly #ended = new Set<string>();
+  /** By shard that the others had read to its end, the sinks that were new to it then. */
+  readonly #passedBy = new Map<string, Set<SinkDriver<Item>>>();
   readonly #toldQuietAtMs = new Map<string, number>();
   #rejects: SinkDriver<Reject> | undefined;
   /** By shard, the reject that came last. */
@@ -85,18 +87,27 @@ export class OpenSinks {
   }
 
   /** Takes a shard over in every sink and says where the least of them stands, which is `from` where a sink does not know it. */
-  async acquire(shard: string, from: Beginning): Promise<Resume> {
+  async acquire(shard: string, from: Beginning, parents: readonly string[] = []): Promise<Resume> {
     const stands = await this.#takeOver(shard);
     const known = stands.filter((stand) => stand !== undefined);
-    // A sink added later begins where the others stand, unless it can have everything.
-    const first = from === 'TRIM_HORIZON' || known.length === 0 ? from : least(known);
+    const isBehind = this.drivers.map((driver) => parents.some((parent) => this.#passedBy.get(parent)?.has(driver)));
+    // Who has read the parents, and nothing of it yet, is to have all of it.
+    const isAwaited = stands.some((stand, i) => stand === undefined && !isBehind[i]);
+    const joinsAt = (i: number): Resume => {
+      // A sink added later begins where the others stand, unless it can have everything.
+      const takesAll = from === 'TRIM_HORIZON' && (isAwaited || !isBehind[i]);
+      return takesAll || known.length === 0 ? from : least(known);
+    };
+    const begins = stands.map((stand, i) => stand ?? joinsAt(i));
     for (const [i, driver] of this.drivers.entries()) {
       if (stands[i]) continue;
+      const first = begins[i]!;
       if (known.length > 0) this.#report({ type: 'sink-joined', sink: this.#pipeline.sinks[i]!.name, shard, resume: first });
       // Written down before the first read: a start at LATEST must not move when the run begins again.
-      await driver.moveTo(shard, first);
+      if (first === 'SHARD_END') this.#passBy(shard, driver);
+      else await driver.moveTo(shard, first);
     }
-    const resume = least(stands.map((stand) => stand ?? first));
+    const resume = least(begins);
     this.#resumed.set(shard, resume);
     const stood = this.drivers.map((driver) => driver.resumedAt(shard));
     this.#ledger.sinkStands.note(shard, stood, this.#rejects?.resumedAt(shard));
@@ -132,6 +143,14 @@ export class OpenSinks {
   #isAtEnd(shard: string): boolean {
     const hasBeenRead = this.#ledger.checkpoint(shard) !== undefined;
     return this.#ledger.isSettled(shard) && (hasBeenRead || !(this.#resumed.get(shard) instanceof Date));
+  }
+
+  /** Leaves a shard that is over to a later tick: written down before the new sink knows the children, it would have read the shard, and get all of them. */
+  #passBy(shard: string, driver: SinkDriver<Item>): void {
+    const passing = this.#passedBy.get(shard);
+    if (passing) passing.add(driver);
+    else this.#passedBy.set(shard, new Set([driver]));
+    this.#ended.add(shard);
   }
 
   async #takeOver(shard: string): Promise<(Resume | undefined)[]> {

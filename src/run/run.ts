@@ -170,7 +170,7 @@ async function performOnce(
       start,
       acceptGap: options.acceptGap ?? false,
       stop,
-      acquire: (shard, from) => sinks.acquire(shard, from),
+      acquire: (shard, from, parents) => sinks.acquire(shard, from, parents),
       stands: (shard, child) => sinks.stands(shard, child),
       end: (shard) => sinks.end(shard),
     };

@@ -108,7 +108,7 @@ async function readAll(
   async function readOne(shard: Shard): Promise<void> {
     if (signal.aborted) return;
     await rememberParents(shard.id);
-    const resume = await acquire(shard.id, set.beginningOf(shard.id, start));
+    const resume = await acquire(shard.id, set.beginningOf(shard.id, start), shard.parents);
     if (signal.aborted) return;
     set.began(shard.id, resume);
     if (resume === 'SHARD_END') {

@@ -96,6 +96,31 @@ describe('a shard that was read to its end', () => {
     expect(knowsNot.positions.has('parent')).toBe(false);
   });
 
+  it('has a sink that is new, in a run that is to begin at the end, go on in them where the others stand', async () => {
+    const script: Script = { ...split, left: { parents: ['parent'], scenes: [['l1', 'l2'], ['l3']] } };
+    const [old, added] = [memorySink<Text>('old'), memorySink<Text>('added')];
+    old.positions.set('parent', 'SHARD_END').set('left', at(2, 'left')).set('right', 'SHARD_END');
+    await play(script, [old, added], { start: 'LATEST' });
+    expect([old, added].map(texts)).toEqual([['l3'], ['l3']]);
+    expect(Object.fromEntries(added.positions)).toEqual(Object.fromEntries(old.positions));
+    // Also where the run before was killed in between.
+    const again = memorySink<Text>('again');
+    again.positions.set('left', at(2, 'left'));
+    await play(script, [old, again], { start: 'LATEST' });
+    expect(texts(again)).toEqual(['l3']);
+  });
+
+  it('has it get all of them where another one is to get that, or where it can have everything', async () => {
+    const [old, late, added] = [memorySink<Text>('old'), memorySink<Text>('late'), memorySink<Text>('added')];
+    old.positions.set('parent', 'SHARD_END').set('left', 'SHARD_END').set('right', 'SHARD_END');
+    late.positions.set('parent', 'SHARD_END');
+    await play(split, [old, late, added], { start: 'LATEST' });
+    expect([old, late, added].map((sink) => texts(sink).toSorted())).toEqual([[], ['l', 'r'], ['l', 'r']]);
+    const everything = memorySink<Text>('everything');
+    await play(split, [old, everything]);
+    expect(texts(everything).toSorted()).toEqual(['l', 'p1', 'p2', 'p3', 'r']);
+  });
+
   it('leaves them where they stand, whatever became of it', async () => {
     const sink = memorySink<Text>();
     const script: Script = { left: { parents: ['parent'], scenes: [['l1', 'l2']] } };
