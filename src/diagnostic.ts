@@ -93,12 +93,29 @@ export type Diagnostic =
   | { readonly type: 'files-found'; readonly where: string; readonly files: number; readonly sizeBytes: number }
   /** A text of several files ends inside a line, which is left to a run that finds the rest of it. */
   | { readonly type: 'line-open'; readonly shard: string; readonly sizeBytes: number }
-  /** All that there is of a shard in a range lies at or before where the sinks stand; `what` is what was counted, in the singular. */
-  | { readonly type: 'read-before'; readonly shard: string; readonly count: number; readonly what: 'object' | 'record' }
+  /**
+   * Of a shard in a range so much lies at or before where the sinks stand; `what` is what was counted, in the singular. When that is not all,
+   * the rest was read.
+   */
+  | {
+      readonly type: 'read-before';
+      readonly shard: string;
+      readonly count: number;
+      readonly what: 'object' | 'record';
+      readonly isAll: boolean;
+    }
   /** A table has no index by which to find the rows that are there already: each load reads all of it. */
   | { readonly type: 'no-index'; readonly store: string; readonly table: string; readonly column: string }
   /** A table, or a partition of it, that the server empties when it crashes, while where the pipeline stands stays: what it had is not read again. */
   | { readonly type: 'unlogged'; readonly store: string; readonly table: string }
+  /** A table was not there, though its sink has loaded all up to where it stands: that is in a table of another name, or gone. Told of one shard. */
+  | {
+      readonly type: 'table-anew';
+      readonly sink: string;
+      readonly table: string;
+      readonly shard: string;
+      readonly resume: Resume;
+    }
   /** What came of a sink that leaves out what its table has, at its end: how many rows it stored, and how many were there. */
   | { readonly type: 'left-out'; readonly sink: string; readonly stored: number; readonly leftOut: number }
   /** Objects of an archive that lost their metadata: when their windows began is known to the minute only, how many lines they had is not. */

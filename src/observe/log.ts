@@ -57,6 +57,7 @@ function levelOf(diagnostic: Diagnostic): Entry['level'] {
     case 'identities-forgotten':
     case 'no-conditional-writes':
     case 'unlogged':
+    case 'table-anew':
     case 'may-evict-rejects':
     case 'line-open':
     case 'shard-quiet':
@@ -109,8 +110,10 @@ export function logLine(diagnostic: Diagnostic): string | undefined {
     }
     case 'line-open':
       return `${diagnostic.shard}: ends inside a line, whose ${counted(diagnostic.sizeBytes, 'byte')} are left to a run that finds the rest of it`;
-    case 'read-before':
-      return `${diagnostic.shard}: nothing to do, ${counted(diagnostic.count, diagnostic.what)} read before; under another name of the pipeline they are read again`;
+    case 'read-before': {
+      const { shard, count, what, isAll } = diagnostic;
+      return `${shard}: ${isAll ? 'nothing to do, ' : ''}${counted(count, what)} read before${isAll ? '' : ' and passed over'}; under another name of the pipeline they are read again`;
+    }
     case 'no-metadata':
       return `${diagnostic.shard}: ${counted(diagnostic.objects, 'object')} without metadata, first ${diagnostic.key}: arrival is the key's minute, and lines cannot be counted`;
     case 'no-index': {
@@ -120,6 +123,10 @@ export function logLine(diagnostic: Diagnostic): string | undefined {
     case 'unlogged': {
       const { store, table } = diagnostic;
       return `${store}: ${table} is UNLOGGED, so a crash of the server empties it, and what it had is not read again; ALTER TABLE ${table} SET LOGGED keeps it`;
+    }
+    case 'table-anew': {
+      const { sink, table, shard, resume } = diagnostic;
+      return `${sink}: ${table} was not there and is made, empty; what was loaded before, up to ${formatResume(resume)} of ${shard}, is in a table of another name or gone, and a restore loads it from the archive`;
     }
     case 'left-out': {
       const { sink, stored, leftOut } = diagnostic;

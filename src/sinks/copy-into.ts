@@ -1,6 +1,7 @@
 import type { Event } from '../event.ts';
 import type { Window } from '../operators/window.ts';
 import { enrichedColumns } from '../snowplow/columns.ts';
+import { type Resume, isPosition } from '../position.ts';
 import type { Column, Database } from '../stores/database.ts';
 import { checkStore, standsIn } from './check-store.ts';
 import { firstItem } from './first-item.ts';
@@ -66,15 +67,23 @@ export function copyInto(
       const owner = { pipeline, sink: name };
       const store = await database.open({ report });
       let [committed, leftOut] = [0, 0];
+      let isNew: boolean;
       try {
-        await store.createTable(table);
+        isNew = await store.createTable(table);
       } catch (error) {
         await store.close();
         throw error;
       }
       const check = firstItem(name, ROW, (data) => typeof (data as Partial<Row> | null)?.toRow === 'function');
       return {
-        acquire: (shard) => store.acquire(owner, shard),
+        async acquire(shard) {
+          const resume = await store.acquire(owner, shard);
+          if (isNew && hasLoaded(resume)) {
+            isNew = false;
+            report({ type: 'table-anew', sink: name, table: tableName, shard, resume });
+          }
+          return resume;
+        },
         positions: (shards) => store.positions(owner, shards),
         async commit({ items, positions }, refused) {
           refused.length = 0;
@@ -99,6 +108,11 @@ export function copyInto(
       };
     },
   };
+}
+
+/** Whether a sink that stands there has had something to load. */
+function hasLoaded(resume: Resume | undefined): resume is Resume {
+  return resume === 'SHARD_END' || (resume !== undefined && isPosition(resume));
 }
 
 // A loop: `flatMap` and `Array.from` define each element as a property.

@@ -108,6 +108,7 @@ async function readRejects(reading: ShardReading, { open, asked, shard, count, m
   const stand = isPosition(resume) ? resume : undefined;
   const of = resume instanceof Date && resume > asked.since ? { ...asked, since: resume } : asked;
   let after = stand;
+  let read = 0;
   for (;;) {
     const page = await patiently(reading, id, signal, () => open.records(of, shard, after, maxRecords));
     if (!page) return false;
@@ -120,9 +121,11 @@ async function readRejects(reading: ShardReading, { open, asked, shard, count, m
       readAtMs: scheduler.now(),
     });
     after = last.position;
+    read += page.length;
     const records = page.map((record): SourceRecord => ({ ...record, position: { ...record.position, shard: id } }));
     if (!(await emitInTurn(reading, new RecordList(records)))) return false;
   }
-  if (stand && after === stand) report({ type: 'read-before', shard: id, count, what: 'record' });
+  const isAll = read === 0;
+  if (stand && (isAll || count > read)) report({ type: 'read-before', shard: id, count: count - read, what: 'record', isAll });
   return true;
 }

@@ -78,9 +78,10 @@ export interface OpenDatabase {
   /**
    * Makes the table (and its schema) when it is absent; checks that it has the columns when it is there.
    *
+   * @returns whether it was absent
    * @throws {Error} naming the columns that are missing, or that the table wants and nobody fills
    */
-  createTable(table: Table): Promise<void>;
+  createTable(table: Table): Promise<boolean>;
   /** Raises the shard's epoch to this run's own and says where the owner stands in it. */
   acquire(owner: Owner, shard: string): Promise<Resume | undefined>;
   /** @throws {FencedError} when a newer run has acquired one of the shards */

@@ -82,8 +82,8 @@ class OpenDuckdb implements OpenDatabase {
     this.#store = store;
   }
 
-  async createTable(table: Table): Promise<void> {
-    await this.#thread.call({ method: 'createTable', store: this.#store, args: [table] });
+  async createTable(table: Table): Promise<boolean> {
+    return (await this.#thread.call({ method: 'createTable', store: this.#store, args: [table] })) as boolean;
   }
 
   async acquire(owner: Owner, shard: string): Promise<Resume | undefined> {

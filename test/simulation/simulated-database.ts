@@ -44,7 +44,7 @@ export class SimulatedDatabase {
       process.call(what, FATES, serve, () => Object.assign(new Error('Connection terminated'), { code: 'ECONNRESET' }));
 
     return {
-      createTable: () => call('database makes a table', () => undefined),
+      createTable: () => call('database makes a table', () => false),
       acquire: async (owner, shard) => {
         for (;;) {
           const { epoch: seen } = await call(`${owner.sink} looks at ${shard}`, () => ({ ...this.#place(owner, shard) }));

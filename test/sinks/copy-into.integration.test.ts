@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Diagnostic } from '../../src/diagnostic.ts';
 import type { Event } from '../../src/event.ts';
 import { Window } from '../../src/operators/window.ts';
 import { type Row, copyInto } from '../../src/sinks/copy-into.ts';
@@ -52,6 +53,31 @@ async function fixtureOf(database: TestDatabase): Promise<SinkFixture<Window<Row
 
 for (const [name, empty] of Object.entries(databases)) {
   sinkConformance(`copyInto ${name}`, async () => fixtureOf(await empty()));
+
+  test(`copyInto ${name} tells of a table that it has to make though it stands behind what it has loaded`, async () => {
+    const database = await empty();
+    const { events } = deliver([{ shard: 'a', sequence: 40, arrivedAtMs: 0, raw: 'one' }]);
+    const toldBy = async (table: string): Promise<Diagnostic[]> => {
+      const told: Diagnostic[] = [];
+      const sink = await copyInto(database.declare(), { table, columns }).open({
+        pipeline: 'warehouse',
+        report: (diagnostic) => told.push(diagnostic),
+      });
+      for (const shard of ['a', 'b'])
+        if ((await sink.acquire(shard)) === undefined && shard === 'a')
+          await sink.commit({ items: [windowOf(events)], positions: new Map([['a', events[0]!.position]]) }, []);
+      await sink.close();
+      return told;
+    };
+    const anew = { type: 'table-anew', sink: 'copy', shard: 'a', resume: events[0]!.position };
+    expect(await toldBy('events')).toEqual([]);
+    expect(await toldBy('events')).toEqual([]);
+    await database.query('DROP TABLE events');
+    expect(await toldBy('events')).toEqual([{ ...anew, table: 'events' }]);
+    expect(await toldBy('events')).toEqual([]);
+    expect(await toldBy('shop.other')).toEqual([{ ...anew, table: 'shop.other' }]);
+    await database.close();
+  });
 
   test(`copyInto ${name} stores a refused row as a reject of its own step, with its bytes`, async () => {
     const database = await empty();

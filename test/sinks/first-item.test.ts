@@ -14,7 +14,7 @@ const acquire = async (): Promise<undefined> => undefined;
 const close = async (): Promise<void> => {};
 const database: Database = {
   describe: 'a database',
-  open: async () => ({ createTable: async () => {}, acquire, positions: never, commit: never, close }),
+  open: async () => ({ createTable: async () => false, acquire, positions: never, commit: never, close }),
 };
 const store: ObjectStore = {
   describe: 'a store',

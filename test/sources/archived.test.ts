@@ -201,11 +201,13 @@ describe('archived reads', () => {
     const again = read({}, { acquire: async () => stands });
     await again.completed;
     expect(again.events).toEqual([]);
-    expect(again.diagnostics).toContainEqual({ type: 'read-before', shard: idOf('s'), count: 1, what: 'object' });
+    expect(again.diagnostics).toContainEqual({ type: 'read-before', shard: idOf('s'), count: 1, what: 'object', isAll: true });
     await storeWindows(store, [window(2, 2, 'b')]);
     const more = read({}, { acquire: async () => stands });
     await more.completed;
     expect(textsByShard(more.events)).toEqual({ [idOf('s')]: ['b'] });
+    // Who has deleted those rows in between is not to take them for restored.
+    expect(more.diagnostics).toContainEqual({ type: 'read-before', shard: idOf('s'), count: 1, what: 'object', isAll: false });
   });
 
   it('all that somebody put together of several objects, be it more than one member or frame', async () => {

@@ -134,11 +134,12 @@ describe('rejected', () => {
     const again = read({}, { acquire: async () => at(2, shard) });
     await again.completed;
     expect(again.events).toEqual([]);
-    expect(again.diagnostics).toContainEqual({ type: 'read-before', shard, count: 2, what: 'record' });
+    expect(again.diagnostics).toContainEqual({ type: 'read-before', shard, count: 2, what: 'record', isAll: true });
     await keep(database, [{ position: at(4), raw: 'd', arrivedAtMs: nine + 2 * MINUTE_MS }]);
     const later = read({}, { acquire: async () => at(2, shard) });
     await later.completed;
     expect(textsByShard(later.events)).toEqual({ [shard]: ['d'] });
+    expect(later.diagnostics).toContainEqual({ type: 'read-before', shard, count: 2, what: 'record', isAll: false });
   });
 
   it('ends with an error that says what was looked for where there is none', async () => {

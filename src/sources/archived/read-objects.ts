@@ -34,6 +34,7 @@ export async function readObjects(
   const rest = stand ? objects.filter(({ sequence }) => compareSequences(sequence, stand.sequence) >= 0) : objects;
   const bare = { objects: 0, key: '' };
   let emitted = 0;
+  let passed = objects.length - rest.length;
   let before: { readonly sequence: string; readonly key: string } | undefined;
   let wasMet = stand === undefined;
 
@@ -56,6 +57,7 @@ export async function readObjects(
       );
     if (done === 0) makeSureItWasMet();
     wasMet = true;
+    if (done === object.count) passed++;
     if (object.startMs < sinceMs || done === object.count) continue;
     if (!(await emitLines(object, sequence, done))) return false;
     emitted += object.count - done;
@@ -63,7 +65,9 @@ export async function readObjects(
 
   makeSureItWasMet();
   if (bare.objects > 0) report({ type: 'no-metadata', shard, ...bare });
-  if (emitted === 0 && stand) report({ type: 'read-before', shard, count: objects.length, what: 'object' });
+  const isAll = emitted === 0;
+  if (stand && (isAll || passed > 0))
+    report({ type: 'read-before', shard, count: isAll ? objects.length : passed, what: 'object', isAll });
   return true;
 
   /** Of an object that is gone, or empty now, nobody knows which of its lines were stored. */

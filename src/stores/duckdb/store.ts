@@ -67,13 +67,15 @@ export class DuckdbStore {
     return new DuckdbStore(`duckdb:${path}`, schema, file);
   }
 
-  async createTable(table: Table): Promise<void> {
+  async createTable(table: Table): Promise<boolean> {
+    const before = await this.#file.session((connection) => connection.run(sql.selectColumns(table.name)));
     await this.#file.transaction([...sql.createTable(table), sql.selectColumns(table.name)], async (_, rows) => {
       const found = sql.asNamed(table, rows as unknown as (FoundColumn & DuckdbRow)[]);
       checkColumns(this.#describe, table, found);
       this.#loader.know(table.name, found);
       return ['COMMIT'];
     });
+    return before.length === 0;
   }
 
   async acquire(owner: Owner, shard: string): Promise<Resume | undefined> {

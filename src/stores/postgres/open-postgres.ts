@@ -57,9 +57,10 @@ export class OpenPostgres implements OpenDatabase {
     if (tables < names.length) await this.#create(sql.createOwnTables(this.#schema));
   }
 
-  async createTable(table: Table): Promise<void> {
+  async createTable(table: Table): Promise<boolean> {
     try {
-      if ((await this.#columns(table)).length === 0) await this.#create(sql.createTable(table));
+      const isAbsent = (await this.#columns(table)).length === 0;
+      if (isAbsent) await this.#create(sql.createTable(table));
       const found = await this.#columns(table);
       checkColumns(this.#describe, table, found);
       for (const problem of await policyProblems(this.#connection, table)) throw new Error(`${this.#describe}: ${problem}`);
@@ -67,6 +68,7 @@ export class OpenPostgres implements OpenDatabase {
       for (const { name } of await this.#connection.query(sql.SELECT_UNLOGGED, [sql.quoteName(table.name)]))
         this.#report({ type: 'unlogged', store: this.#describe, table: name as string });
       this.#formats.set(table, binaryFormat(table, found));
+      return isAbsent;
     } catch (error) {
       throw await explainDenied(error, () => this.#check(table));
     }
