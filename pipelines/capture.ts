@@ -36,12 +36,16 @@ export const capture = command({
     AWS_REGION: z.string().optional().describe('the region of the bucket; otherwise as the AWS SDK finds it'),
     DATABASE_URL: databaseUrl.default('duckdb:./data/warehouse.duckdb').describe('postgres://… or duckdb:./file'),
     TABLE: z.string().default('snowplow_events').describe('the table of events, made when absent'),
+    MISSING_BY: z
+      .string()
+      .optional()
+      .describe('event_id: rows that the table has are left out, as where it has a part of the files; otherwise all are loaded'),
     NAME: pipelineName
       .default('capture')
       .describe('under which it keeps what is done: another one reads files anew, into an archive of its own'),
     STATE_FILE: z.string().optional().describe('the event ids of the last hour; otherwise ./data/<name>.state'),
   },
-  pipeline({ FILES: files, TABLE: table, NAME: name, ...settings }) {
+  pipeline({ FILES: files, TABLE: table, NAME: name, MISSING_BY: missingBy, ...settings }) {
     const database = databaseFrom(settings.DATABASE_URL);
     const aws = { region: settings.AWS_REGION, endpoint: settings.S3_ENDPOINT };
     const archived = objectStoreFrom(settings.ARCHIVE_URL, aws);
@@ -58,7 +62,7 @@ export const capture = command({
         dedupe({ by: eventId, within: { hours: 1 }, state }),
         minuteWindow(),
       )
-      .to(archive(archived, { prefix: 'snowplow' }), copyInto(database, { table }))
+      .to(archive(archived, { prefix: 'snowplow' }), copyInto(database, { table, missingBy }))
       .rejects(rejectsIntoDatabase(database));
   },
 });

@@ -31,7 +31,7 @@ export interface CopyIntoOptions {
    *
    * @default loads every row
    */
-  readonly missingBy?: string;
+  readonly missingBy?: string | undefined;
   /** The sink's name in the pipeline; part of the key of its positions. @default 'copy' */
   readonly name?: string;
 }

@@ -100,7 +100,7 @@ export function foreignPosition(where: string, detail: string): Error {
 }
 
 const MADE_AGAIN =
-  'The stream does not know the position at which the pipeline stands: it may have been deleted and made again under the same name. ' +
+  'The stream does not know the position at which the pipeline stands: it is another one than before, or was deleted and made again under the same name. ' +
   'Name the pipeline anew, or remove its positions, to read the new stream';
 
 /** From the narrow to the wide; matched against the error's name and its message. */
