@@ -21,7 +21,9 @@ import {
 export const restore = command({
   summary: 'Loads an hour or a day of the archive into the database again, as far as it is missing there; then ends.',
   settings: {
-    RANGE: timeRange.describe('what to load, in UTC: 2026-11-22, 2026-11-22T09, or 2026-11-22T09/2026-11-22T17'),
+    RANGE: timeRange.describe(
+      'what to load, by when it arrived, in UTC: 2026-11-22, 2026-11-22T09, or 2026-11-22T09/2026-11-22T17',
+    ),
     ARCHIVE_URL: archiveUrl.default('file:./data/archive').describe('s3://bucket/prefix or file:./folder'),
     S3_ENDPOINT: endpoint.optional().describe('an S3 API server other than AWS'),
     AWS_REGION: z.string().optional().describe('the region of the bucket; otherwise as the AWS SDK finds it'),

@@ -148,6 +148,20 @@ describe('docs/deployment.md: a warehouse that moves', { timeout: 60_000 }, () =
     expect(await archived(places())).toEqual(numbers(0, ALL));
   });
 
+  it('that lost an hour by collector_tstamp gets it back by a range that ends later', async () => {
+    await live(stream(0, 50), 50, places());
+    // Its last event arrived in the next hour.
+    await queryDuckdb(
+      join(folder, 'one.duckdb'),
+      `UPDATE snowplow_events SET collector_tstamp = '2026-11-22 22:09:59' WHERE event_id = '${idOf(10)}'`,
+    );
+    await queryDuckdb(join(folder, 'one.duckdb'), `DELETE FROM snowplow_events WHERE collector_tstamp < '2026-11-22 22:10'`);
+    await restoring(places(), '2026-11-22T22:00/2026-11-22T22:10');
+    expect(await rows(places())).toEqual([...numbers(0, 10), ...numbers(11, 50)]);
+    await restoring(places(), '2026-11-22T22:00/2026-11-22T23:00');
+    expect(await rows(places())).toEqual(numbers(0, 50));
+  });
+
   it('from the logs of a shell chain, of which the stream has a part, gets the rest of them', async () => {
     await live(stream(GONE, ALL), ALL - GONE, places());
     await mkdir(join(folder, 'logs'));
