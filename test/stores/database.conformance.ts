@@ -122,6 +122,15 @@ export function databaseConformance(name: string, setUp: () => Promise<TestDatab
         expect(await fixture.query('SELECT * FROM millrace.rejects')).toEqual([]);
       });
 
+      test('say whether they were absent', async () => {
+        const database = await open();
+        for (const name of ['lines', 'shop.lines'])
+          expect([await database.createTable({ ...typed, name }), await database.createTable({ ...typed, name })]).toEqual([
+            true,
+            false,
+          ]);
+      });
+
       test('keep names as they are given, whatever is in them', async () => {
         const odd = { name: 'Odd "schema".select', columns: [column('from', 'text'), column('He said "hi"; --', 'text')] };
         const database = await ready(odd);
