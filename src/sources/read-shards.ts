@@ -5,6 +5,7 @@ import type { Records, SourceRecord } from '../records.ts';
 import { emitDelivery } from './emit-delivery.ts';
 import { type Gap, passGap } from './gap.ts';
 import { pause } from './pause.ts';
+import { RecordOrder } from './record-order.ts';
 import { type Shard, ShardSet, isListedOpen } from './shard-set.ts';
 import type { SourceContext } from './source.ts';
 import { Turns } from './turns.ts';
@@ -16,7 +17,12 @@ export interface ShardReading extends SourceContext {
   readonly resume: Beginning;
   /** Aborted by a stop, and by the end of the subscription: wait for nothing more, emit nothing more. */
   readonly signal: AbortSignal;
-  /** Emits one delivery, for which `reservedBytes` were reserved; none when there are no records. */
+  /**
+   * Emits one delivery, for which `reservedBytes` were reserved; none when there are no records. Their positions grow, from one to the next and from
+   * call to call; records that are objects are looked at for that.
+   *
+   * @throws {RangeError | TypeError} when they do not
+   */
   readonly emit: (records: Records | readonly SourceRecord[], reservedBytes: number) => void;
 }
 
@@ -118,8 +124,11 @@ async function readAll(
       return;
     }
     report({ type: 'shard-started', shard: shard.id, resume });
-    const emit: ShardReading['emit'] = (records, reservedBytes) =>
+    const order = new RecordOrder(shard.id);
+    const emit: ShardReading['emit'] = (records, reservedBytes) => {
+      if (!('count' in records)) order.check(records);
       emitDelivery(subscriber, ledger, records, { readAtMs: scheduler.now(), reservedBytes });
+    };
     const children = await readShard({ ...context, shard, resume, signal, emit });
     if (!children) return;
     report({ type: 'shard-ended', shard: shard.id });

@@ -226,4 +226,36 @@ describe('readShards', () => {
       await completed;
     });
   });
+
+  it.each([
+    { what: 'in another order', deliveries: [['1', '10', '2']], says: 'got 2:0 behind 10:0' },
+    { what: 'in another order, delivery by delivery', deliveries: [['2'], ['1']], says: 'got 1:0 behind 2:0' },
+    { what: 'two with one position', deliveries: [['1', '1']], says: 'got 1:0 behind 1:0' },
+    {
+      what: 'by what is no number',
+      deliveries: [['a7']],
+      says: 's: expected a sequence number of digits, without zeros before them, got "a7"',
+    },
+    {
+      what: 'by a number with zeros before it',
+      deliveries: [['07']],
+      says: 's: expected a sequence number of digits, without zeros before them, got "07"',
+    },
+    { what: 'of another shard', deliveries: [['1']], shard: 't', says: 's: expected records of its own, got one of t' },
+  ])('ends when a source gives records $what, of which some would pass for stored', async ({ deliveries, says, shard = 's' }) => {
+    const source = sourceOf({
+      list: async () => [{ id: 's', parents: [] }],
+      async readShard({ emit }) {
+        for (const sequences of deliveries)
+          emit(
+            sequences.map((sequence) => ({ position: { shard, sequence, subSequence: 0 }, arrivedAtMs: 0, data: Buffer.of(1) })),
+            0,
+          );
+        return [];
+      },
+    });
+    const sink = memorySink<Window<Uint8Array>>();
+    await expect(run(pipeline('test').from(source).pipe(minuteWindow()).to(sink))).rejects.toThrow(says);
+    expect(sink.stored).toEqual([]);
+  });
 });
