@@ -53,13 +53,24 @@ export class Window<out T> implements Item {
 
   /** @throws {RangeError} when there are no events */
   constructor(bounds: WindowBounds, events: readonly Event<T>[] | Gathered<T>) {
+    if (!('parts' in events) && events.length === 0)
+      throw new RangeError(`Window: expected at least one event of ${bounds.shard}, got none`);
     const { parts, count, sizeBytes, deliveries } = 'parts' in events ? events : gather(events);
-    if (count === 0) throw new RangeError(`Window: expected at least one event of ${bounds.shard}, got none`);
     this.bounds = bounds;
     this.count = count;
     this.sizeBytes = sizeBytes;
     this.#parts = parts;
     this.#deliveries = deliveries;
+  }
+
+  /**
+   * The same window with other data: what is made of all of its events, sums of them say, as many as it takes, also none. They are stored as one,
+   * with the position at which the window ends; a reject of one of them has the bytes of the last event.
+   *
+   * @param make must follow from the window: of what a sink lacks of one that was read again it is called anew, so that sums of all parts add up
+   */
+  with<U>(make: (window: Window<T>) => readonly U[]): Window<U> {
+    return new MadeOfWindow(this, make);
   }
 
   /** What its events hold, in order; made anew each time where it need not be kept. */
@@ -119,6 +130,54 @@ export class Window<out T> implements Item {
       if ('origins' in part) for (const { delivery, index } of part.origins) delivery.mark(index, outcome);
       else for (let i = part.from; i < part.to; i++) part.delivery.mark(part.numbers[i]!, outcome);
     }
+  }
+}
+
+/** It has the place of another window, and keeps in flight what that keeps. */
+class MadeOfWindow<T, U> extends Window<U> {
+  readonly #of: Window<T>;
+  readonly #make: (window: Window<T>) => readonly U[];
+
+  constructor(of: Window<T>, make: (window: Window<T>) => readonly U[]) {
+    const data = make(of);
+    const last = of.eventAt(of.count - 1).origin;
+    const parts = [{ origins: data.map(() => last), data }];
+    super(of.bounds, { parts, count: data.length, sizeBytes: of.sizeBytes, deliveries: [] });
+    this.#of = of;
+    this.#make = make;
+  }
+
+  override with<V>(make: (window: Window<U>) => readonly V[]): Window<V> {
+    return this.#of.with((part) => make(part.with(this.#make)));
+  }
+
+  override get first(): Position {
+    return this.#of.first;
+  }
+
+  override get last(): Position {
+    return this.#of.last;
+  }
+
+  override get isSettled(): boolean {
+    return this.#of.isSettled;
+  }
+
+  override after(position: Position): this | undefined {
+    const rest = this.#of.after(position);
+    return rest === this.#of ? this : (rest?.with(this.#make) as this | undefined);
+  }
+
+  override hold(): void {
+    this.#of.hold();
+  }
+
+  override release(): void {
+    this.#of.release();
+  }
+
+  override mark(outcome: number): void {
+    this.#of.mark(outcome);
   }
 }
 

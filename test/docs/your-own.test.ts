@@ -6,9 +6,10 @@ const docs = join(import.meta.dirname, '../../docs');
 const page = readFileSync(join(docs, 'your-own.md'), 'utf8');
 const quoted = [...page.matchAll(/<!-- docs\/(your-own\/[\w.-]+\.ts) -->\s+```ts\n([^]*?)\n```/g)];
 
-test('docs/your-own.md quotes a pipeline, and an operator and a sink with their tests', () => {
+test('docs/your-own.md quotes two pipelines, and an operator and a sink with their tests', () => {
   expect(quoted.map(([, file]) => file)).toEqual([
     'your-own/clicks.ts',
+    'your-own/counts.ts',
     'your-own/at-most.ts',
     'your-own/at-most.test.ts',
     'your-own/post-to.ts',

@@ -1,0 +1,145 @@
+import * as fc from 'fast-check';
+import { type OperatorFunction, map } from 'rxjs';
+import { expect, it } from 'vitest';
+import type { Event } from '../../src/event.ts';
+import { Ledger, Outcome } from '../../src/ledger.ts';
+import { minuteWindow } from '../../src/operators/minute-window.ts';
+import { transform } from '../../src/operators/transform.ts';
+import { Window } from '../../src/operators/window.ts';
+import { pipeline } from '../../src/pipeline.ts';
+import { run } from '../../src/run/run.ts';
+import { scripted } from '../../src/sources/scripted.ts';
+import { deliver } from '../../src/testing/deliver.ts';
+import { memorySink } from '../../src/testing/memory-sink.ts';
+
+interface Count {
+  readonly letter: string;
+  readonly count: number;
+}
+
+function countsOf(window: Window<string>): Count[] {
+  const counts = new Map<string, number>();
+  for (const letter of window.data()) counts.set(letter, (counts.get(letter) ?? 0) + 1);
+  return [...counts].map(([letter, count]) => ({ letter, count }));
+}
+
+const bounds = { shard: 'shard-1', startMs: 0, endMs: 60_000, part: 0, closedBy: 'grace' } as const;
+const at = (sequence: number) => ({ shard: 'shard-1', sequence: String(sequence), subSequence: 0 });
+
+/** The counts of the records 2 to 4, in two deliveries. */
+function countedWindow() {
+  const ledger = new Ledger();
+  const [first, second] = [['a', 'b'], ['a']].map((raws, i) =>
+    deliver(
+      raws.map((raw, j) => ({ raw, sequence: 2 + i * 2 + j })),
+      ledger,
+    ),
+  ) as [ReturnType<typeof deliver>, ReturnType<typeof deliver>];
+  const events = [...first.events, ...second.events].map((event) => event.with(String(event.data)));
+  return { ledger, first, second, window: new Window(bounds, events).with(countsOf) };
+}
+
+it('lies where the window lies of which it was made, and each of its data at the end of it', () => {
+  const { window } = countedWindow();
+  expect(window).toMatchObject({ bounds, count: 2, sizeBytes: 3, first: at(2), last: at(4) });
+  expect([...window.data()]).toEqual([
+    { letter: 'a', count: 2 },
+    { letter: 'b', count: 1 },
+  ]);
+  expect(window.events.map(({ data, position }) => [data.letter, position.sequence])).toEqual([
+    ['a', '4'],
+    ['b', '4'],
+  ]);
+  expect(window.eventAt(1).data).toEqual({ letter: 'b', count: 1 });
+});
+
+it('is made anew of what lies behind a position', () => {
+  const { window } = countedWindow();
+  expect(window.after(at(1))).toBe(window);
+  expect([...window.after(at(2))!.data()]).toEqual([
+    { letter: 'b', count: 1 },
+    { letter: 'a', count: 1 },
+  ]);
+  expect(window.after(at(4))).toBeUndefined();
+});
+
+it('may itself be made into another one, also of nothing', () => {
+  const { window } = countedWindow();
+  const none = window.with(() => []);
+  const sum = none.with(({ count }) => [count]).after(at(2))!;
+  expect([[...none.data()], [...sum.data()], sum.first, sum.last]).toEqual([[], [0], at(3), at(4)]);
+});
+
+it('keeps all deliveries of the window in flight, whose events all count as stored', () => {
+  const { window, first, second, ledger } = countedWindow();
+  window.hold();
+  for (const { delivery } of [first, second]) delivery.letGo();
+  expect([first.delivery.isSettled, second.delivery.isSettled, window.isSettled]).toEqual([false, false, false]);
+  window.mark(Outcome.stored);
+  window.release();
+  expect(ledger.counts()).toMatchObject({ stored: 3, dropped: { filter: 0 }, inFlight: 0 });
+});
+
+it('may be made of nothing, and is stored as that', async () => {
+  const sink = memorySink<Window<Count>>();
+  const counts = await run(
+    pipeline('none')
+      .from(scripted({ s: [['a']] }))
+      .pipe(
+        minuteWindow(),
+        map((window) => window.with(() => [])),
+      )
+      .to(sink),
+  );
+  expect(counts).toMatchObject({ read: 1, stored: 1 });
+  expect(sink.stored.map(({ count }) => count)).toEqual([0]);
+  expect(sink.positions.get('s')).toBe('SHARD_END');
+});
+
+it('adds up to what was read in each of two sinks, whatever is killed and wherever windows are cut', async () => {
+  const delivery = fc.array(fc.constantFrom('a', 'b', 'c'), { minLength: 1, maxLength: 6 });
+  const kill = fc.record({ commits: fc.tuple(fc.nat(3), fc.nat(3)), maxEvents: fc.integer({ min: 1, max: 7 }) });
+  const world = fc.record({
+    deliveries: fc.array(delivery, { minLength: 1, maxLength: 6 }),
+    kills: fc.array(kill, { maxLength: 4 }),
+  });
+  await fc.assert(
+    fc.asyncProperty(world, async ({ deliveries, kills }) => {
+      const sinks = [memorySink<Window<Count>>('one'), memorySink<Window<Count>>('other')] as const;
+      const counted =
+        (maxEvents: number): OperatorFunction<Event<string>, Window<Count>> =>
+        (source) =>
+          source.pipe(
+            minuteWindow({ maxEvents }),
+            map((window) => window.with(countsOf)),
+          );
+      const play = async (maxEvents: number): Promise<unknown> =>
+        run(
+          pipeline('counts')
+            .from(scripted({ s: deliveries }))
+            .pipe(transform(String), counted(maxEvents))
+            .to(...sinks),
+        );
+      for (const { commits, maxEvents } of kills) {
+        sinks.forEach((sink, i) => {
+          let left = commits[i]!;
+          sink.beforeCommit = () => {
+            if (left-- === 0) throw new Error('killed');
+          };
+        });
+        await play(maxEvents).catch(() => {});
+      }
+      for (const sink of sinks) sink.beforeCommit = () => {};
+      await play(4);
+      const read = new Map<string, number>();
+      for (const letter of deliveries.flat()) read.set(letter, (read.get(letter) ?? 0) + 1);
+      for (const { stored } of sinks) {
+        const sums = new Map<string, number>();
+        for (const window of stored)
+          for (const { letter, count } of window.data()) sums.set(letter, (sums.get(letter) ?? 0) + count);
+        expect(sums).toEqual(read);
+      }
+    }),
+    { numRuns: 60 },
+  );
+});
