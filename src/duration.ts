@@ -25,7 +25,8 @@ export function durationMs(
   { who = 'durationMs', name = 'a duration', orZero = false }: DurationExpectation = {},
 ): number {
   let ms = 0;
-  for (const [unit, amount] of Object.entries(duration) as [string, number][])
+  // Types do not reach it where a file is run, or tested, without being compiled.
+  for (const [unit, amount] of Object.entries((duration as Duration | undefined) ?? { none: 0 }) as [string, number][])
     ms += amount * (unitMs[unit as keyof typeof unitMs] ?? Number.NaN);
   ms = Math.round(ms);
   if (ms > 0 || (orZero && ms === 0)) return ms;

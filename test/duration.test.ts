@@ -12,11 +12,14 @@ describe('durationMs', () => {
     expect(() => durationMs({ seconds: 0 })).toThrow(RangeError);
   });
 
-  it.each([{ months: 1 }, { years: 1 }, { seconds: -1 }, { seconds: Number.NaN }])('refuses %j', (duration) => {
-    expect(() => durationMs(duration, { who: 'dedupe', name: 'within' })).toThrow(
-      /^dedupe: expected within longer than zero, in weeks to seconds, got /,
-    );
-  });
+  it.each([{ months: 1 }, { years: 1 }, { seconds: -1 }, { seconds: Number.NaN }, undefined as never])(
+    'refuses %j',
+    (duration) => {
+      expect(() => durationMs(duration, { who: 'dedupe', name: 'within' })).toThrow(
+        /^dedupe: expected within longer than zero, in weeks to seconds, got /,
+      );
+    },
+  );
 });
 
 describe('inWords', () => {

@@ -43,7 +43,7 @@ export interface CopyIntoOptions {
  * A row that the database refuses is stored as a reject with the database's words; the rest of its window loads. A row that `missingBy`
  * leaves out counts as stored: it is there. How many there were is told when the sink closes (`left-out`).
  *
- * @throws {TypeError} when the table has no name, or more than a schema before it
+ * @throws {TypeError} when the table has no name, or more than a schema before it; when there are no columns, or two of one name
  * @throws {RangeError} when `missingBy` is none of the columns, or one of JSON, whose values cannot be compared
  */
 export function copyInto(
@@ -53,6 +53,11 @@ export function copyInto(
   const table = { name: tableName, columns, missingBy };
   if (!/^[^.]+(\.[^.]+)?$/.test(tableName))
     throw new TypeError(`${name}: expected a table as name or schema.name, got ${JSON.stringify(tableName)}`);
+  const twice = columns.find((column, i) => columns.findIndex((other) => other.name === column.name) < i);
+  if (twice !== undefined || columns.length === 0) {
+    const got = twice === undefined ? 'none' : `two that are named ${JSON.stringify(twice.name)}`;
+    throw new TypeError(`${name}: expected columns, each with a name of its own, got ${got}`);
+  }
   if (missingBy !== undefined && !columns.some((column) => column.name === missingBy && column.type.kind !== 'json'))
     throw new RangeError(
       `${name}: expected missingBy to be one of its columns, and not of JSON, got ${JSON.stringify(missingBy)}`,

@@ -29,6 +29,16 @@ test.each(['', 'a.', '.b', 'a.b.c'])('copyInto refuses the name %j of a table', 
   expect(() => copyInto(duckdb('never.duckdb'), { table })).toThrow(/^copy: expected a table as name or schema\.name, got "/);
 });
 
+test.each([
+  { named: [], got: 'none' },
+  { named: ['id', 'page', 'id'], got: 'two that are named "id"' },
+])('copyInto refuses columns that make no table: $got', ({ named, got }) => {
+  const its = named.map((name): Column => ({ name, type: { kind: 'text' }, required: false }));
+  expect(() => copyInto(duckdb('never.duckdb'), { table: 'never', columns: its })).toThrow(
+    `copy: expected columns, each with a name of its own, got ${got}`,
+  );
+});
+
 /** A window of events whose row is their sequence number and their line. */
 function windowOf(events: readonly Event<Uint8Array>[]): Window<Row> {
   const bounds = { shard: events[0]!.shard, startMs: 0, endMs: 60_000, part: 0, closedBy: 'complete' } as const;
