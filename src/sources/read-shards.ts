@@ -37,7 +37,11 @@ export interface ShardReaders {
   readonly atOnce?: number;
   /** Says what may be lost of a shard that was not read to its end and is no longer listed. @default all, of unknown length */
   readonly gapBehind?: (shard: string, resume: Resume, signal: AbortSignal) => Promise<Gap>;
-  /** Reads one shard. Resolves with its children, as far as it knows them, once it has ended; with nothing when the signal ended the reading. */
+  /**
+   * Reads one shard. Resolves with its children, as far as it knows them, once it has ended; with nothing when the signal ended the reading. `end` of
+   * the context then writes down that each sink has the whole shard, of which no later run reads more: of one that may grow, as a file does, put
+   * one in its place that calls `ledger.endShard` and `ledger.whenSettled`.
+   */
   readonly readShard: (reading: ShardReading) => Promise<readonly Shard[] | undefined>;
 }
 

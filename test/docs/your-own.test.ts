@@ -6,7 +6,7 @@ const docs = join(import.meta.dirname, '../../docs');
 const page = readFileSync(join(docs, 'your-own.md'), 'utf8');
 const quoted = [...page.matchAll(/<!-- docs\/(your-own\/[\w.-]+\.ts) -->\s+```ts\n([^]*?)\n```/g)];
 
-test('docs/your-own.md quotes two pipelines, and an operator and a sink with their tests', () => {
+test('docs/your-own.md quotes two pipelines, an operator and a sink with their tests, and a source', () => {
   expect(quoted.map(([, file]) => file)).toEqual([
     'your-own/clicks.ts',
     'your-own/counts.ts',
@@ -14,6 +14,7 @@ test('docs/your-own.md quotes two pipelines, and an operator and a sink with the
     'your-own/at-most.test.ts',
     'your-own/post-to.ts',
     'your-own/post-to.test.ts',
+    'your-own/pages.ts',
   ]);
 });
 
