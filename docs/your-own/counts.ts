@@ -26,7 +26,7 @@ const columns: readonly Column[] = [
 ];
 
 /** How many clicks of each campaign a window has, as rows. */
-export function countsOf(window: Window<z.infer<typeof click>>): Row[] {
+function countsOf(window: Window<z.infer<typeof click>>): Row[] {
   const counts = new Map<string, number>();
   for (const { campaign } of window.data()) counts.set(campaign, (counts.get(campaign) ?? 0) + 1);
   const minute = new Date(window.bounds.startMs).toISOString();
