@@ -47,6 +47,7 @@ table { border-collapse: collapse; }
 th, td { text-align: right; padding: .2rem .9rem .2rem 0; border-bottom: 1px solid var(--line); font-weight: normal; vertical-align: top; }
 th { color: var(--faint); font-size: .85rem; }
 th:first-child, td:first-child, .text { text-align: left; }
+td:first-child { overflow-wrap: anywhere; }
 .said { font-size: .9rem; overflow-wrap: anywhere; margin: 0; padding: 0; list-style: none; }
 .said li { display: grid; grid-template-columns: 6rem 1fr; }
 footer { margin-top: 2rem; color: var(--faint); font-size: .9rem; }
