@@ -48,7 +48,8 @@ export class OvertakenError extends Error {
   constructor(kept: Position, came: Position) {
     super(
       `run: expected the events of ${came.shard} in order, got ${formatResume(came)} while a step still keeps ${formatResume(kept)}. ` +
-        `Nothing of it is stored: join branches before a step that keeps events (minuteWindow, mapAsync, lookup), or let each be a pipeline of its own`,
+        `Nothing of it is stored: join branches before a step that keeps events (minuteWindow, mapAsync, lookup), or let each be a pipeline of its own; ` +
+        `a step of your own (mapAccum) gives out what it keeps in the order in which it came`,
     );
   }
 }

@@ -85,4 +85,23 @@ describe('mapAccum, of events that a step keeps', () => {
     expect(await run(declared, { stop: stop.signal })).toMatchObject({ read: 2, stored: 1, rejected: 1, inFlight: 0 });
     expect(rejects.stored.map(({ first }) => first.sequence)).toEqual(['2']);
   });
+
+  it('ends the run when it gives out a later event first, and says that a step of its own may be why', async () => {
+    const steps = mapAccum<Event<Uint8Array>[], Event<Uint8Array>, Event<Uint8Array>>({
+      seed: () => [],
+      step(state, event, emit) {
+        event.hold();
+        state.push(event);
+        if (state.length === 2) giveOut(state.pop()!, emit);
+      },
+      kept: ([first], shard) => (first?.shard === shard ? first.position : undefined),
+    });
+    const declared = pipeline('kept')
+      .from(scripted({ s: [['a', 'b']] }))
+      .pipe(named('laterFirst', '', steps))
+      .to(memorySink<Event<Uint8Array>>());
+    await expect(run(declared)).rejects.toThrow(
+      /^run: expected the events of s in order, got 2:0 while a step still keeps 1:0\..* gives out what it keeps in the order in which it came$/,
+    );
+  });
 });
