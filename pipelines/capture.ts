@@ -43,7 +43,7 @@ export const capture = command({
     NAME: pipelineName
       .default('capture')
       .describe('under which it keeps what is done: another one reads files anew, into an archive of its own'),
-    STATE_FILE: z.string().optional().describe('the event ids of the last hour; otherwise ./data/<name>.state'),
+    STATE_FILE: z.string().optional().describe('the event ids of the last hour: a file or a URL, otherwise ./data/<name>.state'),
   },
   pipeline({ FILES: files, TABLE: table, NAME: name, MISSING_BY: missingBy, ...settings }) {
     const database = databaseFrom(settings.DATABASE_URL);

@@ -121,7 +121,7 @@ export function ofSink(sink: { readonly name: string; readonly describe: string 
 const SPEAKING = [FencedError, WentBackError, OrderBrokenError, OvertakenError, SettledTooEarlyError, StepError, SinkError];
 
 /** What an error says; of several that came together, as when all addresses of a host are tried, each. */
-function messageOf(error: unknown): string {
+export function messageOf(error: unknown): string {
   if (error instanceof AggregateError && error.message === '') return error.errors.map(messageOf).join('; ');
   return error instanceof Error ? error.message || error.name : String(error);
 }

@@ -125,7 +125,8 @@ export type { Column, ColumnType, Database, Load, OpenDatabase, RejectRow, RowFa
 export { directory } from './stores/directory.ts';
 export { duckdb } from './stores/duckdb.ts';
 export type { Merged } from './stores/merge-commands.ts';
-export { identityLog } from './stores/identity-log.ts';
+export type { BlockServer, IdentityServer, LogState, SentBlock } from './stores/identities/block-server.ts';
+export { type IdentityLogOptions, identityLog } from './stores/identity-log.ts';
 export { objectStoreFrom } from './stores/object-store-url.ts';
 export { PreconditionFailedError } from './stores/object-store.ts';
 export type { ObjectHead, ObjectStore, OpenObjectStore, PutCondition, PutOptions } from './stores/object-store.ts';

@@ -50,6 +50,9 @@ export interface Counts {
   readonly inFlight: number;
 }
 
+/** Makes state durable: at once, or when what it returns is a promise and resolves. */
+type Flush = () => unknown;
+
 /**
  * Knows which deliveries are in flight; gives sources their flow control and each shard its checkpoint.
  *
@@ -73,7 +76,7 @@ export class Ledger {
   /** Those of them that were not seen to be over. */
   readonly #unfinished = new Map<string, ShardInFlight>();
   readonly #endListeners = new Set<(shard: string) => void>();
-  readonly #journals = new Set<() => void>();
+  readonly #journals = new Set<Flush>();
   readonly #keepers = new Keepers();
   #keepsMs = 0;
   readonly #rejects: RejectLine;
@@ -235,14 +238,14 @@ export class Ledger {
   }
 
   /** Registers state that has to be durable before a sink commits a position that covers it. Returns what ends that. */
-  onBeforeCommit(flush: () => void): () => void {
+  onBeforeCommit(flush: Flush): () => void {
     this.#journals.add(flush);
     return () => this.#journals.delete(flush);
   }
 
   /** Makes all registered state durable. */
-  flushState(): void {
-    for (const flush of this.#journals) flush();
+  async flushState(): Promise<void> {
+    for (const flush of this.#journals) await flush();
   }
 
   /** @internal */

@@ -25,7 +25,7 @@ export interface DedupeOptions<T> {
    */
   readonly capacity?: number;
   /**
-   * Where the identities are kept over a restart: `identityLog('file:./data/dedupe.db')`.
+   * Where the identities are kept over a restart: `identityLog('file:./data/dedupe.db')`, or on a server, `identityLog('postgres://…')`.
    *
    * @default in memory only: a repeat of an event that was stored by an earlier run passes
    */
@@ -52,8 +52,9 @@ const MAX_WITHIN_DAYS = 3650;
  * lost. Such events are remembered apart, for each set of sinks up to `capacity` of them.
  *
  * It holds no event. An identity is forgotten once every shard that is to be read, with all it has in flight, is `within` past it; or before
- * that, as one of the oldest of too many, told as `identities-forgotten`. So nothing is forgotten while a shard cannot be read. A state is opened and loaded when the stream is subscribed
- * to, before its source takes anything over, in about a quarter of a second for each million; told as `identities-loaded`.
+ * that, as one of the oldest of too many, told as `identities-forgotten`. So nothing is forgotten while a shard cannot be read. A state is loaded
+ * before the source takes anything over, in about a quarter of a second for each million (and the time it takes a server to send them, 28 bytes each); told as
+ * `identities-loaded`.
  * What `by` throws ends the stream with a StepError; a state that cannot be read or written is an error of the stream, too.
  *
  * @throws {RangeError} when `within` or `capacity` is out of its bounds
@@ -70,7 +71,8 @@ export function dedupe<T>({ by, within, capacity = 10_000_000, state }: DedupeOp
     name: STEP,
     detail,
     owns: state?.describe,
-    check: state && (async () => (await state.check?.()) ?? 'not checked, as the state has no check'),
+    check: state && (async (pipeline) => (await state.check?.(pipeline)) ?? 'not checked, as the state has no check'),
+    prepare: state?.prepare && ((pipeline) => state.prepare!(pipeline)),
     seed: () => new DedupeMemory({ step: STEP, identity, withinMs, capacity, state }),
     ...(identity.hashLine && {
       lines: {
@@ -82,7 +84,7 @@ export function dedupe<T>({ by, within, capacity = 10_000_000, state }: DedupeOp
       if (memory.isRepeat(data, origin)) out.drop();
       else out.emit(data);
     },
-    complete: (memory) => memory.flush(),
+    complete: (memory) => memory.write(),
     close: (memory) => memory.close(),
   });
 }

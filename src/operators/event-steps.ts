@@ -27,8 +27,10 @@ export interface EventSteps<S, in A, out B> {
   readonly keepsMs?: number;
   /** What it alone may have open, by its URL. */
   readonly owns?: string | undefined;
-  /** Asks for `--check` whether a run could open that. */
-  readonly check?: (() => Promise<string>) | undefined;
+  /** Asks for `--check` whether a run of this pipeline could open that. */
+  readonly check?: ((pipeline: string) => Promise<string>) | undefined;
+  /** Has that ready before a run opens its sinks; what it resolves with lets go of it, and is called once they are closed. */
+  readonly prepare?: ((pipeline: string) => Promise<() => Promise<void>>) | undefined;
   /** Makes the state of one subscription. */
   seed(): S;
   step(state: S, data: A, origin: Origin, out: Out<B>): void;
@@ -55,12 +57,13 @@ export type EventStepsList = readonly EventSteps<unknown, never, unknown>[];
  */
 export function eventSteps<S, A, B>(steps: EventSteps<S, A, B>): OperatorFunction<Event<A>, Event<B>> {
   const list = [steps as EventSteps<unknown, never, unknown>];
-  const { name, detail, keepsMs = 0, owns, check } = steps;
+  const { name, detail, keepsMs = 0, owns, check, prepare } = steps;
   return named(name, detail, joined(list) as OperatorFunction<Event<A>, Event<B>>, {
     keepsMs,
     takesEvents: true,
     owns,
     check,
+    prepare,
     steps: list,
   });
 }

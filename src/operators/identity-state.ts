@@ -1,13 +1,19 @@
-/** Where `dedupe` keeps what it has seen over a restart. A declaration: nothing runs before `open`. The one there is: `identityLog`. */
+/** Where `dedupe` keeps what it has seen over a restart. A declaration: nothing runs before `prepare` or `open`. The one there is: `identityLog`. */
 export interface IdentityState {
   /** Its URL without secrets. */
   readonly describe: string;
   /**
-   * For `--check`: asks whether a run could open it, and changes nothing. Says what it would find or make.
+   * For `--check`: asks whether a run of the pipeline of this name could open it, and changes nothing. Says what it would find or make.
    *
    * @throws {Error} when it could not
    */
-  check?(): Promise<string>;
+  check?(pipeline: string): Promise<string>;
+  /**
+   * Of a state behind a network: connects, takes it over and reads it. A run calls it before it opens its sinks, so before `open`.
+   *
+   * @returns what lets go of it; the run calls that once its sinks are closed, whether it was opened or not
+   */
+  prepare?(pipeline: string): Promise<() => Promise<void>>;
   /** Opens it, and makes it when it is absent. */
   open(): OpenIdentityState;
 }
@@ -18,8 +24,16 @@ export interface OpenIdentityState {
    * Call it once, first of all. Tells how long it took.
    */
   load(take: (sights: Uint32Array) => void, expect?: (count: number) => void): { readonly ms: number };
-  /** Keeps a block, all or nothing, and may forget others; durable when it returns. */
+  /**
+   * Keeps a block, all or nothing, and may forget others. Durable when it returns; of a state that has `flush`, once that says so. The block's
+   * words are only its own during the call.
+   */
   append(block: SightBlock, forget: ForgetLimits): void;
+  /**
+   * Resolves when all that was appended is durable; nothing when it is so already. When it fails, nothing was lost: the next call tries again. It
+   * may be called once it is closed.
+   */
+  flush?(): Promise<void> | undefined;
   close(): void;
 }
 

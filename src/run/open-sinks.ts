@@ -65,7 +65,7 @@ export class OpenSinks {
   async open(): Promise<void> {
     const { sinks, rejectsSink } = this.#pipeline;
     // What is stored has to be remembered, or its repeat in another shard might be read first the next time.
-    const remember = async (): Promise<void> => this.#ledger.flushState();
+    const remember = (): Promise<void> => this.#ledger.flushState();
     if (rejectsSink) this.#rejects = await this.#drive(rejectsSink, remember, REJECTS_LINGER_MS);
     // A sink's position may pass a reject only when that is stored.
     const beforeCommit = async (): Promise<void> => {

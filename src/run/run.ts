@@ -16,6 +16,7 @@ import { startDeadline } from './deadline.ts';
 import { takesDeliveries } from './fuse.ts';
 import { guarded } from './guard.ts';
 import type { RetryOptions } from './retry.ts';
+import { PreparedSteps } from './prepared-steps.ts';
 import { LOOK_EVERY_MS, ShardWatch } from './shard-watch.ts';
 import { OpenSinks } from './open-sinks.ts';
 
@@ -144,11 +145,13 @@ async function performOnce(
   };
   ledger.report = report;
   ledger.fail = fail;
+  const steps = new PreparedSteps(pipeline, scheduler);
   const sinks = new OpenSinks(pipeline, options, ledger, report, fail, over.signal);
   let hasEnded = false;
   let hasSourceEnded = false;
   const left = (): string => {
-    if (sinks.opening !== undefined) return `${sinks.opening} was not open`;
+    const opening = steps.opening ?? sinks.opening;
+    if (opening !== undefined) return `${opening} was not open`;
     const { inFlight } = ledger.counts();
     const keeps = hasSourceEnded && !hasEnded;
     const why = keeps
@@ -159,6 +162,7 @@ async function performOnce(
   };
   const deadline = startDeadline(stop, options.drainWithin ?? { seconds: 30 }, scheduler, report, fail, left);
   try {
+    await Promise.race([steps.prepare(), failure.promise]);
     await Promise.race([sinks.open(), failure.promise]);
     opened();
     const context: SourceContext = {
@@ -216,6 +220,7 @@ async function performOnce(
     deadline.clear();
     over.abort();
     await sinks.close();
+    await steps.release();
   }
 }
 

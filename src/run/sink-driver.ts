@@ -5,7 +5,7 @@ import { type Item, isSameRecord, lastByShard } from '../event.ts';
 import { type Resume, compareResumes, formatResume, isBeyond, isPosition } from '../position.ts';
 import { Outcome } from '../ledger.ts';
 import type { Batch, OpenSink, Refusal } from '../sinks/sink.ts';
-import { pause } from '../sources/pause.ts';
+import { atMost } from './at-most.ts';
 import { type Retry, type RetryOptions, retrying } from './retry.ts';
 
 export interface SinkDriverOptions<T extends Item> {
@@ -30,9 +30,6 @@ export interface SinkDriverOptions<T extends Item> {
 
 /** The most bytes that one commit takes on, when more items than one are waiting. */
 const MAX_BATCH_BYTES = 64 * 1024 * 1024;
-
-/** How long a commit under way is waited for when a run has failed, and then for the sink to close. */
-const CLOSE_WITHIN_MS = 5000;
 
 interface Entry<T> {
   readonly item: T;
@@ -131,18 +128,13 @@ export class SinkDriver<T extends Item> {
     this.#linger?.unsubscribe();
     this.#hasEnded = true;
     this.#tellWaiting();
-    if (this.#working) await this.#atMost(CLOSE_WITHIN_MS, this.#working);
-    await this.#atMost(CLOSE_WITHIN_MS, this.#options.sink.close());
+    const { scheduler, sink } = this.#options;
+    if (this.#working) await atMost(scheduler, this.#working);
+    await atMost(scheduler, sink.close());
   }
 
   get #isOver(): boolean {
     return this.#hasEnded || this.#options.signal.aborted;
-  }
-
-  /** Waits for something, but not for ever: a connection that went silent says nothing any more. */
-  async #atMost(ms: number, what: Promise<void>): Promise<void> {
-    const over = new AbortController();
-    await Promise.race([what, pause(this.#options.scheduler, ms, over.signal)]).finally(() => over.abort());
   }
 
   // A microtask later all events of the delivery at hand have arrived, and share a commit.

@@ -1,4 +1,5 @@
 import type { Database, Table } from './database.ts';
+import type { IdentityServer } from './identities/block-server.ts';
 import { PASSWORD_SIGNS } from './password-signs.ts';
 import type { PostgresServer } from './postgres/server.ts';
 import type { RejectSource } from './reject-source.ts';
@@ -22,7 +23,7 @@ export interface PostgresOptions {
 export function postgres(
   url: string,
   { schema = 'millrace', timeoutMs = 120_000 }: PostgresOptions = {},
-): Database & RejectSource {
+): Database & RejectSource & IdentityServer {
   const describe = describeUrl(url);
   // Who declares a database and asks nothing of it need not load its client.
   const server = async (): Promise<PostgresServer> => {
@@ -35,6 +36,8 @@ export function postgres(
     stands: async (owner) => (await server()).stands(owner),
     open: async (context) => (await server()).open(context),
     openRejects: async () => (await server()).openRejects(),
+    checkIdentities: async () => (await server()).checkIdentities(),
+    openIdentities: async (log) => (await server()).openIdentities(log),
   };
 }
 

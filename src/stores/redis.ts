@@ -2,6 +2,7 @@ import type { Duration } from 'date-fns';
 import { durationMs } from '../duration.ts';
 import type { LookupSource } from '../operators/lookup-source.ts';
 import type { CommandStore } from './command-store.ts';
+import type { IdentityServer } from './identities/block-server.ts';
 import { RedisReads } from './redis/reads.ts';
 import type { RedisServer } from './redis/server.ts';
 import { parseRedisUrl } from './redis/url.ts';
@@ -51,7 +52,7 @@ const HOUR_MS = 3_600_000;
 export function redis(
   url: string,
   { timeoutMs = 10_000, rememberScores = 0, keepRejects }: RedisOptions = {},
-): CommandStore & LookupSource {
+): CommandStore & LookupSource & IdentityServer {
   const keepRejectsMs = keepRejects && durationMs(keepRejects, { who: 'redis', name: 'keepRejects' });
   if (keepRejectsMs !== undefined && keepRejectsMs < HOUR_MS)
     throw new RangeError(`redis: expected to keep rejects for an hour or longer, got ${keepRejectsMs / 60_000} minutes`);
@@ -66,6 +67,8 @@ export function redis(
     check: async () => (await server()).check(),
     stands: async (owner) => (await server()).stands(owner),
     open: async ({ report }) => (await server()).open(report),
+    checkIdentities: async () => (await server()).check(),
+    openIdentities: async (log) => (await server()).openIdentities(log),
     openReads: () => new RedisReads(async () => (await server()).client()),
   };
 }

@@ -43,9 +43,12 @@ export class RealtimeAct extends Act {
     const address = await startTcpSwitch(redis.port);
     const products = productsOf(stage.random);
     await fillProducts(redis.client, products);
+    const url = await stage.before('redis', `redis://127.0.0.1:${address.port}`);
     const settings = {
       ...stage.settings,
-      REDIS_URL: await stage.before('redis', `redis://127.0.0.1:${address.port}`),
+      REDIS_URL: url,
+      // Every other act is one of machines whose disks do not last.
+      ...(options.number % 2 === 1 && { STATE_FILE: url }),
       ...options.settings,
     };
     return new RealtimeAct(options, stage, { redis, address, products }, settings);

@@ -72,11 +72,14 @@ export class WarehouseAct extends Act {
     const database = await createDatabase(postgres.url, `act_${number}_${Date.now()}`);
     await watchDatabase(database);
     const { settings: archive, view } = options.archive.of(`act-${number}-${Date.now()}`, folder);
+    const url = await before('postgres', database);
     const settings = {
       ...archive,
       ...(archive['S3_ENDPOINT'] !== undefined && { S3_ENDPOINT: await before('s3', archive['S3_ENDPOINT']) }),
       ...stage.settings,
-      DATABASE_URL: await before('postgres', database),
+      DATABASE_URL: url,
+      // Every other act is one of machines whose disks do not last.
+      ...(number % 2 === 0 && { STATE_FILE: url }),
       WINDOW: '1s',
       ...options.settings,
     };

@@ -123,12 +123,12 @@ describe('dedupe with a state', () => {
     expect(run.end()).toEqual([]);
   });
 
-  test('forgets in its state, too, what is of no use any more', () => {
+  test('forgets in its state, too, what is of no use any more', async () => {
     const at = (hours: number) => ({ shard: 'a', sequence: hours + 1, raw: `hour ${hours}`, arrivedAtMs: hours * 3_600_000 });
     const run = new Run();
     for (let hours = 0; hours < 10; hours++) {
       run.read(at(hours)).letGo();
-      run.ledger.flushState();
+      await run.ledger.flushState();
     }
     run.end();
     const next = new Run().read(at(10));
@@ -136,9 +136,9 @@ describe('dedupe with a state', () => {
     next.end();
   });
 
-  test('what the ledger flushed is durable at once, what it did not is not', () => {
+  test('what the ledger flushed is durable at once, what it did not is not', async () => {
     const run = new Run().read(a1, a2);
-    run.ledger.flushState();
+    await run.ledger.flushState();
     run.read(b2);
     expect(new Run(identityLog(crashImage(path))).read({ ...a1, shard: 'c' }, { ...b2, shard: 'c' }).end()).toEqual(['c:2=z']);
     run.end();
@@ -159,12 +159,12 @@ describe('dedupe with a state', () => {
     expect(loaded).toBe(2);
   });
 
-  test('a newer run on the same file takes it over: the older one can make nothing durable any more, also at its end', () => {
+  test('a newer run on the same file takes it over: the older one can make nothing durable any more, also at its end', async () => {
     const one = new Run().read(a1);
-    one.ledger.flushState();
+    await one.ledger.flushState();
     const other = new Run();
     one.read(b2);
-    expect(() => one.ledger.flushState()).toThrow(FencedError);
+    await expect(one.ledger.flushState()).rejects.toThrow(FencedError);
     one.end();
     expect(one.error).toBeInstanceOf(FencedError);
     expect(other.read({ ...a1, shard: 'c' }, { ...b2, shard: 'c' }).end()).toEqual(['c:2=z']);
@@ -177,17 +177,17 @@ describe('dedupe with a state', () => {
     expect(new Run().read(b1)).toMatchObject({ passed: [], error: { message: expect.stringContaining(path) } });
   });
 
-  test('what arrived last in a block keeps it in the state, whatever came late behind it', () => {
+  test('what arrived last in a block keeps it in the state, whatever came late behind it', async () => {
     const minute = 60_000;
     const at = (raw: string, sequence: number, arrivedAtMs: number) => ({ shard: 'a', raw, sequence, arrivedAtMs });
     const run = new Run();
     run.read(at('x', 1, 50 * minute), at('late', 2, 0));
-    run.ledger.flushState();
+    await run.ledger.flushState();
     // A repeat of what came 50 minutes ago or later is one still.
     for (const [i, minutes] of [100, 105, 110].entries()) {
       run.letGo();
       run.read(at(`y${i}`, 3 + i, minutes * minute));
-      run.ledger.flushState();
+      await run.ledger.flushState();
     }
     run.end();
     expect(new Run().read(at('x', 6, 109 * minute), at('late', 7, 110 * minute)).end()).toEqual(['a:7=late']);
@@ -203,7 +203,7 @@ describe('dedupe with a state', () => {
     expect(close).toHaveBeenCalledOnce();
   });
 
-  test('what cannot be made durable is never committed: the flush fails, now and after the end', () => {
+  test('what cannot be made durable is never committed: the flush fails, now and after the end', async () => {
     const log = identityLog(path);
     const full = new Error('the disk is full');
     const run = new Run({
@@ -216,10 +216,10 @@ describe('dedupe with a state', () => {
         return { load: (take, expect) => open.load(take, expect), append, close: () => open.close() };
       },
     }).read(a1);
-    expect(() => run.ledger.flushState()).toThrow(full);
+    await expect(run.ledger.flushState()).rejects.toThrow(full);
     run.end();
     expect(run.error).toBe(full);
-    expect(() => run.ledger.flushState()).toThrow(full);
+    await expect(run.ledger.flushState()).rejects.toThrow(full);
   });
 
   test(
@@ -265,7 +265,8 @@ describe('dedupe with a state', () => {
               path = image;
 
               function commit(isAll = false): void {
-                run.ledger.flushState();
+                // Of a file it is done when the call returns.
+                void run.ledger.flushState();
                 for (const sink of sinks)
                   for (const [shard, last] of seen) {
                     const before = sink.positions.get(shard) ?? 0;

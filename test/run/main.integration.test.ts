@@ -133,7 +133,7 @@ describe('a pipeline file, as a process', { timeout: 60_000 }, () => {
     const { code, output } = await startVictim('pipelines/warehouse.ts', settings).ended();
     expect(code).toBe(2);
     expect(output).toMatch(
-      /^pipelines\/warehouse\.ts: TypeError: identityLog: expected file:<path> or a path, got s3:\n {4}at pipeline \(.*warehouse\.ts:\d+:\d+\)\n$/,
+      /^pipelines\/warehouse\.ts: TypeError: identityLog: expected file:<path>, a path, postgres:\/\/… or redis:\/\/…, got s3:\n {4}at pipeline \(.*warehouse\.ts:\d+:\d+\)\n$/,
     );
   });
 

@@ -133,7 +133,7 @@ class AnyStepsWorld extends World {
     const texts = pipeline('any-steps')
       .from(scripted(Object.fromEntries(paced)))
       .pipe(map((event) => event.with(Buffer.from(event.data).toString())));
-    const state = this.#identities.for(process);
+    const state = this.#identities.file(process);
     const stage = steps.reduce((to, { kind, size }) => stepKinds[kind].add(to, { process, size, state }), texts);
     if (!windows) return stage.to(...this.#sinks).rejects(this.#rejects);
     const { scheduler } = process;

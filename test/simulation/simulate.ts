@@ -255,7 +255,7 @@ class Simulation {
     };
     const [first, ...others] = sinks.map((sink) => makers[sink]!());
     const source = kinesis({ stream: 'simulated', client: this.#stream.client(process, reached), pollEveryMs, maxRecords });
-    const state = this.#identities.for(process, this.#plant.forgetsIdentities);
+    const state = this.#identities[this.#setting.memory](process, this.#plant.forgetsIdentities);
     const onlyOnce = dedupe({ by: eventId, within: { hours: 1 }, capacity: 10_000, state });
     const windows = minuteWindow<EnrichedEvent>({ ...window, scheduler: process.scheduler });
     const begun = pipeline('simulated').from(source);
@@ -296,6 +296,7 @@ type Setting = ReturnType<typeof settingOf>;
 /** How this world is: no two are alike. */
 function settingOf({ random }: World) {
   return {
+    memory: random.pick(['file', 'server'] as const),
     shards: 1 + random.below(3),
     owners: random.chance(0.2) ? 2 : 1,
     sinks: random.pick([['archive', 'copy'], ['archive', 'copy'], ['copy'], ['archive']]),

@@ -278,9 +278,9 @@ describe('identityLog', () => {
   });
 
   test('refuses URLs of another kind without saying what is in them', () => {
-    expect(() => identityLog('redis://user:secret@host')).toThrow('identityLog: expected file:<path> or a path, got redis:');
-    for (const nothing of ['', 'file:'])
-      expect(() => identityLog(nothing)).toThrow(/^identityLog: expected file:<path> or a path/);
+    const expected = 'identityLog: expected file:<path>, a path, postgres://… or redis://…, got';
+    expect(() => identityLog('s3://user:secret@host')).toThrow(`${expected} s3:`);
+    for (const nothing of ['', 'file:']) expect(() => identityLog(nothing)).toThrow(expected);
   });
 });
 

@@ -128,23 +128,24 @@ export class DedupeMemory<T> {
     this.#seenBySome.expire(beforeMs);
   }
 
-  /** Makes all that is remembered durable. */
-  flush(): void {
+  /** Hands all that is remembered over to the state. */
+  write(): void {
     this.#tellForgotten();
-    this.#journal?.flush();
+    this.#journal?.write();
   }
 
-  /** Flushes as well as it can; throws nothing. */
+  /** Writes as well as it can; throws nothing. */
   close(): void {
     try {
-      this.flush();
+      this.write();
     } catch (error) {
       // Windows of these events may be on their way to a sink yet: none may be committed that is not remembered.
       this.#ledger?.onBeforeCommit(() => {
         throw error;
       });
     }
-    this.#unregister?.();
+    // What is on its way to a server has to be there before the windows of its events are committed.
+    if (this.#journal?.isDurable !== false) this.#unregister?.();
     this.#journal?.close();
   }
 

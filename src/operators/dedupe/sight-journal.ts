@@ -11,7 +11,7 @@ export interface SightJournalOptions {
 /** 448 kB: more than this is not written at once, so that no event waits longer than one such write. */
 const FLUSH_SIGHTS = 16_384;
 
-/** Gathers the sights that a state does not have yet, and writes them as one block when it is told to, or when they are many. */
+/** Gathers the sights that a state does not have yet, and hands them over as one block when it is told to, or when they are many. */
 export class SightJournal {
   readonly #options: SightJournalOptions;
   readonly #state: OpenIdentityState;
@@ -32,15 +32,26 @@ export class SightJournal {
     );
   }
 
+  /** Whether all that was handed over is durable by then, and not only when it is flushed. */
+  get isDurable(): boolean {
+    return this.#state.flush === undefined;
+  }
+
   add(sight: Uint32Array, arrivedAtMs: number): void {
     const to = this.#count++ * SIGHT_WORDS;
     for (let i = 0; i < SIGHT_WORDS; i++) this.#sights[to + i] = sight[i]!;
     if (arrivedAtMs > this.#newestMs) this.#newestMs = arrivedAtMs;
-    if (this.#count === FLUSH_SIGHTS) this.flush();
+    if (this.#count === FLUSH_SIGHTS) this.write();
   }
 
-  /** Makes all that was added durable. When it throws, nothing was lost: the next flush tries again. */
-  flush(): void {
+  /** Makes all that was added durable, at once or when its promise resolves. When it fails, nothing was lost: the next flush tries again. */
+  flush(): Promise<void> | undefined {
+    this.write();
+    return this.#state.flush?.();
+  }
+
+  /** Hands all that was added over to the state. */
+  write(): void {
     if (this.#count === 0) return;
     const sights = this.#sights.subarray(0, this.#count * SIGHT_WORDS);
     const { capacity, expiredBeforeMs } = this.#options;

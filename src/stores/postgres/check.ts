@@ -44,6 +44,7 @@ const SELECT_PLACE = `SELECT asked.schema, n.oid IS NOT NULL AS "hasSchema", coa
   coalesce(has_schema_privilege(n.oid, 'CREATE'), false) AS "mayCreate", c.relkind AS kind,
   c.relkind IN ('r', 'p', 'f') OR EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgtype & 68 = 68) AS "takesRows",
   ARRAY(SELECT DISTINCT p FROM unnest($3::text[], $4::text[]) need (p, name) WHERE NOT CASE
+    WHEN p = 'DELETE' THEN has_table_privilege(c.oid, p)
     WHEN name IS NULL THEN has_any_column_privilege(c.oid, p)
     WHEN EXISTS (SELECT FROM pg_attribute WHERE attrelid = c.oid AND attname = name) THEN has_column_privilege(c.oid, name, p)
     ELSE true END) AS denied
@@ -63,18 +64,11 @@ export async function checkPostgres(
   schema: string,
   table?: Table,
 ): Promise<string> {
-  const [session] = (await connection.query(SELECT_SESSION)) as unknown as [Session];
-  const place = async (name: string, from: string | null, needs: readonly Need[]): Promise<Place> => {
-    const each = needs.flatMap(({ right, columns = [null] }) => columns.map((column) => [right, column] as const));
-    const values = [from, name, each.map(([right]) => right), each.map(([, column]) => column)];
-    return (await connection.query(SELECT_PLACE, values))[0] as unknown as Place;
-  };
+  const session = await sessionOf(connection);
   const problems: string[] = [];
   const found: string[] = [];
   if (session.isReadOnly) problems.push(sql.READ_ONLY_REMEDY);
 
-  const own = ['positions', 'rejects'] as const;
-  const needs = { positions: rights('SELECT', 'INSERT', 'UPDATE'), rejects: rights('SELECT', 'INSERT') };
   if (table) {
     const [name, from = null] = table.name.split('.').reverse() as [string, string?];
     const { missingBy } = table;
@@ -82,7 +76,7 @@ export async function checkPostgres(
       { right: 'INSERT', columns: table.columns.map((column) => column.name) },
       ...(missingBy === undefined ? [] : [{ right: 'SELECT', columns: [missingBy] }]),
     ];
-    const at = await place(name, from, toLoad);
+    const at = await placeOf(connection, name, from, toLoad);
     const inside = at.kind !== null && (at.mayUse || from === null);
     problems.push(...missingRights(session, at, table.name, toLoad));
     if (at.kind !== null && !at.takesRows) problems.push(`${table.name} is a view, which no COPY can fill: name a table`);
@@ -91,19 +85,63 @@ export async function checkPostgres(
     for (const row of inside ? await connection.query(sql.SELECT_UNLOGGED, [sql.quoteName(table.name)]) : [])
       found.push(`${row['name'] as string} is UNLOGGED, so a crash of the server empties it`);
   }
-  let missing = 0;
-  for (const name of own) {
-    const at = await place(name, schema, needs[name]);
-    if (at.kind === null) missing++;
-    problems.push(...missingRights(session, at, sql.ownTable(schema, name), needs[name]));
-  }
+  const own = await ownTables(connection, session, schema, OWN_NEEDS);
+  problems.push(...own.problems);
   if (!session.mayStage)
     problems.push(
       `${session.user} may not make temporary tables, by which rejects come: GRANT TEMPORARY ON DATABASE ${session.database} TO ${session.user}`,
     );
-  found.push(`schema ${schema} ${missing === 0 ? 'is there' : 'lacks positions or rejects: a run makes them'}`);
+  found.push(own.found);
   if (problems.length > 0) throw new Error([...new Set(problems)].join('; '));
   return found.join(', ');
+}
+
+/** What a run does with tables of ours: rights by table. */
+export type OwnNeeds = Readonly<Partial<Record<sql.OwnTable, readonly string[]>>>;
+
+const OWN_NEEDS: OwnNeeds = { positions: ['SELECT', 'INSERT', 'UPDATE'], rejects: ['SELECT', 'INSERT'] };
+
+/** The same of tables of ours alone. */
+export async function checkOwnTables(connection: PostgresConnection, schema: string, needs: OwnNeeds): Promise<string> {
+  const session = await sessionOf(connection);
+  const { problems, found } = await ownTables(connection, session, schema, needs);
+  if (session.isReadOnly) problems.push(sql.READ_ONLY_REMEDY);
+  if (problems.length > 0) throw new Error([...new Set(problems)].join('; '));
+  return found;
+}
+
+async function sessionOf(connection: PostgresConnection): Promise<Session> {
+  return (await connection.query(SELECT_SESSION))[0] as unknown as Session;
+}
+
+async function placeOf(
+  connection: PostgresConnection,
+  name: string,
+  from: string | null,
+  needs: readonly Need[],
+): Promise<Place> {
+  const each = needs.flatMap(({ right, columns = [null] }) => columns.map((column) => [right, column] as const));
+  const values = [from, name, each.map(([right]) => right), each.map(([, column]) => column)];
+  return (await connection.query(SELECT_PLACE, values))[0] as unknown as Place;
+}
+
+async function ownTables(
+  connection: PostgresConnection,
+  session: Session,
+  schema: string,
+  needs: OwnNeeds,
+): Promise<{ readonly problems: string[]; readonly found: string }> {
+  const problems: string[] = [];
+  const names = Object.keys(needs) as sql.OwnTable[];
+  let missing = 0;
+  for (const name of names) {
+    const wanted = needs[name]!.map((right) => ({ right }));
+    const at = await placeOf(connection, name, schema, wanted);
+    if (at.kind === null) missing++;
+    problems.push(...missingRights(session, at, sql.ownTable(schema, name), wanted));
+  }
+  const found = `schema ${schema} ${missing === 0 ? 'is there' : `lacks ${names.join(' or ')}: a run makes them`}`;
+  return { problems, found };
 }
 
 /** Says of what the user may not do which statements would let it; any other error as it is. */
@@ -124,10 +162,6 @@ export async function policyProblems(connection: PostgresConnection, { name }: T
     ({ user }) =>
       `${name} has row-level security for ${user as string}, with which it cannot be loaded: ALTER ROLE ${user as string} BYPASSRLS, or name its owner`,
   );
-}
-
-function rights(...names: readonly string[]): readonly Need[] {
-  return names.map((right) => ({ right }));
 }
 
 function missingRights({ user, mayCreate }: Session, at: Place, table: string, needs: readonly Need[]): string[] {

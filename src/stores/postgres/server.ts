@@ -2,9 +2,11 @@ import type { Report } from '../../diagnostic.ts';
 import type { Standing } from '../../position.ts';
 import type { Owner } from '../../owner.ts';
 import type { OpenDatabase, Table } from '../database.ts';
+import type { BlockServer } from '../identities/block-server.ts';
 import type { OpenRejects } from '../reject-source.ts';
-import { checkPostgres, explainDenied } from './check.ts';
+import { checkOwnTables, checkPostgres, explainDenied } from './check.ts';
 import { PostgresConnection } from './connection.ts';
+import { IDENTITY_NEEDS, PostgresIdentityBlocks } from './identity-blocks.ts';
 import { OpenPostgres } from './open-postgres.ts';
 import { readStandings } from './positions.ts';
 import { PostgresRejects } from './reject-source.ts';
@@ -46,6 +48,14 @@ export class PostgresServer {
       throw await explainDenied(error, check);
     }
     return database;
+  }
+
+  checkIdentities(): Promise<string> {
+    return this.#asking((connection) => checkOwnTables(connection, this.#options.schema, IDENTITY_NEEDS));
+  }
+
+  async openIdentities(log: string): Promise<BlockServer> {
+    return new PostgresIdentityBlocks(this.#connection(), this.#options.schema, log, () => this.checkIdentities());
   }
 
   openRejects(): OpenRejects {

@@ -28,8 +28,11 @@ export function quoteName(name: string): string {
   return name.split('.').map(escapeIdentifier).join('.');
 }
 
+/** The tables of ours. */
+export type OwnTable = 'positions' | 'rejects' | 'identity_logs' | 'identity_blocks';
+
 /** A table's own name in a schema of ours. */
-export function ownTable(schema: string, name: 'positions' | 'rejects'): string {
+export function ownTable(schema: string, name: OwnTable): string {
   return `${escapeIdentifier(schema)}.${name}`;
 }
 
@@ -45,7 +48,7 @@ export const SELECT_STATE = `SELECT (SELECT count(*)::int FROM unnest($1::text[]
 
 // Not IF NOT EXISTS: that asks for the right to create schemas also when there is nothing to create, and looks into a cache
 // that does not know yet what was made while this one waited for the lock.
-function createSchema(schema: string): string {
+export function createSchema(schema: string): string {
   const exists = `EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = ${escapeLiteral(schema)})`;
   return `DO ${escapeLiteral(`BEGIN IF NOT ${exists} THEN CREATE SCHEMA ${escapeIdentifier(schema)}; END IF; END`)}`;
 }

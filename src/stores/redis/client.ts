@@ -135,6 +135,15 @@ export class RedisClient {
     }
   }
 
+  /** The same of a command whose answer is no text: it comes as Buffers. */
+  async callForBytes(name: string, args: readonly Sendable[]): Promise<unknown> {
+    try {
+      return await this.#redis.callBuffer(name, args as Sendable[]);
+    } catch (error) {
+      throw await this.#explained(error);
+    }
+  }
+
   /** Sends one command to each server that has keys: the masters of a cluster, or the only one. */
   async callEach(name: string, args: readonly Sendable[]): Promise<unknown[]> {
     const servers = this.#redis instanceof Cluster ? this.#redis.nodes('master') : [this.#redis];

@@ -2,8 +2,10 @@ import type { Report } from '../../diagnostic.ts';
 import type { Standing } from '../../position.ts';
 import type { Owner } from '../../owner.ts';
 import type { OpenCommandStore } from '../command-store.ts';
+import type { BlockServer } from '../identities/block-server.ts';
 import { checkServer } from './check-server.ts';
 import { RedisClient } from './client.ts';
+import { RedisIdentityBlocks } from './identity-blocks.ts';
 import { clusterKeys, redisKeys } from './keys.ts';
 import { OpenCluster } from './open-cluster.ts';
 import { OpenRedis, standingsOf } from './open-redis.ts';
@@ -55,6 +57,11 @@ export class RedisServer {
     return client.isCluster
       ? new OpenCluster(client, { keepRejectsMs })
       : new OpenRedis(client, redisKeys, { rememberScores, keepRejectsMs });
+  }
+
+  async openIdentities(log: string): Promise<BlockServer> {
+    const { client } = await this.#connect();
+    return new RedisIdentityBlocks(client, log);
   }
 
   /** One that connects when it is asked for something first. */

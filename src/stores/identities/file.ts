@@ -2,7 +2,7 @@ import { closeSync, constants, existsSync, fsyncSync, linkSync, mkdirSync, openS
 import { access, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { checkFolder } from './check-folder.ts';
+import { checkFolder } from '../check-folder.ts';
 
 /** `mill`: tells our files from other SQLite databases. */
 const APPLICATION_ID = 0x6d696c6c;

@@ -1,0 +1,38 @@
+import type { SchedulerLike } from 'rxjs';
+import { stepOf } from '../operators/named.ts';
+import type { Pipeline } from '../pipeline.ts';
+import { atMost } from './at-most.ts';
+
+/** What the steps of a pipeline have outside of this process, from before its sinks are opened until after they are closed. */
+export class PreparedSteps {
+  readonly #pipeline: Pipeline;
+  readonly #scheduler: SchedulerLike;
+  readonly #releases: (() => Promise<void>)[] = [];
+  #isOver = false;
+  /** What is being made ready. */
+  opening: string | undefined;
+
+  constructor(pipeline: Pipeline, scheduler: SchedulerLike) {
+    this.#pipeline = pipeline;
+    this.#scheduler = scheduler;
+  }
+
+  async prepare(): Promise<void> {
+    const { name, operators } = this.#pipeline;
+    for (const step of operators.map(stepOf)) {
+      if (!step?.prepare || this.#isOver) continue;
+      this.opening = `${step.name} (${step.owns})`;
+      const release = await step.prepare(name);
+      this.opening = undefined;
+      // The run may have failed meanwhile.
+      if (this.#isOver) await release();
+      else this.#releases.push(release);
+    }
+  }
+
+  /** Lets go of all, in a while that a connection gone silent does not prolong. */
+  async release(): Promise<void> {
+    this.#isOver = true;
+    await Promise.allSettled(this.#releases.splice(0).map((release) => atMost(this.#scheduler, release())));
+  }
+}

@@ -1,0 +1,55 @@
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
+import { postgres } from '../../../src/stores/postgres.ts';
+import { emptyPostgres } from '../../support/databases.ts';
+import { type Postgres, startPostgres } from '../../support/postgres.ts';
+import { identityLog } from '../../../src/stores/identity-log.ts';
+import { identitiesConformance } from '../identities.conformance.ts';
+
+let server: Postgres;
+beforeAll(async () => {
+  server = await startPostgres();
+});
+afterAll(() => server.stop());
+
+identitiesConformance('postgres', async () => {
+  const { url, query, close } = await emptyPostgres(server);
+  return {
+    url,
+    declare: (at) => postgres(at),
+    loseLast: async (log) => {
+      await query(`UPDATE millrace.identity_logs SET last_block = last_block - 1 WHERE log = '${log}'`);
+      await query(
+        `DELETE FROM millrace.identity_blocks b USING millrace.identity_logs l WHERE l.log = b.log AND b.id > l.last_block`,
+      );
+    },
+    loseSecond: async (log) => {
+      await query(`DELETE FROM millrace.identity_blocks WHERE log = '${log}' AND id = 2`);
+    },
+    close,
+  };
+});
+
+it('a user who may not make the tables is told what to grant, by --check as by a run; with them there, rights in them are enough', async () => {
+  const { url, query, close } = await emptyPostgres(server);
+  onTestFinished(close);
+  await query(`CREATE ROLE loader LOGIN`);
+  onTestFinished(async () => void (await query('DROP OWNED BY loader'), await query('DROP ROLE loader')));
+  const state = identityLog(url.replace('postgres@', 'loader@'));
+  const denied = 'the schema millrace is not there, and loader may not make it: CREATE SCHEMA "millrace"; GRANT USAGE, CREATE';
+  await expect(state.check!('shop')).rejects.toThrow(denied);
+  await expect(state.prepare!('shop')).rejects.toThrow(`identityLog: ${state.describe}: ${denied}`);
+
+  const admin = await identityLog(url).prepare!('shop');
+  await admin();
+  await query('GRANT USAGE ON SCHEMA millrace TO loader');
+  await query('GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA millrace TO loader');
+  await expect(state.check!('shop')).rejects.toThrow(
+    'loader may not UPDATE in "millrace".identity_logs: GRANT SELECT, INSERT, UPDATE ON',
+  );
+  await expect(state.check!('shop')).rejects.toThrow('loader may not DELETE in "millrace".identity_blocks');
+  await query('GRANT UPDATE ON millrace.identity_logs TO loader');
+  await query('GRANT DELETE ON millrace.identity_blocks TO loader');
+  expect(await state.check!('shop')).toBe('schema millrace is there');
+  const release = await state.prepare!('shop');
+  await release();
+});
