@@ -5,6 +5,7 @@ import { type AttendOptions, attend } from './attend.ts';
 import { causesOf } from './causes.ts';
 import { checkAll } from './check.ts';
 import { graphOf } from './graph.ts';
+import { LAST_WORDS_WITHIN_MS, leave } from './leave.ts';
 import { printPositions } from './positions.ts';
 import {
   type CommonSettings,
@@ -59,10 +60,10 @@ export async function main<S extends SettingsShape>({ summary, settings: shape, 
   await withSettings(summary, shape, async (settings, options, { graph, check, positions }) => {
     const declared = declare(() => pipeline(settings));
     if (graph) process.stdout.write(graphOf(declared));
-    else if (check) process.exit((await checkAll(declared, fileOfProcess())) ? 0 : 1);
-    else if (positions) process.exit((await printPositions(declared)) ? 0 : 1);
+    else if (check) await leave((await checkAll(declared, fileOfProcess())) ? 0 : 1);
+    else if (positions) await leave((await printPositions(declared)) ? 0 : 1);
     // A call that hangs must not keep a process alive that has nothing more to do.
-    else process.exit((await attend(declared, options)) ? 0 : 1);
+    else await leave((await attend(declared, options)) ? 0 : 1, LAST_WORDS_WITHIN_MS);
   });
 }
 

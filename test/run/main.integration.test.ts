@@ -200,6 +200,27 @@ describe('a pipeline file, as a process', { timeout: 60_000 }, () => {
     expect(wrong.output).toContain('archive');
   });
 
+  it.each([
+    ['all of what it prints', '--positions', 5000, 0],
+    ['its last words', '--for=1s', 1, 1],
+  ] as const)('says %s to a pipe that is read late', async (_, flag, lines, code) => {
+    const file = join(folder, 'talkative.ts');
+    await writeFile(
+      file,
+      `import { command, main, pipeline, lines } from '${process.cwd()}/src/index.ts';
+      const shards = Array.from({ length: 5000 }, (_, i) => ({ shard: 'shard-' + i, epoch: 1, resume: 'SHARD_END' }));
+      const open = async () => { process.stderr.write('x'.repeat(200_000)); throw new Error('the last words'); };
+      const sink = { name: 'talkative', describe: 'talkative', stands: async () => shards, open };
+      await main(command({ summary: '', settings: {}, pipeline: () => pipeline('p').from(lines({ files: '${file}' })).to(sink) }));`,
+    );
+    // A pipe has 64 KiB; what waits behind that is with the process.
+    const late = '{ "$0" "$1" "$2"; echo "code $?"; } 2>&1 | { sleep 3; cat; }';
+    const shell = spawn('sh', ['-c', late, process.execPath, file, flag], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const said = await text(shell.stdout);
+    expect(said.match(/^shard-\d+|the last words$/gm)).toHaveLength(lines);
+    expect(said).toMatch(new RegExp(`code ${code}\n$`));
+  });
+
   it('says what is wrong with a stream that is not there', async () => {
     const settings = { ...(await warehouse('there')), KINESIS_STREAM: 'not-there' };
     const { code, output } = await startVictim('pipelines/warehouse.ts', settings, ['--check']).ended();
