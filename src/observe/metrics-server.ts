@@ -21,9 +21,13 @@ export interface MetricsServer {
   close(): void;
 }
 
+/** Who opens more than that, and lets none go, would take the files and connections from the run that it may have open. */
+const MOST_CONNECTIONS = 64;
+
 /**
  * Tells over HTTP how runs are: `/`, a live page for a person; `/metrics` for Prometheus; `/health`, 503 when a shard has been quiet for too long or a run has failed; `/ready`,
- * 503 before the first shard of each run is read, as long as `/health` is, and once it stops. Everything is looked up when somebody asks. It keeps no process alive.
+ * 503 before the first shard of each run is read, as long as `/health` is, and once it stops. Everything is looked up when somebody asks. It keeps no process alive,
+ * and ends none: what fails as somebody asks is 500, and of more than 64 connections at a time those that come last are closed.
  *
  * @param now the clock of the runs
  * @throws {Error} when it cannot listen there
@@ -34,7 +38,8 @@ export async function startMetricsServer(
   now: () => number,
 ): Promise<MetricsServer> {
   const page = new LivePage(records);
-  const server = createServer((request, response) => send(request, response, answerTo(request, { records, page, now })));
+  const server = createServer((request, response) => send(request, response, answerOr500(request, { records, page, now })));
+  server.maxConnections = MOST_CONNECTIONS;
   server.unref();
   server.on('connection', (socket) => socket.unref());
   try {
@@ -67,6 +72,14 @@ interface Asked {
   readonly records: readonly RunRecord[];
   readonly page: LivePage;
   readonly now: () => number;
+}
+
+function answerOr500(request: IncomingMessage, asked: Asked): Answer {
+  try {
+    return answerTo(request, asked);
+  } catch (error) {
+    return { status: 500, type: TEXT, text: `${String(error)}\n` };
+  }
 }
 
 function answerTo({ method, url = '/' }: IncomingMessage, { records, page, now }: Asked): Answer {

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { type SchedulerLike, asyncScheduler } from 'rxjs';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { WentBackError } from '../../src/errors.ts';
@@ -133,6 +133,35 @@ describe('metrics over HTTP', { timeout: 30_000 }, () => {
     stop.abort('enough');
     expect(await ended).toMatchObject([{ read: 3, stored: 2, rejected: 1 }]);
     await expect(fetch(`${url}/health`)).rejects.toThrow('fetch failed');
+  });
+
+  it('take no more connections than the run can spare, and serve who comes when those are gone', async () => {
+    const declared = pipeline('p')
+      .from(scripted({ a: ['until-stopped'] }))
+      .to(memorySink<Text>());
+    const { url, ready } = await attended([declared]);
+    const { hostname, port } = new URL(url);
+    const sockets = Array.from({ length: 200 }, () => connect(Number(port), hostname));
+    const open = new Set(sockets);
+    for (const socket of sockets) socket.on('error', () => {}).on('close', () => open.delete(socket));
+    await vi.waitFor(() => expect(open.size).toBeLessThanOrEqual(64), 10_000);
+    for (const socket of sockets) socket.destroy();
+    await vi.waitFor(async () => expect(await ready()).toBe(200), 10_000);
+  });
+
+  it('say that they cannot be told, and end no run by that', async () => {
+    const declared = pipeline('p')
+      .from(scripted({ a: ['until-stopped'] }))
+      .to(memorySink<Text>());
+    const { url, stop, ended } = await attended([declared]);
+    vi.spyOn(process, 'cpuUsage').mockImplementationOnce(() => {
+      throw new Error('none to be had');
+    });
+    const answer = await fetch(`${url}/metrics`);
+    expect([answer.status, await answer.text()]).toEqual([500, 'Error: none to be had\n']);
+    expect((await fetch(`${url}/metrics`)).status).toBe(200);
+    stop.abort('enough');
+    expect(await ended).toMatchObject([{ read: 0 }]);
   });
 
   it('say that a run is ready once its sinks are open and a shard is read', async () => {
