@@ -27,6 +27,8 @@ test('identityLog says to --check what a run would find or make, and makes and t
 
   writeFileSync(path, 'something else');
   await expect(check()).rejects.toThrow('it is not a file of identityLog');
+  writeFileSync(path, '');
+  await expect(check()).rejects.toThrow('the file is empty');
   await expect(identityLog(join(path, 'below')).check!('shop')).rejects.toThrow('expected a folder, got a file');
   expect(existsSync(path)).toBe(true);
   rmSync(root, { recursive: true });

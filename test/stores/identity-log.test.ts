@@ -234,7 +234,6 @@ describe('identityLog', () => {
   test.each([
     ['empty', () => writeFileSync(path, '')],
     ['something else', () => writeFileSync(path, 'not a database '.repeat(1000))],
-    ['another database', () => (rmSync(path), execute('CREATE TABLE block (id)'))],
     ['cut short', () => truncateSync(path, 8192)],
     ['without a block in the middle', () => execute('DELETE FROM block WHERE id = 2')],
     ['without its first block', () => execute('DELETE FROM block WHERE id = 1')],
@@ -246,6 +245,19 @@ describe('identityLog', () => {
     write(1, 2, 3);
     damage();
     expect(() => reopen()).toThrow(new RegExp(`^identityLog: ${path} is damaged: .*Restore it; or remove it, and repeats`));
+  });
+
+  test.each([
+    ['of another program', () => (rmSync(path), execute('CREATE TABLE block (id)')), 'it is not a file of identityLog'],
+    ['of a newer millrace', () => execute('PRAGMA user_version = 3'), 'it is of version 3, and this millrace keeps version 2'],
+    ['of an older millrace', () => execute('PRAGMA user_version = 1'), 'it is of version 1, and this millrace keeps version 2'],
+  ])('a file %s is none that is damaged, and --check says so too', async (_, change, message) => {
+    write(1);
+    change();
+    const before = readFileSync(path);
+    expect(() => identityLog(path).open()).toThrow(`identityLog: ${path}: ${message}`);
+    await expect(identityLog(path).check!()).rejects.toThrow(message);
+    expect(readFileSync(path).equals(before)).toBe(true);
   });
 
   test('whichever byte of the file is another one: it is an error, or the blocks are as they were', () => {

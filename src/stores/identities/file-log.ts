@@ -3,7 +3,7 @@ import { crc32 } from 'node:zlib';
 import { FencedError } from '../../errors.ts';
 import type { ForgetLimits, OpenIdentityState, SightBlock } from '../../operators/identity-state.ts';
 import { SIGHT_WORDS } from '../../operators/dedupe/sight.ts';
-import { openIdentityFile } from './file.ts';
+import { OtherFileError, openIdentityFile } from './file.ts';
 import { type KeptBlock, KeptBlocks } from './kept-blocks.ts';
 import { wordsOf } from './words-of.ts';
 
@@ -102,7 +102,7 @@ export class FileLog implements OpenIdentityState {
       const kind = errcode === undefined ? Sqlite.corrupt : errcode & 0xff;
       if (kind === Sqlite.busy)
         throw new Error(`${where} is held by another run, which was stopped while it wrote to it`, { cause });
-      if (syscall !== undefined || (kind !== Sqlite.corrupt && kind !== Sqlite.notADatabase))
+      if (cause instanceof OtherFileError || syscall !== undefined || (kind !== Sqlite.corrupt && kind !== Sqlite.notADatabase))
         throw new Error(`${where}: ${message}`, { cause });
       throw new Error(`${where} is damaged: ${message}. Restore it; or remove it, and repeats of what was seen so far pass`, {
         cause,

@@ -27,8 +27,11 @@ export function openIdentityFile(path: string): { readonly database: DatabaseSyn
   }
 }
 
-/** Where SQLite keeps the application's id. https://www.sqlite.org/fileformat.html#the_database_header */
-const APPLICATION_ID_AT = 68;
+/** Where SQLite keeps the user's version and the application's id. https://www.sqlite.org/fileformat.html#the_database_header */
+const [VERSION_AT, APPLICATION_ID_AT] = [60, 68];
+
+/** A file that is sound, and none that this millrace keeps: of another program, or of another millrace. */
+export class OtherFileError extends Error {}
 
 /**
  * Sees whether a run could open the file, or make it, and says which. Opened by SQLite, it would be changed.
@@ -43,8 +46,9 @@ export async function checkIdentityFile(path: string): Promise<string> {
   const file = await open(path);
   try {
     const head = Buffer.alloc(APPLICATION_ID_AT + 4);
-    await file.read(head, 0, head.length, 0);
-    if (head.readUInt32BE(APPLICATION_ID_AT) !== APPLICATION_ID) throw new Error('it is not a file of identityLog');
+    const { bytesRead } = await file.read(head, 0, head.length, 0);
+    if (bytesRead === 0) throw new Error('the file is empty: remove it, and a run makes it anew');
+    refuseOther(head.readUInt32BE(APPLICATION_ID_AT), head.readUInt32BE(VERSION_AT));
   } finally {
     await file.close();
   }
@@ -84,10 +88,10 @@ function create(path: string): void {
 }
 
 function takeOver(database: DatabaseSync): number {
+  if (database.prepare('PRAGMA page_count').get()!['page_count'] === 0) throw new Error('it is empty');
   const { application_id: id } = database.prepare('PRAGMA application_id').get()!;
   const { user_version: version } = database.prepare('PRAGMA user_version').get()!;
-  if (id !== APPLICATION_ID) throw new Error('it is not a file of identityLog');
-  if (version !== VERSION) throw new Error(`expected version ${VERSION}, got ${String(version)}`);
+  refuseOther(Number(id), Number(version));
   // Every commit is on the disk, one write of the journal each.
   database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL');
   // Reads the schema, so that what is wrong with it comes out here.
@@ -95,4 +99,13 @@ function takeOver(database: DatabaseSync): number {
   const owner = database.prepare('UPDATE owner SET epoch = epoch + 1 RETURNING epoch').all();
   if (owner.length !== 1) throw new Error('it does not say who owns it');
   return Number(owner[0]!['epoch']);
+}
+
+/** @throws {OtherFileError} */
+function refuseOther(id: number, version: number): void {
+  if (id !== APPLICATION_ID) throw new OtherFileError('it is not a file of identityLog: name another one');
+  if (version !== VERSION)
+    throw new OtherFileError(
+      `it is of version ${version}, and this millrace keeps version ${VERSION}. Run the millrace that wrote it; or remove it, and repeats of what was seen so far pass`,
+    );
 }
