@@ -34,7 +34,8 @@ export function healthOf(records: readonly RunRecord[], nowMs: number): Health {
   const pipelines = records.map((record): PipelineHealth => {
     const { pipeline: name, stage } = record;
     const shards = [...record.shards()].map(([shard, now]) => shardHealth(shard, now, nowMs));
-    const isQuiet = stage === 'running' && shards.some(({ status }) => status === 'quiet');
+    const isOver = stage === 'stopping' || stage === 'ended' || stage === 'failed';
+    const isQuiet = !isOver && shards.some(({ status }) => status === 'quiet');
     return { name, status: isQuiet ? 'quiet' : stage, shards };
   });
   const statuses = pipelines.map(({ status }) => status);

@@ -101,8 +101,7 @@ export class RunRecord {
 
   get stage(): RunStage {
     // A source of one's own need not tell of its shards.
-    const waits = this.#stage === 'starting' || this.#stage === 'going back';
-    return waits && (this.ledger?.counts().read ?? 0) > 0 ? 'running' : this.#stage;
+    return this.#isStarting && (this.ledger?.counts().read ?? 0) > 0 ? 'running' : this.#stage;
   }
 
   totals(): Totals {
@@ -123,6 +122,7 @@ export class RunRecord {
   report(diagnostic: Diagnostic): void {
     switch (diagnostic.type) {
       case 'shard-started':
+        if (this.#isStarting) this.#shards.clear();
         this.#shards.set(diagnostic.shard, {});
         add(this.sourceRetries, diagnostic.shard, 0);
         if (this.#stage !== 'stopping') this.#stage = 'running';
@@ -131,6 +131,8 @@ export class RunRecord {
         this.#note(diagnostic.shard, { behindMs: diagnostic.behindMs, lastReadAtMs: diagnostic.readAtMs });
         break;
       case 'shard-health':
+        // Before the first one is read: of all of them, of which nothing is known yet.
+        if (this.#isStarting && !this.#shards.has(diagnostic.shard)) this.#shards.set(diagnostic.shard, {});
         this.#note(diagnostic.shard, { lastSettledAtMs: diagnostic.settledAtMs, quiet: diagnostic.quiet });
         break;
       case 'shard-ended':
@@ -166,6 +168,10 @@ export class RunRecord {
   /** Takes note of what the run says to a person. */
   say({ level, message }: Entry, atMs: number): void {
     this.said = [...this.said, { level, message, atMs }].slice(-MOST_SAID);
+  }
+
+  get #isStarting(): boolean {
+    return this.#stage === 'starting' || this.#stage === 'going back';
   }
 
   #note(shard: string, heard: ShardRecord): void {

@@ -55,6 +55,9 @@ export class ShardWatch {
   #retry: string | undefined;
   #lookup: string | undefined;
   #lookedAtMs: number | undefined;
+  /** What the source tries to find out before it reads a shard, by the name that it gives to all of them. */
+  #beginning: string | undefined;
+  #hasBegun = false;
   #awakeSinceMs = 0;
 
   constructor(options: ShardWatchOptions) {
@@ -64,13 +67,22 @@ export class ShardWatch {
   /** Takes in what the run reports. */
   note(diagnostic: Diagnostic, nowMs: number): void {
     switch (diagnostic.type) {
+      case 'shard-known':
+      case 'archive-found':
+      case 'rejects-found':
+      case 'files-found':
+        this.#isFound();
+        break;
       case 'shard-started':
+        this.#isFound();
+        this.#hasBegun = true;
         this.#shards.set(diagnostic.shard, new ShardProgress(nowMs));
         break;
       case 'shard-lag':
         this.#shards.get(diagnostic.shard)?.answered(diagnostic.behindMs, nowMs);
         break;
       case 'source-retry':
+        if (!this.#hasBegun) this.#beginning ??= this.#seeks(diagnostic.shard, nowMs);
         this.#shards.get(diagnostic.shard)?.failed(diagnostic);
         break;
       case 'shard-ended': {
@@ -79,6 +91,7 @@ export class ShardWatch {
         break;
       }
       case 'sink-retry':
+        this.#isFound();
         this.#heardAtMs = nowMs;
         this.#retry = `${diagnostic.sink} tries again (${diagnostic.attempt}) after ${nameOf(diagnostic.error)}`;
         break;
@@ -92,6 +105,17 @@ export class ShardWatch {
         this.#retry = this.#lookup = undefined;
         break;
     }
+  }
+
+  /** A stream that does not say what shards it has stands still like a shard that it does not let read. */
+  #seeks(all: string, nowMs: number): string {
+    this.#shards.set(all, new ShardProgress(nowMs));
+    return all;
+  }
+
+  #isFound(): void {
+    if (this.#beginning !== undefined) this.#shards.delete(this.#beginning);
+    this.#beginning = undefined;
   }
 
   /** Looks at every shard. To be called every `LOOK_EVERY_MS`. */

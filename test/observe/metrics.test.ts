@@ -287,6 +287,19 @@ describe('health', () => {
     expect(record.stage).toBe('running');
   });
 
+  it('says that a stream does not tell its shards, until one is read', () => {
+    const { record } = recorded('memory');
+    const quiet = { forMs: 150_000, doing: 'trying again' };
+    record.report({ ...looked, ...still, shard: 'all shards', quiet });
+    const health = healthOf([record], 0);
+    expect(health).toMatchObject({ status: 'quiet', pipelines: [{ status: 'quiet', shards: [{ shard: 'all shards' }] }] });
+    expect(isReady(health)).toBe(false);
+    record.report({ type: 'shard-started', shard: 's', resume: 'TRIM_HORIZON' });
+    expect(healthOf([record], 0)).toMatchObject({ status: 'ok', pipelines: [{ status: 'running', shards: [{ shard: 's' }] }] });
+    record.report({ ...looked, ...still, shard: 'another', quiet });
+    expect(healthOf([record], 0)).toMatchObject({ status: 'ok', pipelines: [{ shards: [{ shard: 's' }] }] });
+  });
+
   it('says of a shard what it is doing, and how long ago it moved', () => {
     const { record } = recorded('memory');
     record.report({ type: 'shard-started', shard: 's', resume: 'TRIM_HORIZON' });

@@ -30,11 +30,11 @@ class Watched {
   nowMs = 0;
   #sequence = 0;
 
-  constructor(options: Partial<ShardWatchOptions> = {}) {
+  constructor(options: Partial<ShardWatchOptions> = {}, begun: 's' | 'nothing' = 's') {
     const report = (diagnostic: Diagnostic): void => void this.told.push(diagnostic);
     const fail = (error: StalledError): StalledError => (this.failure ??= error);
     this.watch = new ShardWatch({ ledger: this.ledger, report, fail, limitMs: 10 * MINUTE_MS, keepsMs: 0, ...options });
-    this.note({ type: 'shard-started', shard: 's', resume: 'TRIM_HORIZON' });
+    if (begun === 's') this.note({ type: 'shard-started', shard: 's', resume: 'TRIM_HORIZON' });
   }
 
   /** Lets time pass, with a look every ten seconds; what is to happen in between happens before each. */
@@ -103,6 +103,48 @@ describe('a watch over shards', () => {
       [5, 'trying again (3) after Down: is down'],
       [7.5, 'trying again (3) after Down: is down'],
     ]);
+  });
+
+  describe('before the first shard is read', () => {
+    const began = (): { watched: Watched; retryList: () => void } => {
+      const watched = new Watched({}, 'nothing');
+      const retryList = (): void =>
+        watched.note({ type: 'source-retry', shard: 'all shards', attempt: 3, delayMs: 20_000, error: down });
+      return { watched, retryList };
+    };
+
+    it('fails, too, when the stream has not said for the limit what shards there are', () => {
+      const { watched, retryList } = began();
+      watched.pass(60, retryList);
+      expect(watched.failure?.message).toBe(
+        'run: expected progress in all shards within 600 s, and for 600 s it has been trying again (3) after Down: is down',
+      );
+      expect(watched.quiet.map(([minutes]) => minutes)).toEqual([2.5, 5, 7.5]);
+    });
+
+    it('is content once it has said so, also when it cannot say it again', () => {
+      const { watched, retryList } = began();
+      watched.pass(9, retryList);
+      watched.note({ type: 'shard-started', shard: 's', resume: 'TRIM_HORIZON' });
+      watched.pass(60, () => {
+        watched.answer();
+        retryList();
+      });
+      expect(watched.failure).toBeUndefined();
+    });
+
+    it.each([
+      ['was found', { type: 'files-found', where: '', files: 1, sizeBytes: 1 }],
+      ['is known', { type: 'shard-known', shard: 's', resume: 'SHARD_END' }],
+      ['is being taken over', { type: 'sink-retry', sink: 'copy', attempt: 1, delayMs: 1, error: down }],
+    ] as const)('counts no more when something %s', (_, diagnostic) => {
+      const { watched, retryList } = began();
+      watched.pass(9, retryList).note(diagnostic);
+      watched.pass(60);
+      expect(watched.failure).toBeUndefined();
+      watched.pass(60, retryList);
+      expect(watched.failure).toMatchObject({ shard: 'all shards', forMs: 10 * MINUTE_MS });
+    });
   });
 
   it('counts from the start when the stream has never answered', () => {
