@@ -1,4 +1,4 @@
-import { type Position, type Resume, compareResumes, isPosition } from './position.ts';
+import { type Position, type Resume, comparePositions, compareResumes, isPosition } from './position.ts';
 
 /**
  * Where each sink stood when the reading of a shard began: which of them a record is new to. Those that stand beyond it, where another one made the
@@ -30,7 +30,16 @@ export class SinkStands {
   /** The first position in a shard at which a sink stands; behind that of the rejects' one all may have been stored by others. */
   firstPosition(shard: string): Position | undefined {
     const [, ...sinks] = this.#stands.get(shard) ?? [];
-    const positions = sinks.filter((stand) => stand !== undefined && isPosition(stand));
-    return positions.reduce<Position | undefined>((a, b) => (a && compareResumes(a, b) <= 0 ? a : b), undefined);
+    return sinks.filter(isPlace).reduce<Position | undefined>((a, b) => (a && comparePositions(a, b) <= 0 ? a : b), undefined);
   }
+
+  /** The last position in a shard at which a sink stands, be it that of the rejects. */
+  lastPosition(shard: string): Position | undefined {
+    const sinks = this.#stands.get(shard) ?? [];
+    return sinks.filter(isPlace).reduce<Position | undefined>((a, b) => (a && comparePositions(a, b) >= 0 ? a : b), undefined);
+  }
+}
+
+function isPlace(stand: Resume | undefined): stand is Position {
+  return stand !== undefined && isPosition(stand);
 }

@@ -27,4 +27,11 @@ describe('where sinks stood when reading began', () => {
     expect(standing(at(1), 'TRIM_HORIZON', new Date(1)).firstPosition('s')).toBeUndefined();
     expect(new SinkStands().firstPosition('s')).toBeUndefined();
   });
+
+  it('tells the last position at which one stands, be it that of the rejects', () => {
+    expect(standing(at(1), 'TRIM_HORIZON', at(9), undefined, at(5), 'SHARD_END').lastPosition('s')).toEqual(at(9));
+    expect(standing(at(11), at(9)).lastPosition('s')).toEqual(at(11));
+    expect(standing(undefined, 'TRIM_HORIZON', new Date(1)).lastPosition('s')).toBeUndefined();
+    expect(new SinkStands().lastPosition('s')).toBeUndefined();
+  });
 });

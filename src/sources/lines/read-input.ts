@@ -18,12 +18,12 @@ export async function readInput(
   input: Readable,
   options: Omit<LineFeedOptions, 'sequenceOf' | 'since'>,
 ): Promise<boolean> {
-  const { resume, scheduler, signal } = reading;
+  const { resume, shard, ledger, scheduler, signal } = reading;
   if ((input.destroyed && !input.errored) || input.readableEnded)
-    throw new Error(
-      `lines: ${reading.shard.id}: expected a stream that was not read yet, got one that was: it cannot be read again`,
-    );
-  const stoodAtMs = isPosition(resume) ? Number(resume.sequence.slice(0, -END_DIGITS)) : 0;
+    throw new Error(`lines: ${shard.id}: expected a stream that was not read yet, got one that was: it cannot be read again`);
+  // Behind all that any sink has, be it by a clock that was ahead: what lies at or before where a sink stands is not given to it.
+  const stood = ledger.sinkStands.lastPosition(shard.id) ?? (isPosition(resume) ? resume : undefined);
+  const stoodAtMs = stood ? Number(stood.sequence.slice(0, -END_DIGITS)) : 0;
   const beganAtMs = Math.max(Math.ceil(scheduler.now()), stoodAtMs + 1);
   const sequenceOf = (end: number): string => `${beganAtMs}${String(end).padStart(END_DIGITS, '0')}`;
   const feed = new LineFeed(reading, { ...options, sequenceOf }, 0);
@@ -37,7 +37,7 @@ export async function readInput(
     return !signal.aborted;
   } catch (cause) {
     if (signal.aborted) return false;
-    throw new Error(`lines: ${reading.shard.id}: ${(cause as Error).message}`, { cause });
+    throw new Error(`lines: ${shard.id}: ${(cause as Error).message}`, { cause });
   } finally {
     signal.removeEventListener('abort', end);
   }
