@@ -43,7 +43,7 @@ export interface CopyIntoOptions {
  * A row that the database refuses is stored as a reject with the database's words; the rest of its window loads. A row that `missingBy`
  * leaves out counts as stored: it is there. How many there were is told when the sink closes (`left-out`).
  *
- * @throws {TypeError} when the table has no name, or more than a schema before it; when there are no columns, or two of one name
+ * @throws {TypeError} when the table has no name, quotes or blanks around it, or more than a schema before it; when there are no columns, or two of one name
  * @throws {RangeError} when `missingBy` is none of the columns, or one of JSON, whose values cannot be compared
  */
 export function copyInto(
@@ -51,8 +51,9 @@ export function copyInto(
   { table: tableName, columns = enrichedColumns, missingBy, name = 'copy' }: CopyIntoOptions,
 ): Sink<Window<Row>> {
   const table = { name: tableName, columns, missingBy };
-  if (!/^[^.]+(\.[^.]+)?$/.test(tableName))
-    throw new TypeError(`${name}: expected a table as name or schema.name, got ${JSON.stringify(tableName)}`);
+  // Quotes would be a part of the name: they are what Docker's --env-file leaves around a setting.
+  if (!/^(?!["'`\s])[^.]+(\.[^.]+)?(?<!["'`\s])$/.test(tableName))
+    throw new TypeError(`${name}: expected a table as name or schema.name, without quotes, got ${JSON.stringify(tableName)}`);
   const twice = columns.find((column, i) => columns.findIndex((other) => other.name === column.name) < i);
   if (twice !== undefined || columns.length === 0) {
     const got = twice === undefined ? 'none' : `two that are named ${JSON.stringify(twice.name)}`;

@@ -1,6 +1,7 @@
 import type { Database } from './database.ts';
 import { duckdb } from './duckdb.ts';
 import { postgres } from './postgres.ts';
+import { noUrl } from './refuse-path.ts';
 import type { RejectSource } from './reject-source.ts';
 
 export interface DatabaseFromOptions {
@@ -21,6 +22,6 @@ export function databaseFrom(url: string, options: DatabaseFromOptions = {}): Da
   // Only its beginning: what follows may hold a password.
   const scheme = /^[a-z][a-z0-9+.-]*:/i.exec(url)?.[0];
   throw new TypeError(
-    `database: expected a URL like postgres://user@host:port/name or duckdb:./file, got ${scheme === undefined ? 'no URL' : `${scheme}…`}`,
+    `database: expected a URL like postgres://user@host:port/name or duckdb:./file, got ${scheme === undefined ? noUrl(url) : `${scheme}…`}`,
   );
 }

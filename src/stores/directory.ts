@@ -16,7 +16,7 @@ import { dirname, join, resolve, sep } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { checkFolder } from './check-folder.ts';
 import { DirectoryCatalog, type Version } from './directory-catalog.ts';
-import { refuseHome } from './home-path.ts';
+import { refusePath } from './refuse-path.ts';
 import {
   type ObjectHead,
   type ObjectStore,
@@ -44,10 +44,10 @@ const PROCESS = `${hostname()}~${process.pid}~${randomUUID().slice(0, 8)}`;
  * absent, its condition holds when it takes place, and it survives a loss of power once it resolved. Files that people put
  * there count as objects, also behind links that lead out of it; a file they change becomes another version.
  *
- * @throws {TypeError} when the path begins with `~/`
+ * @throws {TypeError} when the path begins with `~/`, or has quotes or blanks around it
  */
 export function directory(path: string): ObjectStore {
-  refuseHome('directory', path);
+  refusePath('directory', path);
   const describe = `file:${path}`;
   return {
     describe,

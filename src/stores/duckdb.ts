@@ -6,7 +6,7 @@ import { DuckdbRejects } from './duckdb/reject-source.ts';
 import { LineSender, USUAL_LINE_BYTES } from './duckdb/lines.ts';
 import type { RemoteLoad } from './duckdb/store.ts';
 import { type Call, type CallHost, DuckdbThread } from './duckdb/thread.ts';
-import { refuseHome } from './home-path.ts';
+import { refusePath } from './refuse-path.ts';
 import type { RejectSource } from './reject-source.ts';
 
 export interface DuckdbOptions {
@@ -27,7 +27,7 @@ export interface DuckdbOptions {
  * A DuckDB file, made with its folder when absent. What is committed is in its write-ahead log, forced to disk. A process
  * that has the file open keeps every other one out; within the process all users of a file share it, one at a time.
  *
- * @throws {TypeError} when the path names no file, or begins with `~/`
+ * @throws {TypeError} when the path names no file, begins with `~/`, or has quotes or blanks around it
  */
 export function duckdb(
   path: string,
@@ -35,7 +35,7 @@ export function duckdb(
 ): Database & RejectSource {
   // In memory, positions and rows would not outlive the run.
   if (path === '' || path === ':memory:') throw new TypeError(`duckdb: expected the path of a file, got ${JSON.stringify(path)}`);
-  refuseHome('duckdb', path);
+  refusePath('duckdb', path);
   const describe = `duckdb:${path}`;
   const options = { schema, limits: { memoryLimitBytes, threads } };
   const asked = async (call: Call): Promise<unknown> => {

@@ -1,11 +1,11 @@
 import { fileURLToPath } from 'node:url';
 import type { IdentityState } from '../operators/identity-state.ts';
-import { refuseHome } from './home-path.ts';
 import { checkIdentityFile } from './identities/file.ts';
 import { FileLog } from './identities/file-log.ts';
 import { onServer } from './identities/on-server.ts';
 import { postgres } from './postgres.ts';
 import { redis } from './redis.ts';
+import { noUrl, refusePath } from './refuse-path.ts';
 
 export interface IdentityLogOptions {
   /** On a server, the log's name. Two steps of one pipeline need two. @default the pipeline's name */
@@ -28,20 +28,20 @@ export interface IdentityLogOptions {
  * has lost with the positions that came after, where they are in the same server; the run goes back.
  *
  * @param url `file:./data/dedupe.db`, `file:///var/lib/dedupe.db` or a path, where folders are made as needed; `postgres://…`, `redis://…`, `redis-cluster://…`
- * @throws {TypeError} when it is a URL of another kind, or the path begins with `~/`
+ * @throws {TypeError} when it is a URL of another kind, or the path begins with `~/` or has quotes or blanks around it
  */
 export function identityLog(url: string, { name }: IdentityLogOptions = {}): IdentityState {
   if (/^postgres(ql)?:/.test(url)) return onServer(postgres(url), name);
   if (/^rediss?(-cluster)?:/.test(url)) return onServer(redis(url), name);
   const path = pathOf(url);
-  refuseHome('identityLog', path);
+  refusePath('identityLog', path);
   return { describe: `file:${path}`, check: () => checkIdentityFile(path), open: () => new FileLog(path) };
 }
 
 function pathOf(url: string): string {
   if (url.startsWith('file://')) return fileURLToPath(url);
   const [, scheme, path] = /^(?:([a-z][a-z0-9+.-]+):)?(.*)$/is.exec(url)!;
-  if ((scheme === undefined || scheme === 'file') && path) return path;
-  const got = scheme === undefined ? 'nothing' : `${scheme}:`;
+  if ((scheme === undefined || scheme === 'file') && path && !path.includes('://')) return path;
+  const got = url === '' ? 'nothing' : scheme === undefined ? noUrl(url) : `${scheme}:`;
   throw new TypeError(`identityLog: expected file:<path>, a path, postgres://… or redis://…, got ${got}`);
 }

@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { directory } from './directory.ts';
 import type { ObjectStore } from './object-store.ts';
+import { noUrl } from './refuse-path.ts';
 import { type S3Options, s3 } from './s3.ts';
 
 /**
@@ -16,6 +17,6 @@ export function objectStoreFrom(url: string, options: S3Options = {}): ObjectSto
   // Only its beginning: what follows may hold a password.
   const scheme = /^[a-z][a-z0-9+.-]*:/i.exec(url)?.[0];
   throw new TypeError(
-    `archive: expected a URL like s3://bucket/prefix or file:./folder, got ${scheme === undefined ? 'no URL' : `${scheme}…`}`,
+    `archive: expected a URL like s3://bucket/prefix or file:./folder, got ${scheme === undefined ? noUrl(url) : `${scheme}…`}`,
   );
 }

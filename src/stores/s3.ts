@@ -21,7 +21,7 @@ export interface S3Options {
  * @throws {TypeError} when the URL has another form
  */
 export function s3(url: string, options: S3Options = {}): ObjectStore {
-  const [, bucket, path = ''] = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/(.*))?$/.exec(url) ?? [];
+  const [, bucket, path = ''] = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/(|.*\S))?$/.exec(url) ?? [];
   if (bucket === undefined)
     throw new TypeError(`s3: expected a URL like s3://bucket/prefix, got ${JSON.stringify(url.replace(/\/\/.*@/, '//…@'))}`);
   const prefix = path

@@ -118,6 +118,25 @@ describe('settings', () => {
     expect(archiveUrl.parse('file:./~/x~')).toBe('file:./~/x~');
   });
 
+  it('refuse what a shell would have taken from around a value, and nobody else has', () => {
+    for (const [type, value, message] of [
+      [databaseUrl, '"postgres://me:secret@db/shop"', /got one with quotes around it/],
+      [databaseUrl, ' postgres://me:secret@db/shop', /got one with blanks around it/],
+      [databaseUrl, 'duckdb:./shop.duckdb\r', /^duckdb: expected a path without blanks around it, got "\.\/shop.duckdb\\r"/],
+      [archiveUrl, "'file:./archive'", /got one with quotes around it/],
+      [archiveUrl, 'file:/archive\r', /^directory: expected a path without blanks around it/],
+      [archiveUrl, 's3://shop-events/good ', /^s3: expected a URL like/],
+    ] as const) {
+      const said = type.safeParse(value).error!.issues[0]!.message;
+      expect(said).toMatch(message);
+      expect(said).not.toContain('secret');
+    }
+    for (const path of ['"/data/shop.state"', "'/data/shop.state' ", '/data/shop.state\r'])
+      expect(() => identityLog(path)).toThrow(/^identityLog: expected a path without (quotes|blanks) around it, got /);
+    expect(archiveUrl.parse('file:./the "archive" of it')).toBe('file:./the "archive" of it');
+    expect(archiveUrl.parse('s3://shop-events/')).toBe('s3://shop-events/');
+  });
+
   it('never show a secret in a message', () => {
     const problems = problemsOf(['--from', 'postgres://shop:secret@db/x?password=secret'], {
       KINESIS_ENDPOINT: 'x://shop:secret@y z?password=secret',

@@ -25,8 +25,10 @@ const columns: readonly Column[] = [
 ];
 const databases = { postgres: () => emptyPostgres(server), duckdb: () => emptyDuckdb() };
 
-test.each(['', 'a.', '.b', 'a.b.c'])('copyInto refuses the name %j of a table', (table) => {
-  expect(() => copyInto(duckdb('never.duckdb'), { table })).toThrow(/^copy: expected a table as name or schema\.name, got "/);
+test.each(['', 'a.', '.b', 'a.b.c', '"a"', 'a\r', ' '])('copyInto refuses the name %j of a table', (table) => {
+  expect(() => copyInto(duckdb('never.duckdb'), { table })).toThrow(
+    /^copy: expected a table as name or schema\.name, without quotes, got "/,
+  );
 });
 
 test.each([
