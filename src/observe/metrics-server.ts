@@ -29,16 +29,20 @@ const MOST_CONNECTIONS = 64;
  * 503 before the first shard of each run is read, as long as `/health` is, and once it stops. Everything is looked up when somebody asks. It keeps no process alive,
  * and ends none: what fails as somebody asks is 500, and of more than 64 connections at a time those that come last are closed.
  *
- * @param now the clock of the runs
+ * @param now the clock of the runs, which is never set back
+ * @param systemNow the one that may be
  * @throws {Error} when it cannot listen there
  */
 export async function startMetricsServer(
   { port, host }: ListenAddress,
   records: readonly RunRecord[],
   now: () => number,
+  systemNow: () => number,
 ): Promise<MetricsServer> {
   const page = new LivePage(records);
-  const server = createServer((request, response) => send(request, response, answerOr500(request, { records, page, now })));
+  const server = createServer((request, response) =>
+    send(request, response, answerOr500(request, { records, page, now, systemNow })),
+  );
   server.maxConnections = MOST_CONNECTIONS;
   server.unref();
   server.on('connection', (socket) => socket.unref());
@@ -72,6 +76,7 @@ interface Asked {
   readonly records: readonly RunRecord[];
   readonly page: LivePage;
   readonly now: () => number;
+  readonly systemNow: () => number;
 }
 
 function answerOr500(request: IncomingMessage, asked: Asked): Answer {
@@ -82,11 +87,13 @@ function answerOr500(request: IncomingMessage, asked: Asked): Answer {
   }
 }
 
-function answerTo({ method, url = '/' }: IncomingMessage, { records, page, now }: Asked): Answer {
+function answerTo({ method, url = '/' }: IncomingMessage, { records, page, now, systemNow }: Asked): Answer {
   if (method !== 'GET' && method !== 'HEAD') return { status: 405, type: TEXT, text: `${EXPECTED}, got ${method}\n` };
   const path = url.split('?')[0]!;
   if (path === '/') return { status: 200, type: 'text/html; charset=utf-8', text: page.text(now()), headers: LIVE_PAGE_HEADERS };
-  if (path === '/metrics') return { status: 200, type: PROMETHEUS_CONTENT_TYPE, text: metricsText(records) };
+  // In whole seconds, so that a time that stays is the same in each answer.
+  const aheadMs = Math.round((now() - systemNow()) / 1000) * 1000;
+  if (path === '/metrics') return { status: 200, type: PROMETHEUS_CONTENT_TYPE, text: metricsText(records, aheadMs) };
   const health = healthOf(records, now());
   if (path === '/health') return jsonAnswer(health.status === 'ok', health);
   const pipelines = health.pipelines.map(({ name, status }) => ({ name, status }));

@@ -3,8 +3,12 @@ import { METRICS, type MetricName } from './metric-list.ts';
 import { type Labels, type Sample, prometheusText } from './prometheus.ts';
 import type { RunRecord } from './run-record.ts';
 
-/** All metrics of some runs and of this process, as Prometheus reads them. */
-export function metricsText(records: readonly RunRecord[]): string {
+/**
+ * All metrics of some runs and of this process, as Prometheus reads them.
+ *
+ * @param aheadMs how much the clock of the runs is ahead of the system's, which was set back since: by that one Prometheus tells how long ago something was
+ */
+export function metricsText(records: readonly RunRecord[], aheadMs = 0): string {
   const samples = new Map<MetricName, Sample[]>();
   const putAll = (name: MetricName, more: readonly Sample[]): void => {
     const its = samples.get(name);
@@ -17,7 +21,7 @@ export function metricsText(records: readonly RunRecord[]): string {
   put('millrace_info', { version: version(), node: process.versions.node }, 1);
   for (const record of records) {
     putCounts(record, put);
-    putShards(record, put);
+    putShards(record, put, aheadMs);
     putSinks(record, put, putAll);
   }
   const { user, system } = process.cpuUsage();
@@ -52,14 +56,15 @@ function putCounts(record: RunRecord, put: Put): void {
   put('millrace_went_back_total', of, record.wentBack);
 }
 
-function putShards(record: RunRecord, put: Put): void {
+function putShards(record: RunRecord, put: Put, aheadMs: number): void {
   const { pipeline } = record;
+  const at = (ms: number | undefined): number | undefined => seconds(ms === undefined ? undefined : ms - aheadMs);
   for (const [shard, { behindMs, lastReadAtMs, lastSettledAtMs, quiet, inFlight }] of record.shards()) {
     const of = { pipeline, shard };
     put('millrace_shard_behind_seconds', of, seconds(behindMs));
     put('millrace_shard_events_in_flight', of, inFlight);
-    put('millrace_shard_last_read_timestamp_seconds', of, seconds(lastReadAtMs));
-    put('millrace_shard_last_settled_timestamp_seconds', of, seconds(lastSettledAtMs));
+    put('millrace_shard_last_read_timestamp_seconds', of, at(lastReadAtMs));
+    put('millrace_shard_last_settled_timestamp_seconds', of, at(lastSettledAtMs));
     put('millrace_shard_quiet_seconds', of, seconds(quiet?.forMs ?? 0));
   }
   for (const [shard, count] of record.sourceRetries) put('millrace_source_retries_total', { pipeline, shard }, count);

@@ -56,7 +56,8 @@ export async function attendAll(
 ): Promise<readonly (Counts | undefined)[]> {
   const { output = process.stderr, foot = () => [] } = options;
   // One clock for the runs and for who asks how they are: one says when something was, the other how long ago that is.
-  const scheduler = steady(options.scheduler ?? asyncScheduler);
+  const system = options.scheduler ?? asyncScheduler;
+  const scheduler = steady(system);
   const names = pipelines.map(({ name }) => name);
   const statuses = new Map<string, Status>();
   const log = (options.log === 'json' ? jsonLog : textLog)({ output, pipelines: names, statuses, foot });
@@ -64,7 +65,8 @@ export async function attendAll(
   const records = pipelines.map((pipeline) => new RunRecord(pipeline));
   let server: MetricsServer | undefined;
   try {
-    server = options.metrics && (await startMetricsServer(options.metrics, records, () => scheduler.now()));
+    const clocks = [() => scheduler.now(), () => system.now()] as const;
+    server = options.metrics && (await startMetricsServer(options.metrics, records, ...clocks));
   } catch (error) {
     log.close();
     const { message } = error as Error;
