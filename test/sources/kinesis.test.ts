@@ -301,6 +301,18 @@ describe('kinesis', () => {
       expect(retries(diagnostics)).toHaveLength(3);
     });
 
+    it('when its clock is wrong: it goes by that of the stream then', async () => {
+      const { source } = await faulty({
+        shards: [{ id: 's', records: six }],
+        aheadMs: 3_600_000,
+        fault: ({ nth }) =>
+          nth === 0 ? { status: 400, type: 'InvalidSignatureException', message: 'Signature expired: …' } : undefined,
+      });
+      const { completed, events } = readSource(source, { scheduler, stopAfter: 6 });
+      await completed;
+      expect(textsByShard(events)).toEqual({ s: six });
+    });
+
     it('lists from the beginning when the token of a page has expired', async () => {
       const shards = [0, 1, 2].map((i) => ({ id: `s${i}`, records: ['r'], isClosed: true }));
       const { source } = await faulty({
@@ -459,6 +471,20 @@ describe('kinesis', () => {
           await expect(completed).rejects.toMatchObject({ cause: { name: type } });
           expect(calls.filter((call) => call.operation === operation)).toHaveLength(1);
         });
+
+    for (const [type, message] of [
+      ['AccessDeniedException', 'no'],
+      ['InvalidSignatureException', 'The request signature we calculated does not match the signature you provided.'],
+    ] as const)
+      it(`after ${type}, also when its clock is wrong`, async () => {
+        const { source, calls } = await faulty({
+          shards: [{ id: 's', records: six }],
+          aheadMs: 3_600_000,
+          fault: ({ operation }) => (operation === 'ListShards' ? { status: 400, type, message } : undefined),
+        });
+        await expect(readSource(source, { scheduler }).completed).rejects.toMatchObject({ cause: { name: type } });
+        expect(calls).toHaveLength(1);
+      });
 
     it('when the stream does not know the position, because it was made again', async () => {
       const { source } = await faulty({

@@ -55,6 +55,8 @@ export interface FaultyKinesisOptions {
   readonly pageSize?: number;
   /** How long it says that it keeps records. @default a day */
   readonly retentionHours?: number;
+  /** How far its clock is ahead. @default 0 */
+  readonly aheadMs?: number;
   /** Decides over each call; without a fault it is answered. */
   readonly fault?: (call: Call) => CallFault | undefined;
 }
@@ -102,6 +104,7 @@ export async function startFaultyKinesis({
   shards,
   pageSize = shards.length,
   retentionHours = 24,
+  aheadMs = 0,
   fault,
 }: FaultyKinesisOptions): Promise<FaultyKinesis> {
   const calls: Call[] = [];
@@ -126,6 +129,7 @@ export async function startFaultyKinesis({
     calls.push(call);
     const wrong = fault?.(call);
     response.setHeader('content-type', contentType);
+    response.setHeader('date', new Date(Date.now() + aheadMs).toUTCString());
     if (!wrong) return void response.end(write(answer(operation, input)));
     if ('status' in wrong) {
       response.statusCode = wrong.status;

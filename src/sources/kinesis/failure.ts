@@ -48,7 +48,8 @@ export function isPassing(error: unknown): boolean {
   if (/^(ResourceInUse|ExpiredNextToken)Exception$/.test(error.name) || error instanceof SyntaxError) return true;
   // A connection that broke before its answer, as Node's HTTP/2 and the SDK word it.
   if ((error as AwsError).code?.startsWith('ERR_HTTP2_') || /http\/?2 (request|stream)/i.test(error.message)) return true;
-  return (error as AwsError).$metadata?.clockSkewCorrected === true;
+  // The SDK says so of whatever fails while the clock is wrong.
+  return (error as AwsError).$metadata?.clockSkewCorrected === true && /^Signature (expired|not yet current)/.test(error.message);
 }
 
 /** Tells whether AWS refused a time because it has not come yet by its own clock: LATEST, on a machine that is a little fast. */
