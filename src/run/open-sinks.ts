@@ -2,11 +2,11 @@ import type { SchedulerLike } from 'rxjs';
 import type { Report } from '../diagnostic.ts';
 import { OrderBrokenError, ofSink } from '../errors.ts';
 import type { Item, Reject } from '../event.ts';
-import { type Beginning, type Position, type Resume, comparePositions, compareResumes } from '../position.ts';
+import { type Beginning, type Position, type Resume, type Standing, comparePositions, compareResumes } from '../position.ts';
 import { type Ledger, Outcome } from '../ledger.ts';
 import type { Pipeline } from '../pipeline.ts';
 import type { Sink } from '../sinks/sink.ts';
-import type { RetryOptions } from './retry.ts';
+import { type Retry, type RetryOptions, retrying } from './retry.ts';
 import { SinkDriver } from './sink-driver.ts';
 
 /** How long a reject waits for others, in milliseconds, unless something has to be committed behind it or only it keeps a source from reading on. */
@@ -40,6 +40,8 @@ export class OpenSinks {
   readonly #ended = new Set<string>();
   /** By shard that the others had read to its end, the sinks that were new to it then. */
   readonly #passedBy = new Map<string, Set<SinkDriver<Item>>>();
+  /** By sink, the shards in which it stood when that was first asked. */
+  readonly #known: Promise<string[]>[] = [];
   readonly #toldQuietAtMs = new Map<string, number>();
   #rejects: SinkDriver<Reject> | undefined;
   /** By shard, the reject that came last. */
@@ -84,6 +86,17 @@ export class OpenSinks {
     if (inChild.every((stand) => stand !== undefined)) return undefined;
     const known = (await this.#takeOver(shard)).filter((stand, i) => stand !== undefined && inChild[i] === undefined);
     return known.length === 0 ? undefined : least(known as Resume[]);
+  }
+
+  /** Says which shards those sinks know that do not know a child, which `stands` has taken over. A sink that does not say where it stands knows none. */
+  async known(child: string): Promise<ReadonlySet<string>> {
+    const known = new Set<string>();
+    for (const [i, driver] of this.drivers.entries()) {
+      if (driver.resumedAt(child)) continue;
+      // Asked once: a first run may ask for each of a thousand shards.
+      for (const shard of await (this.#known[i] ??= this.#shardsOf(this.#pipeline.sinks[i]!))) known.add(shard);
+    }
+    return known;
   }
 
   /** Takes a shard over in every sink and says where the least of them stands, which is `from` where a sink does not know it. */
@@ -151,6 +164,19 @@ export class OpenSinks {
     if (passing) passing.add(driver);
     else this.#passedBy.set(shard, new Set([driver]));
     this.#ended.add(shard);
+  }
+
+  /** All shards in which a sink stands somewhere, by its store's word. */
+  async #shardsOf(sink: Pipeline['sinks'][number]): Promise<string[]> {
+    const { retry = {}, scheduler, random = Math.random } = this.#clock;
+    const onRetry = (failure: Retry): void => this.#report({ type: 'sink-retry', sink: sink.name, ...failure });
+    const asked = async (): Promise<readonly Standing[]> => (await sink.stands?.(this.#pipeline.name)) ?? [];
+    try {
+      const standings = await retrying(asked, retry, { signal: this.#over, scheduler, random, onRetry });
+      return standings.flatMap(({ shard, resume }) => (resume ? [shard] : []));
+    } catch (error) {
+      throw ofSink(sink, error);
+    }
   }
 
   async #takeOver(shard: string): Promise<(Resume | undefined)[]> {

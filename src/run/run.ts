@@ -176,6 +176,7 @@ async function performOnce(
       stop,
       acquire: (shard, from, parents) => sinks.acquire(shard, from, parents),
       stands: (shard, child) => sinks.stands(shard, child),
+      known: (child) => sinks.known(child),
       end: (shard) => sinks.end(shard),
     };
     const accept = acceptor(ledger, sinks.drivers);

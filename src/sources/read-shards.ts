@@ -83,7 +83,7 @@ async function readAll(
   signal: AbortSignal,
 ): Promise<void> {
   if (signal.aborted) return;
-  const { acquire, stands, ledger, report, scheduler, random = Math.random } = context;
+  const { acquire, stands, known, ledger, report, scheduler, random = Math.random } = context;
   // As a time, LATEST means the same after a crash that came before the first commit.
   const start = context.start === 'LATEST' ? new Date(scheduler.now()) : context.start;
   const set = new ShardSet();
@@ -164,12 +164,23 @@ async function readAll(
 
   /** Asks the sinks for parents that are past retention, for a shard that some sink does not know. */
   async function rememberParents(shard: string): Promise<void> {
-    for (const parent of set.unlistedParents(shard)) {
+    const parents = set.unlistedParents(shard);
+    let isAnyKnown = set.hasListedParents(shard);
+    for (const parent of parents) {
       const resume = await stands(parent, shard);
       if (resume === undefined) continue;
+      isAnyKnown = true;
       set.remember(parent, resume);
       // It had not been read to its end, or at least nobody has seen that.
       if (resume !== 'SHARD_END') passGap(context, await gapBehind(parent, resume, signal));
+    }
+    if (isAnyKnown || parents.length === 0) return;
+    // A stream names no generation before the parents. Where sinks know a shard that has left, the parents came, and left, while nobody read.
+    const hasLeft = (other: string): boolean => !set.has(other);
+    if (![...((await known?.(shard)) ?? [])].some(hasLeft)) return;
+    for (const parent of parents) {
+      set.remember(parent, 'TRIM_HORIZON');
+      passGap(context, await gapBehind(parent, 'TRIM_HORIZON', signal));
     }
   }
 

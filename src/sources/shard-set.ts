@@ -71,6 +71,11 @@ export class ShardSet {
     return this.#shards.get(id)!.shard.parents.filter((parent) => !this.#shards.has(parent));
   }
 
+  /** Whether a list had one of its parents. */
+  hasListedParents(id: string): boolean {
+    return this.#parents(this.#shards.get(id)!).length > 0;
+  }
+
   /** Notes where the sinks stand in a shard that the stream no longer keeps. */
   remember(id: string, resume: Resume): void {
     this.#gone.set(id, resume);

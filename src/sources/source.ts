@@ -29,6 +29,8 @@ export interface SourceContext {
    * nothing when none of them knows it.
    */
   readonly stands: (shard: string, child: string) => Promise<Resume | undefined>;
+  /** Says which shards the sinks know that do not know a child, once `stands` was asked of it. @default none */
+  readonly known?: (child: string) => Promise<ReadonlySet<string>>;
   /**
    * Takes note that a shard was read to its end, after its last event. Resolves once all that was read of it is settled and every sink
    * has written down that it has the whole shard: then its children may be read.

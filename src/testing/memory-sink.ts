@@ -23,6 +23,7 @@ export function memorySink<T extends Item>(name = 'memory'): MemorySink<T> {
     describe: `${name}: in memory`,
     stored: [],
     positions: new Map(),
+    stands: async () => [...sink.positions].map(([shard, resume]) => ({ shard, epoch: epochs.get(shard) ?? 0, resume })),
     beforeCommit: () => {},
     afterCommit: () => {},
     open: async () => opened(sink, epochs),

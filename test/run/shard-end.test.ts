@@ -159,6 +159,41 @@ describe('a shard that was read to its end', () => {
     await play({ left }, [stayed, wasAway, memorySink<Text>('another')]);
   });
 
+  it('ends the run also where its children have vanished after it, of which no sink ever knew', async () => {
+    const { left } = split;
+    for (const stood of [at(2, 'grandparent'), 'SHARD_END'] as const) {
+      const [stayed, wasAway, added] = [memorySink<Text>('stayed'), memorySink<Text>('was away'), memorySink<Text>('added')];
+      stayed.positions.set('grandparent', 'SHARD_END').set('parent', 'SHARD_END').set('left', at(1, 'left'));
+      wasAway.positions.set('grandparent', stood);
+      for (const sinks of [[wasAway], [stayed, wasAway, added]]) {
+        const finished = play({ left }, sinks, { start: 'LATEST' });
+        await expect(finished).rejects.toThrow(/^parent: the pipeline stands at TRIM_HORIZON, .*--accept-gap/);
+      }
+      const { began } = await play({ left }, [stayed, wasAway, added], { start: 'LATEST', acceptGap: true });
+      expect(began.get('left')).toBe('TRIM_HORIZON');
+      expect(texts(wasAway)).toEqual(['l']);
+      await play({ left }, [stayed, wasAway, added], { start: 'LATEST' });
+    }
+  });
+
+  it('has no children that have vanished where all that is known is still there, as when a first run was killed as it began', async () => {
+    const [killed, silent] = [memorySink<Text>('killed'), memorySink<Text>('silent')];
+    killed.positions.set('left', at(1, 'left'));
+    silent.positions.set('grandparent', 'SHARD_END');
+    // A sink that does not say where it stands is taken at its word for nothing; others are asked once, however many shards there are.
+    delete (silent as { stands?: unknown }).stands;
+    let asked = 0;
+    const { positions } = killed;
+    killed.stands = async () => {
+      asked++;
+      return [...positions].map(([shard, resume]) => ({ shard, epoch: 1, resume }));
+    };
+    const { right } = split;
+    const { began } = await play({ left: split.left, right, other: right }, [killed, silent]);
+    expect(began.get('right')).toBe('TRIM_HORIZON');
+    expect(asked).toBe(1);
+  });
+
   it('keeps the time from which it was read when nothing came since, as its children begin there too', async () => {
     const sink = memorySink<Text>();
     const start = new Date(1_000);
