@@ -15,7 +15,7 @@ export interface KinesisOptions {
   readonly stream: string;
   /** Where the Kinesis API is, when it is not AWS's own: `http://127.0.0.1:4567`. */
   readonly endpoint?: string | undefined;
-  /** @default that of an ARN; otherwise as the AWS SDK finds it: AWS_REGION, the profile */
+  /** Of a stream given by its ARN that of the ARN, whatever is said here. @default as the AWS SDK finds it: AWS_REGION, the profile */
   readonly region?: string | undefined;
   /**
    * `polling` asks for records, and shares 2 MB/s a shard with all others who ask. `fan-out` has them sent as they arrive, at
@@ -94,14 +94,9 @@ export interface KinesisOptions {
  * @throws {RangeError} when a setting is out of its bounds
  */
 export function kinesis(options: KinesisOptions): Source<Uint8Array> {
-  const {
-    stream,
-    endpoint,
-    region = regionOf(stream),
-    pollEveryMs = 200,
-    maxRecords = 10_000,
-    requestTimeout = { seconds: 30 },
-  } = options;
+  const { stream, endpoint, pollEveryMs = 200, maxRecords = 10_000, requestTimeout = { seconds: 30 } } = options;
+  // An ARN is of one region; AWS_REGION, which ECS and Lambda set by themselves, may be another one.
+  const region = regionOf(stream) ?? options.region;
   const { unpack = true, maxUnpackedBytes = 32 * 1024 * 1024 } = options;
   const { mode = 'polling' } = options;
   const isFanOut = mode === 'fan-out';

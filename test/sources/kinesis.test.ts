@@ -117,7 +117,10 @@ describe('kinesis', () => {
       { stream: 'arn:aws:kinesis:eu-west-1:123456789012:stream/shop' },
     );
     expect(source.describe).toMatch(/^stream arn:aws:kinesis:\S+ at 127\.0\.0\.1:\d+$/);
-    expect(kinesis({ stream: 'arn:aws:kinesis:eu-west-1:123456789012:stream/shop' }).describe).toMatch(/ in eu-west-1$/);
+    for (const region of [undefined, 'us-east-1']) {
+      const { describe: text } = kinesis({ stream: 'arn:aws:kinesis:eu-west-1:123456789012:stream/shop', region });
+      expect(text).toMatch(/ in eu-west-1$/);
+    }
     await readSource(source, { scheduler }).completed;
     expect(calls.every(({ input }) => String(input['StreamARN']).endsWith('stream/shop') && !('StreamName' in input))).toBe(true);
   });
