@@ -44,7 +44,8 @@ export interface KinesisOptions {
    */
   readonly maxRecords?: number;
   /**
-   * Whether records that hold others are taken apart: aggregates of the Kinesis Producer Library, and Snowplow's batches in gzip or zstd.
+   * Whether records that hold others are taken apart: aggregates of the Kinesis Producer Library, and Snowplow's batches in gzip or zstd. With it,
+   * whatever else is in gzip or zstd is a reject (`batch_format`), as CloudWatch Logs sends it.
    *
    * @default true
    */

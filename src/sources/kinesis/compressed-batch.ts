@@ -34,7 +34,9 @@ export function openBatch(data: Uint8Array, maxBytes: number): Uint8Array | Batc
   if (version !== VERSION || payloadVersion !== VERSION)
     return {
       code: 'batch_format',
-      reason: `expected a batch of version 1 with payloads of version 1, got ${version} and ${payloadVersion}`,
+      reason:
+        `expected a batch of version 1 with payloads of version 1, got ${version} and ${payloadVersion}; ` +
+        'kinesis({ unpack: false }) leaves what others compressed as it is',
     };
   for (let at = HEADER_BYTES; at < batch.length;) {
     const left = batch.length - at - LENGTH_BYTES;
