@@ -563,6 +563,13 @@ describe('kinesis', () => {
       const busy = { status: 400, type: 'LimitExceededException', message: 'Rate exceeded for stream shop under account 123.' };
       const { source: other } = await faulty({ shards: [], fault: () => busy });
       await expect(other.check('test')).rejects.toThrow(/^kinesis shop: Rate exceeded .*Try again/);
+      const late = {
+        status: 400,
+        type: 'InvalidSignatureException',
+        message: 'Signature expired: 20261122T090000Z is now earlier',
+      };
+      const { source: slow } = await faulty({ shards: [], fault: () => late });
+      await expect(slow.check('test')).rejects.toThrow(/Signature expired.*Set this machine's clock right/);
     });
   });
 

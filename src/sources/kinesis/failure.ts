@@ -6,6 +6,9 @@ import type { Shard } from '../shard-set.ts';
 /** The clocks of this machine and of AWS may differ by so much. */
 const CLOCKS_DIFFER_MS = 15 * 60_000;
 
+/** How AWS says that the time of a signature is not its own. */
+const BY_CLOCK = /^Signature (expired|not yet current)/;
+
 interface AwsError extends Error {
   readonly code?: string;
   readonly $metadata?: { readonly clockSkewCorrected?: boolean };
@@ -49,7 +52,7 @@ export function isPassing(error: unknown): boolean {
   // A connection that broke before its answer, as Node's HTTP/2 and the SDK word it.
   if ((error as AwsError).code?.startsWith('ERR_HTTP2_') || /http\/?2 (request|stream)/i.test(error.message)) return true;
   // The SDK says so of whatever fails while the clock is wrong.
-  return (error as AwsError).$metadata?.clockSkewCorrected === true && /^Signature (expired|not yet current)/.test(error.message);
+  return (error as AwsError).$metadata?.clockSkewCorrected === true && BY_CLOCK.test(error.message);
 }
 
 /** Tells whether AWS refused a time because it has not come yet by its own clock: LATEST, on a machine that is a little fast. */
@@ -127,6 +130,7 @@ const REMEDIES: readonly (readonly [RegExp, string])[] = [
   ],
   [/^Rate exceeded/i, 'Try again: AWS answers few such calls a second to all that the account has'],
   [/^LimitExceeded/, 'Deregister a consumer of the stream that nobody needs any more, or read by polling'],
+  [BY_CLOCK, "Set this machine's clock right"],
   [/ExpiredToken/, 'Renew the AWS credentials'],
   [
     /UnrecognizedClient|InvalidSignature|InvalidClientTokenId|IncompleteSignature|MissingAuthenticationToken/,
