@@ -207,6 +207,8 @@ describe('a shard that was read to its end', () => {
       again.positions.set('parent', start);
       expect((await play(script, [again], { start: 'LATEST', acceptGap: true })).began.get('left')).toEqual(start);
       expect(texts(again)).toEqual(['l2']);
+      // Of what has come since, all is read.
+      expect(again.positions.get('left')).toBe('SHARD_END');
     }
   });
 

@@ -95,11 +95,18 @@ describe('readShards', () => {
   });
 
   it('keeps no child waiting for the minute of its parent, also when there is hardly any room', async () => {
+    // What came long ago leaves no hour open.
+    const now = (data: string) => ({ data, arrivedAtMs: Date.now() });
+    const resharding = scripted({
+      parent: [[now('p1')], [now('p2')]],
+      left: { parents: ['parent'], scenes: [[now('l')]] },
+      right: { parents: ['parent'], scenes: [[now('r')]] },
+    });
     for (const maxInFlightBytes of [1, 256 * 1024 * 1024]) {
       const sink = memorySink<Window<Uint8Array>>();
       const counts = await run(
         pipeline('reshards')
-          .from(split)
+          .from(resharding)
           .pipe(minuteWindow({ every: { hours: 1 } }))
           .to(sink),
         { maxInFlightBytes },
