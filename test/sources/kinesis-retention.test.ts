@@ -1,5 +1,5 @@
 import { asyncScheduler } from 'rxjs';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { Diagnostic } from '../../src/diagnostic.ts';
 import type { Event, Reject } from '../../src/event.ts';
 import type { Beginning, Position } from '../../src/position.ts';
@@ -7,6 +7,8 @@ import { Ledger } from '../../src/ledger.ts';
 import { pipeline } from '../../src/pipeline.ts';
 import { run } from '../../src/run/run.ts';
 import { GapError } from '../../src/sources/gap.ts';
+import { Calls } from '../../src/sources/kinesis/calls.ts';
+import { kinesisClient } from '../../src/sources/kinesis/client.ts';
 import { sequenceTimeMs } from '../../src/sources/kinesis/sequence-time.ts';
 import { kinesis } from '../../src/sources/kinesis.ts';
 import { memorySink } from '../../src/testing/memory-sink.ts';
@@ -153,6 +155,25 @@ describe('a position past retention', () => {
     });
     await completed;
     expect(server.calls.filter(({ operation }) => operation === 'DescribeStreamSummary')).toHaveLength(1);
+  });
+
+  it('is told by how long the stream keeps its records now: that is asked for anew after ten minutes', async () => {
+    const server = await startFaultyKinesis({ shards: [] });
+    servers.push(server);
+    const client = kinesisClient({ endpoint: server.endpoint });
+    const calls = new Calls(client, 'shop', 5_000);
+    const clock = vi.spyOn(performance, 'now');
+    for (const [minute, asked] of [
+      [1, 1],
+      [10, 1],
+      [12, 2],
+    ] as const) {
+      clock.mockReturnValue(minute * 60_000);
+      expect(await calls.retentionMs(new AbortController().signal)).toBe(24 * HOUR_MS);
+      expect(server.calls).toHaveLength(asked);
+    }
+    clock.mockRestore();
+    client.destroy();
   });
 
   it('ends the run also where only one of its sinks stands there, and reading begins before it, for another one that is new', async () => {

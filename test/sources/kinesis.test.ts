@@ -96,6 +96,16 @@ describe('kinesis', () => {
     expect(acquired.get('child')!.from).toBe('TRIM_HORIZON');
   });
 
+  it('lists no shards anew for one that names its children: AWS answers few such calls', async () => {
+    const shards = [
+      { id: 'parent', records: six, isClosed: true },
+      { id: 'child', parents: ['parent'], records: ['c'] },
+    ];
+    const { source, calls } = await faulty({ shards });
+    await readSource(source, { scheduler, stopAfter: 7 }).completed;
+    expect(calls.filter(({ operation }) => operation === 'ListShards')).toHaveLength(1);
+  });
+
   it('begins a shard inside an aggregate with its record, and skips what lies at or before', async () => {
     const { source, calls } = await faulty({ shards: [{ id: 's', records: six }] });
     const { completed, events } = readSource(source, {
