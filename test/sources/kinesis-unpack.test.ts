@@ -11,9 +11,11 @@ import type { Position, Resume } from '../../src/position.ts';
 import { type Counts, Ledger } from '../../src/ledger.ts';
 import { dedupe } from '../../src/operators/dedupe.ts';
 import { pipeline } from '../../src/pipeline.ts';
+import type { RecordList } from '../../src/records.ts';
 import { run } from '../../src/run/run.ts';
 import { type KinesisOptions, kinesis } from '../../src/sources/kinesis.ts';
 import { deliver } from '../../src/sources/kinesis/deliver.ts';
+import { ownMemory } from '../../src/sources/own-memory.ts';
 import type { ShardReading } from '../../src/sources/read-shards.ts';
 import type { Source } from '../../src/sources/source.ts';
 import { identityLog } from '../../src/stores/identity-log.ts';
@@ -56,6 +58,25 @@ const damaged = (data: Buffer): Buffer => {
   copy[copy.length - 5]! ^= 1;
   return copy;
 };
+
+/** As the reader of a shard is given it. */
+function readingWith(ledger: Ledger, stop: AbortSignal, emit: ShardReading['emit']): ShardReading {
+  return {
+    pipeline: 'test',
+    shard: { id: 's', parents: [] },
+    start: 'TRIM_HORIZON',
+    resume: 'TRIM_HORIZON',
+    scheduler,
+    ledger,
+    stop,
+    signal: stop,
+    report() {},
+    acquire: async (_, from) => from,
+    stands: async () => undefined,
+    end: async () => {},
+    emit,
+  };
+}
 
 describe('kinesis with packed records', () => {
   it('numbers the parts of a record from 1, over what is nested in it; a record of its own has 0', async () => {
@@ -234,24 +255,10 @@ describe('kinesis with packed records', () => {
     const stop = new AbortController();
     const ledger = new Ledger();
     const emitted: number[] = [];
-    const reading: ShardReading = {
-      pipeline: 'test',
-      shard: { id: 's', parents: [] },
-      start: 'TRIM_HORIZON',
-      resume: 'TRIM_HORIZON',
-      scheduler,
-      ledger,
-      stop: stop.signal,
-      signal: stop.signal,
-      report() {},
-      acquire: async (_, from) => from,
-      stands: async () => undefined,
-      end: async () => {},
-      emit(records, reservedBytes) {
-        emitted.push('count' in records ? records.count : records.length);
-        ledger.room.unreserve(reservedBytes);
-      },
-    };
+    const reading = readingWith(ledger, stop.signal, (records, reservedBytes) => {
+      emitted.push('count' in records ? records.count : records.length);
+      ledger.room.unreserve(reservedBytes);
+    });
     const bombs = Array.from({ length: 6 }, (_, i) => ({
       SequenceNumber: String(i + 1),
       ApproximateArrivalTimestamp: new Date(0),
@@ -274,6 +281,35 @@ describe('kinesis with packed records', () => {
     expect(await takeApart()).toBeUndefined();
     expect(emitted).toEqual([6]);
     await ledger.room.reserve(ledger.room.maxInFlightBytes);
+  });
+
+  it('gives the memory of an answer back once all deliveries that became of it are settled, and not before', async () => {
+    // Two are more than is reserved at a time.
+    const big = ['a', 'b', 'c'].map((data) => data.repeat(3 * 1024 * 1024));
+    const packed = big.map((data) => aggregate([data]));
+    const body = ownMemory(new Uint8Array(Buffer.concat(packed)));
+    let from = 0;
+    const records = packed.map(({ length }, i) => ({
+      SequenceNumber: String(i + 1),
+      ApproximateArrivalTimestamp: new Date(0),
+      PartitionKey: 'any',
+      Data: body.subarray(from, (from += length)),
+    }));
+    const ledger = new Ledger();
+    await ledger.room.reserve(1);
+    const texts: string[] = [];
+    let last: RecordList | undefined;
+    const reading = readingWith(ledger, new AbortController().signal, (list, reservedBytes) => {
+      last?.free();
+      last = list as RecordList;
+      texts.push(text(last.rawOf(0)));
+      ledger.room.unreserve(reservedBytes);
+    });
+    await deliver(reading, 'TRIM_HORIZON', { records, reservedBytes: 1 }, { maxUnpackedBytes: 2 ** 25 });
+    expect(texts.map((one, i) => one === big[i])).toEqual([true, true, true]);
+    expect(body.buffer.byteLength).toBeGreaterThan(0);
+    last!.free();
+    expect(body.buffer.byteLength).toBe(0);
   });
 
   it('ends with what to do when it stands inside a record that is now too large', async () => {
