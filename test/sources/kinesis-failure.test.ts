@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { isBrokenSubscription, isPassing } from '../../src/sources/kinesis/failure.ts';
+import { explain, isBrokenSubscription, isPassing } from '../../src/sources/kinesis/failure.ts';
 
 function failure(message: string, fields: object = {}): Error {
   return Object.assign(new Error(message), fields);
@@ -31,6 +31,11 @@ describe('a failure of Kinesis', () => {
     for (const name of mended) expect(isBrokenSubscription(failure('no', { name })), name).toBe(false);
     for (const name of ['KMSThrottlingException', 'InternalFailureException', 'ResourceInUseException', 'SyntaxError'])
       expect(isBrokenSubscription(failure('later', { name })), name).toBe(true);
+  });
+
+  it('is told by its name where it says nothing', () => {
+    const told = explain(failure('', { name: 'KMSDisabledException' }), 'kinesis shop');
+    expect(told.message).toBe("kinesis shop: KMSDisabledException. Enable the stream's KMS key");
   });
 
   it('passes when the clock was wrong that signed it, and no other does by that', () => {
