@@ -23,7 +23,12 @@ export function memorySink<T extends Item>(name = 'memory'): MemorySink<T> {
     describe: `${name}: in memory`,
     stored: [],
     positions: new Map(),
-    stands: async () => [...sink.positions].map(([shard, resume]) => ({ shard, epoch: epochs.get(shard) ?? 0, resume })),
+    stands: async () =>
+      [...new Set([...epochs.keys(), ...sink.positions.keys()])].map((shard) => ({
+        shard,
+        epoch: epochs.get(shard) ?? 0,
+        resume: sink.positions.get(shard),
+      })),
     beforeCommit: () => {},
     afterCommit: () => {},
     open: async () => opened(sink, epochs),
