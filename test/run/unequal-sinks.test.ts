@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { Event, Reject } from '../../src/event.ts';
 import { decode } from '../../src/operators/decode.ts';
@@ -75,5 +76,27 @@ describe('sinks that stand at different places', () => {
     const [sink] = sinksAt({});
     await run(pipeline('test').from(scripted(repeat)).pipe(once, refuse).to(sink!).rejects(rejects));
     expect(rejects.stored.map(({ shard }) => shard)).toEqual(['b']);
+  });
+
+  it('store no reject again that they have, be their store slow to say where it stands', async () => {
+    const rejects = memorySink<Reject>('rejects');
+    rejects.positions.set('a', at('a', 1));
+    const slow: typeof rejects = {
+      ...rejects,
+      async open(context) {
+        const opened = await rejects.open(context);
+        const acquire = async (shard: string) => {
+          await sleep(20);
+          return opened.acquire(shard);
+        };
+        return { ...opened, acquire };
+      },
+    };
+    const refuse = transform((): Uint8Array => {
+      throw new Error('odd');
+    });
+    const script = scripted({ a: [['x', 'y']] });
+    await run(pipeline('test').from(script).pipe(refuse).to(sinksAt({})[0]!).rejects(slow));
+    expect(rejects.stored.map(({ first }) => first.sequence)).toEqual(['2']);
   });
 });

@@ -312,6 +312,25 @@ describe('kinesis with packed records', () => {
     expect(body.buffer.byteLength).toBe(0);
   });
 
+  it('gives it back, too, where some of its records are empty', async () => {
+    const body = ownMemory(new Uint8Array(3));
+    const records = [new Uint8Array(), body.subarray(0, 2), new Uint8Array(), body.subarray(2)].map((Data, i) => ({
+      SequenceNumber: String(i + 1),
+      ApproximateArrivalTimestamp: new Date(0),
+      PartitionKey: 'any',
+      Data,
+    }));
+    const sizes: number[] = [];
+    const reading = readingWith(new Ledger(), new AbortController().signal, (list) => {
+      const { count, free } = list as RecordList;
+      for (let i = 0; i < count; i++) sizes.push((list as RecordList).rawOf(i).length);
+      free();
+    });
+    await deliver(reading, 'TRIM_HORIZON', { records, reservedBytes: 0 }, undefined);
+    expect(sizes).toEqual([0, 2, 0, 1]);
+    expect(body.buffer.byteLength).toBe(0);
+  });
+
   it('ends with what to do when it stands inside a record that is now too large', async () => {
     const { source } = await serve([compressedBatch(['x'.repeat(100), 'y'], 'gzip')]);
     const acquire = async (shard: string): Promise<Position> => ({ shard, sequence: '1', subSequence: 1 });
