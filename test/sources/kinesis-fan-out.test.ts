@@ -398,6 +398,19 @@ describe('kinesis by fan-out', () => {
       ]);
     });
 
+    it('however often that happens in the life of a run, as long as it reads in between', async () => {
+      let read = 0;
+      const { source } = await fanOut({
+        shards,
+        fault: ({ operation, nth }) =>
+          operation === 'SubscribeToShard' && nth % 2 === 0 ? { status: 400, type: 'ResourceNotFoundException' } : undefined,
+        subscription: () => [{ records: [++read] }, 'ends'],
+      });
+      const { completed, events } = readSource(source, { scheduler, stopAfter: 6 });
+      await completed;
+      expect(textsByShard(events)).toEqual({ s: six });
+    });
+
     it('when there is room for one more', async () => {
       const full = { status: 400, type: 'LimitExceededException', message: 'Consumer limit reached' };
       const given = await fanOut({

@@ -277,7 +277,7 @@ describe('kinesis', () => {
 
     it('with an iterator made anew when it had to wait long for room', async () => {
       const { source, calls } = await faulty({ shards: [{ id: 's', records: six }] }, { maxRecords: 2 });
-      const clock = hurried(5_000);
+      const clock = hurried(500);
       const { completed, events, diagnostics } = readSource(source, {
         scheduler: clock,
         ledger: new Ledger({ maxInFlightBytes: 1 }),
