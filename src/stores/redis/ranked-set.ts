@@ -16,28 +16,40 @@ export class RankedSet {
 
   remove(member: number): void {
     const at = this.members.indexOf(member);
-    if (at < 0) return;
-    this.members.splice(at, 1);
-    this.scores.splice(at, 1);
+    if (at >= 0) this.#removeAt(at);
   }
 
   /**
-   * Takes out the members with the least scores until so many are left, and tells which went.
+   * Takes out the members with the least scores until so many are left, and tells which went. Others may stand at another place then.
    *
    * @param compare says of members of the same score which goes first
    */
   cut(keep: number, compare: (a: number, b: number) => number): number[] {
-    const { members, scores } = this;
-    const lowestFirst = members.keys().toArray();
-    lowestFirst.sort((a, b) => scores[a]! - scores[b]! || compare(members[a]!, members[b]!));
-    const out = new Set(lowestFirst.slice(0, members.length - keep));
     const gone: number[] = [];
-    let kept = 0;
-    for (let at = 0; at < members.length; at++) {
-      if (out.has(at)) gone.push(members[at]!);
-      else [members[kept], scores[kept++]] = [members[at]!, scores[at]!];
-    }
-    members.length = scores.length = kept;
+    // One after the other: they are few, and to sort all takes several times as long.
+    while (this.members.length > keep) gone.push(this.#removeAt(this.#lowest(compare)));
     return gone;
+  }
+
+  #lowest(compare: (a: number, b: number) => number): number {
+    const { members, scores } = this;
+    let lowest = 0;
+    let least = scores[0]!;
+    for (let at = 1; at < members.length; at++) {
+      const score = scores[at]!;
+      if (score > least || (score === least && compare(members[at]!, members[lowest]!) > 0)) continue;
+      lowest = at;
+      least = score;
+    }
+    return lowest;
+  }
+
+  /** The last one takes its place. */
+  #removeAt(at: number): number {
+    const { members, scores } = this;
+    const removed = members[at]!;
+    const [member, score] = [members.pop()!, scores.pop()!];
+    if (at < members.length) [members[at], scores[at]] = [member, score];
+    return removed;
   }
 }

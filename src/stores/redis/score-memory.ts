@@ -1,4 +1,5 @@
 import type { Command } from '../commands.ts';
+import { compareAsUtf8 } from './compare-as-utf8.ts';
 import { KeyMemory, type KnownKey, type Members, sizeOf } from './key-memory.ts';
 import { MemberNumbers } from './member-numbers.ts';
 import { isOfOneKey } from '../merge-commands.ts';
@@ -196,7 +197,7 @@ export class ScoreMemory {
         if (without.size === 0 || !without.has(texts[members[j]!]!)) changed[changes++] = ranked.add(members[j]!, by[j]!);
       if (ranked.members.length <= Number(args[0])) continue;
       const those = changed.slice(0, changes).map((at) => ranked.members[at]!);
-      const went = ranked.cut(Number(args[0]), (a, b) => Buffer.compare(Buffer.from(texts[a]!), Buffer.from(texts[b]!)));
+      const went = ranked.cut(Number(args[0]), (a, b) => compareAsUtf8(texts[a]!, texts[b]!));
       gone = [...gone, ...went];
       changes = 0;
       for (const member of those) {
