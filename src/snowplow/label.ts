@@ -37,7 +37,7 @@ const hash = new Uint32Array(4);
  * by category and action, then by category alone. Issues: `invalid_json` for a label that is no JSON though it has a schema or
  * begins with a brace, `unknown_label`, `too_deep`, and zod's own codes, with the path in the label: `se_label.sku`.
  * Schemas must be synchronous, and find the same in a label each time: a label that came before is not read again, whatever was found in it,
- * as long as it is among the 16,384 remembered.
+ * as long as it is among the 16,384 remembered; what has a very long text wrong with it is read anew.
  *
  * @throws {TypeError} when a key has no slash.
  */
@@ -60,7 +60,10 @@ export function label(schemas: LabelSchemas, { unknown = 'pass' }: LabelOptions 
     const index = event.indexed();
     const { columnOf } = event.layout;
     let issue = recall(index, columnOf[CATEGORY]!, columnOf[LABEL]!);
-    if (issue === undefined) known.set(hash, (issue = read(index, columnOf) ?? null));
+    if (issue === undefined) {
+      issue = read(index, columnOf) ?? null;
+      known.set(hash, issue, issue ? issue.reason.length + (issue.path?.length ?? 0) : 0);
+    }
     return issue ?? undefined;
   };
   return Object.assign(check, { passes: (index: LineIndex) => recall(index, CATEGORY, LABEL) === null });

@@ -93,7 +93,7 @@ function labelReader(): (event: EnrichedEvent) => Product | undefined {
     let product = known.get(hash);
     if (!product) {
       product = productIn(event.text('se_label'));
-      if (product) known.set(hash, product);
+      if (product) known.set(hash, product, product.sku.length + (product.brand?.length ?? 0));
     }
     return product;
   };

@@ -1,5 +1,7 @@
 /** How many texts are remembered at most: 16 bytes each, and what they came to. */
 const SLOTS = 16_384;
+/** What they came to may have so many characters each: those may be of a visitor's own making. */
+const LONGEST = 512;
 
 /**
  * Remembers what texts came to, by 128 bits of their hash, so that those that come often need not be read again. Each has one place it may
@@ -15,7 +17,9 @@ export class TextMemo<V> {
     return this.#values[slot];
   }
 
-  set(hash: Uint32Array, value: V): void {
+  /** @param length how many characters the value has; one with too many is not remembered */
+  set(hash: Uint32Array, value: V, length: number): void {
+    if (length > LONGEST) return;
     const slot = slotOf(hash);
     this.#hashes.set(hash, slot * 4);
     this.#values[slot] = value;

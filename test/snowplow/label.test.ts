@@ -142,6 +142,17 @@ describe('label', () => {
     expect([says('b', '{"n":1}'), says('b', '{"n":1}')]).toEqual(['invalid_type', 'invalid_type']);
   });
 
+  it('does not remember what is long, as a text of the visitor in it may be', () => {
+    let looks = 0;
+    const look = label({
+      'a/*': z.custom<{ n: string }>(({ n }) => (looks++, n === ''), { error: ({ input }) => `got ${JSON.stringify(input)}` }),
+    });
+    const says = (n: string): string | undefined => look(eventOf(struct('a', 'x', JSON.stringify({ n }))))?.reason;
+    const long = 'x'.repeat(1000);
+    expect([says(long), says(long), looks]).toEqual([`got {"n":"${long}"}`, `got {"n":"${long}"}`, 2]);
+    expect([says('x'), says('x'), looks]).toEqual(['got {"n":"x"}', 'got {"n":"x"}', 3]);
+  });
+
   it('finds wrong what is wrong among more labels than are remembered', () => {
     const look = label({ 'a/*': z.object({ n: z.number().nonnegative() }) });
     for (const round of [1, 2])

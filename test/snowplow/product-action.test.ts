@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { productAction } from '../../src/snowplow/product-action.ts';
 import { type Texts, eventOf } from './line.ts';
 
@@ -31,6 +31,15 @@ describe('productAction', () => {
       return action?.sku !== sku || action.brand !== `of ${sku}`;
     });
     expect(misread).toEqual([]);
+  });
+
+  it('does not remember a product that is long: a visitor may have made it up', () => {
+    const parse = vi.spyOn(JSON, 'parse');
+    const says = (sku: string): string | undefined => read(eventOf(struct(JSON.stringify({ sku }))))?.sku;
+    const long = 'x'.repeat(1000);
+    expect([says('KI-7'), says('KI-7'), says(long), says(long)]).toEqual(['KI-7', 'KI-7', long, long]);
+    expect(parse).toHaveBeenCalledTimes(3);
+    parse.mockRestore();
   });
 
   // Enrich makes four blanks of a tab, as a template may have in front.
