@@ -62,7 +62,8 @@ export function productAction({
         // With the flag g or y it would go on where it ended in the page before.
         if (page) page.lastIndex = 0;
         const text = page?.exec(event.page_urlpath ?? '')?.[1];
-        return text === undefined ? undefined : { sku: skuOf(text), brand: undefined };
+        const sku = text && skuOf(text);
+        return sku ? { sku, brand: undefined } : undefined;
       }
       case 'transaction_item': {
         const sku = event.ti_sku;

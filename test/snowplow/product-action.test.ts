@@ -104,6 +104,12 @@ describe('productAction', () => {
     expect(read(eventOf(texts))).toBeUndefined();
   });
 
+  it('takes an empty text in the path for no product', () => {
+    const any = productAction({ page: /^\/p\/(.*)$/, skuOf: (text) => text.trim(), weights });
+    const skuOf = (path: string): string | undefined => any(eventOf({ ...who, event: 'page_view', page_urlpath: path }))?.sku;
+    expect([skuOf('/p/a'), skuOf('/p/'), skuOf('/p/ ')]).toEqual(['a', undefined, undefined]);
+  });
+
   it('takes views of pages for nothing when no page was told', () => {
     expect(productAction({ weights })(eventOf({ ...who, event: 'page_view', page_urlpath: '/p/ki-1001' }))).toBeUndefined();
   });
