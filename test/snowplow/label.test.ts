@@ -145,7 +145,9 @@ describe('label', () => {
   it('does not remember what is long, as a text of the visitor in it may be', () => {
     let looks = 0;
     const look = label({
-      'a/*': z.custom<{ n: string }>(({ n }) => (looks++, n === ''), { error: ({ input }) => `got ${JSON.stringify(input)}` }),
+      'a/*': z
+        .object({ n: z.string() })
+        .refine(({ n }) => (looks++, n === ''), { error: ({ input }) => `got ${JSON.stringify(input)}` }),
     });
     const says = (n: string): string | undefined => look(eventOf(struct('a', 'x', JSON.stringify({ n }))))?.reason;
     const long = 'x'.repeat(1000);
