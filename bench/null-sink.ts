@@ -1,5 +1,5 @@
 import type { Item } from '../src/event.ts';
-import type { Sink } from '../src/index.ts';
+import type { Resume, Sink } from '../src/index.ts';
 
 /** A sink that stores nothing, and says that it has. */
 export function nullSink(name: string): Sink<Item> {
@@ -7,11 +7,14 @@ export function nullSink(name: string): Sink<Item> {
     name,
     describe: 'nothing',
     keepsNothing: true,
-    open: async () => ({
-      acquire: async () => undefined,
-      positions: async () => new Map(),
-      commit: async () => {},
-      close: async () => {},
-    }),
+    async open() {
+      const stands = new Map<string, Resume>();
+      return {
+        acquire: async () => undefined,
+        positions: async () => stands,
+        commit: async ({ positions }) => positions.forEach((resume, shard) => stands.set(shard, resume)),
+        close: async () => {},
+      };
+    },
   };
 }

@@ -7,10 +7,12 @@ import { type Ledger, Outcome } from '../ledger.ts';
 import type { Pipeline } from '../pipeline.ts';
 import type { Sink } from '../sinks/sink.ts';
 import { type Retry, type RetryOptions, retrying } from './retry.ts';
-import { SinkDriver } from './sink-driver.ts';
+import { SinkDriver, type SinkDriverOptions } from './sink-driver.ts';
 
 /** How long a reject waits for others, in milliseconds, unless something has to be committed behind it or only it keeps a source from reading on. */
 const REJECTS_LINGER_MS = 1000;
+
+type BeforeCommit = SinkDriverOptions<Item>['beforeCommit'];
 
 /** How sinks wait. */
 interface SinkClock {
@@ -69,12 +71,14 @@ export class OpenSinks {
     // What is stored has to be remembered, or its repeat in another shard might be read first the next time.
     const remember = (): Promise<void> => this.#ledger.flushState();
     if (rejectsSink) this.#rejects = await this.#drive(rejectsSink, remember, REJECTS_LINGER_MS);
-    // A sink's position may pass a reject only when that is stored.
-    const beforeCommit = async (): Promise<void> => {
-      await remember();
-      await this.#rejects?.stored();
-    };
-    for (const sink of sinks) this.drivers.push(await this.#drive(sink as Sink<Item>, beforeCommit));
+    for (const sink of sinks) {
+      const keep = this.#keepRejects();
+      const beforeCommit: BeforeCommit = async (shards, isAgain) => {
+        await remember();
+        await keep(shards, isAgain);
+      };
+      this.drivers.push(await this.#drive(sink as Sink<Item>, beforeCommit));
+    }
     this.#ledger.onReject((reject) => this.#takeReject(reject));
     this.#ledger.room.onFull(() => this.#rejects?.hurry());
   }
@@ -198,7 +202,24 @@ export class OpenSinks {
     await Promise.allSettled([...this.drivers, ...(this.#rejects ? [this.#rejects] : [])].map((driver) => driver.close()));
   }
 
-  async #drive<T extends Item>(sink: Sink<T>, beforeCommit: () => Promise<void>, lingerMs = 0): Promise<SinkDriver<T>> {
+  /**
+   * A sink's position may pass a reject only when that is stored, and still is: a store that has gone back may have lost it, and where the sink
+   * stands there as before, nothing else tells so before it is past.
+   */
+  #keepRejects(): BeforeCommit {
+    const seen = new Map<string, Position>();
+    return async (shards, isAgain) => {
+      await this.#rejects?.stored();
+      const latest = this.#latestRejects;
+      const asked = shards.filter((shard) => latest.has(shard) && (isAgain || seen.get(shard) !== latest.get(shard)));
+      if (asked.length === 0) return;
+      const those = asked.map((shard) => [shard, latest.get(shard)!] as const);
+      await this.#rejects!.confirm(asked);
+      for (const [shard, last] of those) seen.set(shard, last);
+    };
+  }
+
+  async #drive<T extends Item>(sink: Sink<T>, beforeCommit: BeforeCommit, lingerMs = 0): Promise<SinkDriver<T>> {
     const { retry = {}, scheduler, random = Math.random } = this.#clock;
     this.#over.throwIfAborted();
     this.opening = sink.name;

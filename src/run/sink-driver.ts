@@ -4,8 +4,9 @@ import { WentBackError, ofSink } from '../errors.ts';
 import { type Item, isSameRecord, lastByShard } from '../event.ts';
 import { type Resume, compareResumes, formatResume, isBeyond, isPosition } from '../position.ts';
 import { Outcome } from '../ledger.ts';
-import type { Batch, OpenSink, Refusal } from '../sinks/sink.ts';
+import type { OpenSink, Refusal } from '../sinks/sink.ts';
 import { atMost } from './at-most.ts';
+import { behind, missing } from './missing.ts';
 import { type Retry, type RetryOptions, retrying } from './retry.ts';
 
 export interface SinkDriverOptions<T extends Item> {
@@ -20,8 +21,8 @@ export interface SinkDriverOptions<T extends Item> {
   readonly random: () => number;
   /** Ends waits between tries when the run has failed. */
   readonly signal: AbortSignal;
-  /** Makes durable what has to be before this sink's positions may cover it. */
-  readonly beforeCommit: () => Promise<void>;
+  /** Makes durable what has to be before this sink's positions in these shards may cover it. Says whether a try has failed before. */
+  readonly beforeCommit: (shards: readonly string[], isAgain: boolean) => Promise<void>;
   /** Called once, with what ended the sink's work. */
   readonly fail: (error: unknown) => void;
   /** How long items may wait for company, in milliseconds. */
@@ -116,6 +117,11 @@ export class SinkDriver<T extends Item> {
   stored(): Promise<void> {
     const goal = this.#pushed;
     return this.#until(() => this.#stored >= goal);
+  }
+
+  /** Sees that the store still has what it had acknowledged. @throws {WentBackError} when it has not */
+  async confirm(shards: readonly string[]): Promise<void> {
+    await this.#retrying(() => this.#positions(shards));
   }
 
   /** Resolves when there is nothing left to do. */
@@ -214,7 +220,7 @@ export class SinkDriver<T extends Item> {
       const batch = { items: all, positions };
       const rest = attempt === 1 ? batch : missing(batch, this.#stands, await this.#positions(positions.keys()));
       if (rest.positions.size === 0) return;
-      await beforeCommit().catch((error: unknown) => {
+      await beforeCommit([...rest.positions.keys()], attempt > 1).catch((error: unknown) => {
         this.#elsewhere = error;
         throw error;
       });
@@ -265,24 +271,6 @@ export class SinkDriver<T extends Item> {
     this.#turn = done.catch(() => {});
     return done;
   }
-}
-
-/** What of a batch a sink that stood at `before` lacks, now that it says it stands at `now`. */
-function missing<T extends Item>(
-  batch: Batch<T>,
-  before: ReadonlyMap<string, Resume>,
-  now: ReadonlyMap<string, Resume>,
-): Batch<T> {
-  const hasMoved = (shard: string): boolean => isBeyond(now.get(shard), before.get(shard));
-  return {
-    items: batch.items.flatMap((item) => (hasMoved(item.shard) ? behind(item, now.get(item.shard)) : item) ?? []),
-    positions: new Map([...batch.positions].filter(([shard, to]) => isBeyond(to, now.get(shard)))),
-  };
-}
-
-function behind<T extends Item>(item: T, stands: Resume | undefined): T | undefined {
-  if (stands === 'SHARD_END') return undefined;
-  return stands && isPosition(stands) ? item.after(stands) : item;
 }
 
 function total(items: readonly Item[], of: 'count' | 'sizeBytes'): number {

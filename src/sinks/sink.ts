@@ -51,7 +51,8 @@ export interface OpenSink<in T extends Item> {
   /** Takes a shard over: from now on the store refuses every older owner. Says where the sink stands in it. */
   acquire(shard: string): Promise<Resume | undefined>;
   /**
-   * Where the sink stands in shards it acquired, by the store's own word.
+   * Where the sink stands in shards it acquired, by the store's own word. Asked when a commit has failed, and of a sink of rejects before
+   * others pass them.
    *
    * @throws {FencedError} when a newer run has taken one of them over
    */

@@ -8,6 +8,7 @@ import { decode } from '../../src/operators/decode.ts';
 import { minuteWindow } from '../../src/operators/minute-window.ts';
 import { stripCheckpoints } from '../../src/operators/strip-checkpoints.ts';
 import { pipeline } from '../../src/pipeline.ts';
+import type { Resume } from '../../src/position.ts';
 import { type Running, startRun } from '../../src/run/run.ts';
 import type { Sink } from '../../src/sinks/sink.ts';
 import { enriched } from '../../src/snowplow/enriched.ts';
@@ -24,12 +25,15 @@ const sink = (name: string, keepsNothing: boolean): Sink<Item> => ({
   name,
   describe: name,
   keepsNothing,
-  open: async () => ({
-    acquire: async () => undefined,
-    positions: async () => new Map(),
-    commit: async () => {},
-    close: async () => {},
-  }),
+  async open() {
+    const stands = new Map<string, Resume>();
+    return {
+      acquire: async () => undefined,
+      positions: async () => stands,
+      commit: async ({ positions }) => positions.forEach((resume, shard) => stands.set(shard, resume)),
+      close: async () => {},
+    };
+  },
 });
 
 describe.each([false, true])('rejects that are the last of a delivery whose memory is given back: %s,', (frees) => {

@@ -7,6 +7,7 @@ import { stripCheckpoints } from '../../src/operators/strip-checkpoints.ts';
 import { pipeline } from '../../src/pipeline.ts';
 import { RecordList } from '../../src/records.ts';
 import { run } from '../../src/run/run.ts';
+import type { Resume } from '../../src/position.ts';
 import type { Sink } from '../../src/sinks/sink.ts';
 import { enriched } from '../../src/snowplow/enriched.ts';
 import { emitInTurn } from '../../src/sources/emit-in-turn.ts';
@@ -46,12 +47,18 @@ function sink(name: string, told: string[], keepsNothing?: boolean): Sink<Item> 
     name,
     describe: name,
     ...(keepsNothing !== undefined && { keepsNothing }),
-    open: async () => ({
-      acquire: async () => undefined,
-      positions: async () => new Map(),
-      commit: async ({ items }) => void (items.length > 0 && told.push(name)),
-      close: async () => {},
-    }),
+    async open() {
+      const stands = new Map<string, Resume>();
+      return {
+        acquire: async () => undefined,
+        positions: async () => stands,
+        async commit({ items, positions }) {
+          if (items.length > 0) told.push(name);
+          for (const [shard, resume] of positions) stands.set(shard, resume);
+        },
+        close: async () => {},
+      };
+    },
   };
 }
 

@@ -4,11 +4,13 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { Diagnostic } from '../../src/diagnostic.ts';
 import { WentBackError } from '../../src/errors.ts';
 import type { Event } from '../../src/event.ts';
+import { transform } from '../../src/operators/transform.ts';
 import { minuteWindow } from '../../src/operators/minute-window.ts';
 import { pipeline } from '../../src/pipeline.ts';
 import { run } from '../../src/run/run.ts';
 import { apply } from '../../src/sinks/apply.ts';
 import { copyInto } from '../../src/sinks/copy-into.ts';
+import { rejectsIntoRedis } from '../../src/sinks/rejects-into-redis.ts';
 import { scripted } from '../../src/sources/scripted.ts';
 import { hincrby, incrby } from '../../src/stores/commands.ts';
 import { redis } from '../../src/stores/redis.ts';
@@ -87,6 +89,45 @@ describe('a store that went back in time', () => {
     // The counts are those since the run began anew, and add up.
     expect(counts).toMatchObject({ read: counts.stored, rejected: 0, inFlight: 0 });
     expect(counts.read).toBeLessThanOrEqual(all);
+  });
+
+  it('takes the source back with it where it has lost a reject alone, before another sink passes that', async () => {
+    const server = await startRedis();
+    ending.push(() => server.stop());
+    const { client } = server;
+    const rejects = rejectsIntoRedis(redis(server.url));
+    let losses = 0;
+    const forgetful: typeof rejects = {
+      ...rejects,
+      async open(context) {
+        const sink = await rejects.open(context);
+        const commit = async (...[batch, refused]: Parameters<typeof sink.commit>): Promise<void> => {
+          const before = await client.hget('millrace:positions:p:rejects', 'a');
+          await sink.commit(batch, refused);
+          if (losses++ > 0) return;
+          await client.hset('millrace:positions:p:rejects', 'a', before!);
+          await client.del('millrace:last-call:p:rejects', 'millrace:rejects:p', ...(await client.keys('millrace:reject:*')));
+        };
+        return { ...sink, commit };
+      },
+    };
+    const told: Diagnostic[] = [];
+    await run(
+      pipeline('p')
+        .from(scripted({ a: [['1'], ['wrong'], ['3']] }))
+        .pipe(
+          transform((data: Uint8Array) => {
+            if (Buffer.from(data).toString() === 'wrong') throw new Error('no number');
+            return data;
+          }),
+        )
+        .to(apply(redis(server.url), () => [incrby('n', 1)]))
+        .rejects(forgetful),
+      { report: (diagnostic) => told.push(diagnostic) },
+    );
+    expect(told.filter(({ type }) => type === 'went-back')).toHaveLength(1);
+    expect(await client.zcard('millrace:rejects:p')).toBe(1);
+    expect(await client.get('n')).toBe('2');
   });
 
   it('takes the source back with it: a Postgres that lacks the last commits, and only lets read at first, has every row once', async () => {
