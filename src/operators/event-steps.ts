@@ -29,7 +29,7 @@ export interface EventSteps<S, in A, out B> {
   readonly owns?: string | undefined;
   /** Asks for `--check` whether a run of this pipeline could open that. */
   readonly check?: ((pipeline: string) => Promise<string>) | undefined;
-  /** Has that ready before a run opens its sinks; what it resolves with lets go of it, and is called once they are closed. */
+  /** Has that ready once a run has opened its sinks, before it reads; what it resolves with lets go of it, and is called once they are closed. */
   readonly prepare?: ((pipeline: string) => Promise<() => Promise<void>>) | undefined;
   /** Makes the state of one subscription. */
   seed(): S;

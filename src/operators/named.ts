@@ -23,7 +23,7 @@ export interface Step {
   readonly owns?: string | undefined;
   /** Asks for `--check` whether a run of this pipeline could open that. */
   readonly check?: ((pipeline: string) => Promise<string>) | undefined;
-  /** Has that ready before a run opens its sinks; what it resolves with lets go of it, and is called once they are closed. */
+  /** Has that ready once a run has opened its sinks, before it reads; what it resolves with lets go of it, and is called once they are closed. */
   readonly prepare?: ((pipeline: string) => Promise<() => Promise<void>>) | undefined;
   /** What it does with each event, when that is all it does: a run joins it with its neighbours. */
   readonly steps?: EventStepsList;

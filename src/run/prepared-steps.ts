@@ -3,7 +3,7 @@ import { stepOf } from '../operators/named.ts';
 import type { Pipeline } from '../pipeline.ts';
 import { atMost } from './at-most.ts';
 
-/** What the steps of a pipeline have outside of this process, from before its sinks are opened until after they are closed. */
+/** What the steps of a pipeline have outside of this process, from once its sinks are open until after they are closed. */
 export class PreparedSteps {
   readonly #pipeline: Pipeline;
   readonly #scheduler: SchedulerLike;

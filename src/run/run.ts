@@ -162,8 +162,9 @@ async function performOnce(
   };
   const deadline = startDeadline(stop, options.drainWithin ?? { seconds: 30 }, scheduler, report, fail, left);
   try {
-    await Promise.race([steps.prepare(), failure.promise]);
     await Promise.race([sinks.open(), failure.promise]);
+    // Behind them: a run that cannot open its sinks is to take nothing from one that is at work.
+    await Promise.race([steps.prepare(), failure.promise]);
     opened();
     const context: SourceContext = {
       pipeline: pipeline.name,
