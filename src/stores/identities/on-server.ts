@@ -1,25 +1,30 @@
 import type { IdentityState, OpenIdentityState } from '../../operators/identity-state.ts';
-import type { IdentityServer } from './block-server.ts';
+import type { BlockServer, IdentityServer } from './block-server.ts';
 import { ServerLog } from './server-log.ts';
 
 /** A log on a server, by this name or that of the pipeline. */
 export function onServer(server: IdentityServer, name: string | undefined): IdentityState {
   const where = `identityLog: ${server.describe}`;
+  let isTaken = false;
   let prepared: ServerLog | undefined;
   return {
     describe: name === undefined ? server.describe : `${server.describe} (${name})`,
     check: (pipeline) => server.checkIdentities(name ?? pipeline),
     async prepare(pipeline) {
-      if (prepared) throw new Error(`${where}: a run has it already; give each pipeline a state of its own`);
-      const blocks = await server.openIdentities(name ?? pipeline);
+      if (isTaken) throw new Error(`${where}: a run has it already; give each pipeline a state of its own`);
+      isTaken = true;
+      let blocks: BlockServer | undefined;
+      const release = async (): Promise<void> => {
+        isTaken = false;
+        prepared = undefined;
+        await blocks?.close();
+      };
       try {
+        blocks = await server.openIdentities(name ?? pipeline);
         prepared = await ServerLog.take(where, blocks);
-        return () => {
-          prepared = undefined;
-          return blocks.close();
-        };
+        return release;
       } catch (error) {
-        await blocks.close();
+        await release();
         throw error;
       }
     },

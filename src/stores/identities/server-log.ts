@@ -71,7 +71,11 @@ export class ServerLog implements OpenIdentityState {
     const read: Uint8Array[] = [];
     for (let atOnce = READ_AT_ONCE; blocks.nextId <= last;) {
       const page = await server.read(blocks.nextId, Math.min(last, blocks.nextId + atOnce - 1));
-      if (page.length === 0) throw damaged(`block ${blocks.nextId} is missing`);
+      if (page[0]?.id !== blocks.nextId) {
+        // A newer run may have forgotten it meanwhile.
+        if ((await server.stands()).epoch > epoch) throw new FencedError(where, WHAT, epoch);
+        throw damaged(`block ${blocks.nextId} is missing`);
+      }
       let pageBytes = 0;
       for (const { id, newestMs, bytes } of page) {
         const count = bytes.length / BYTES_A_SIGHT;
