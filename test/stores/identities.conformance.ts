@@ -19,6 +19,8 @@ export interface IdentityServerFixture {
   readonly declare: (url: string) => IdentityServer;
   /** Loses, behind everybody's back, the last block of a log, as a failover does. */
   readonly loseLast: (log: string) => Promise<void>;
+  /** Makes a log that has no blocks one whose last was this. */
+  readonly standAt: (log: string, last: number) => Promise<void>;
   /** Removes a log's second block and leaves the others. */
   readonly loseSecond: (log: string) => Promise<void>;
   readonly close: () => Promise<void>;
@@ -243,6 +245,16 @@ export function identitiesConformance(name: string, setUp: () => Promise<Identit
       await (
         await state.prepare!('shop')
       )();
+    });
+
+    it('goes on where more blocks have been than a number of 32 bits counts', async () => {
+      const fixture = await begin();
+      const server = await connect(fixture);
+      const { epoch } = (await server.takeOver((await server.stands()).epoch))!;
+      await fixture.standAt('shop', 2 ** 31 - 2);
+      for (let id = 2 ** 31 - 1; id <= 2 ** 31 + 1; id++)
+        expect(await server.append(epoch, { id, newestMs: id, bytes: bytesOf(id) }, id)).toEqual({ epoch, first: id, last: id });
+      expect(read(await open(fixture.url)).numbers).toEqual([2 ** 31 + 1]);
     });
 
     it('a run on another machine drops the repeats of what an earlier one stored, and takes over from one that still runs', async () => {

@@ -59,7 +59,7 @@ ON CONFLICT (log) DO UPDATE SET epoch = l.epoch + 1 WHERE l.epoch = $2 RETURNING
   async append(epoch: number, { id, newestMs, bytes }: SentBlock, firstId: number): Promise<LogState> {
     const [done] = await this.#connection.query(
       `WITH moved AS (
-  UPDATE ${this.#logs} SET first_block = $3, last_block = $4 WHERE log = $1 AND epoch = $2 AND last_block = $4 - 1
+  UPDATE ${this.#logs} SET first_block = $3, last_block = $4 WHERE log = $1 AND epoch = $2 AND last_block = $4::bigint - 1
   RETURNING epoch, first_block, last_block),
 stored AS (INSERT INTO ${this.#blocks} (log, id, newest_ms, sights) SELECT $1, $4, $5, $6 FROM moved),
 forgotten AS (DELETE FROM ${this.#blocks} WHERE log = $1 AND id < $3 AND EXISTS (SELECT FROM moved))

@@ -22,6 +22,9 @@ identitiesConformance('postgres', async () => {
         `DELETE FROM millrace.identity_blocks b USING millrace.identity_logs l WHERE l.log = b.log AND b.id > l.last_block`,
       );
     },
+    standAt: async (log, last) => {
+      await query(`UPDATE millrace.identity_logs SET first_block = ${last + 1}, last_block = ${last} WHERE log = '${log}'`);
+    },
     loseSecond: async (log) => {
       await query(`DELETE FROM millrace.identity_blocks WHERE log = '${log}' AND id = 2`);
     },

@@ -22,6 +22,8 @@ function fixture(url: string, write: Write): IdentityServerFixture {
       await write(blocksOf(log), 'RPOP');
       await write(`millrace:identities:{${log}}`, 'HINCRBY', 'last', '-1');
     },
+    standAt: async (log, last) =>
+      void (await write(`millrace:identities:{${log}}`, 'HSET', 'first', String(last + 1), 'last', String(last))),
     loseSecond: async (log) => void (await write(blocksOf(log), 'RPOP')),
     close: async () => {},
   };
