@@ -1,6 +1,8 @@
+import { escapeLiteral } from 'pg';
 import type { BlockServer, LogState, SentBlock } from '../identities/block-server.ts';
 import { explainDenied } from './check.ts';
 import type { PostgresConnection, Row } from './connection.ts';
+import { explainCutOff } from './cut-off.ts';
 import * as sql from './sql.ts';
 
 /** What the user has to be allowed in the tables of logs. */
@@ -47,17 +49,17 @@ ON CONFLICT (log) DO UPDATE SET epoch = l.epoch + 1 WHERE l.epoch = $2 RETURNING
     return row && stateOf(row);
   }
 
+  // In a transaction, as its user's limit on statements would cut a long log off, in each run.
   async read(first: number, last: number): Promise<readonly SentBlock[]> {
-    const rows = await this.#connection.query(
-      `SELECT id, newest_ms, sights FROM ${this.#blocks} WHERE log = $1 AND id BETWEEN $2 AND $3 ORDER BY id`,
-      [this.#log, first, last],
-    );
+    const where = `log = ${escapeLiteral(this.#log)} AND id BETWEEN ${first} AND ${last}`;
+    const select = `SELECT id, newest_ms, sights FROM ${this.#blocks} WHERE ${where} ORDER BY id`;
+    const rows = await this.#connection.transaction([sql.BEGIN, select, 'COMMIT']);
     return rows.map((row) => ({ id: Number(row['id']), newestMs: row['newest_ms'] as number, bytes: row['sights'] as Buffer }));
   }
 
   // One statement, so one transaction and one answer; a row that somebody takes over meanwhile is waited for, and then looked at anew.
   async append(epoch: number, { id, newestMs, bytes }: SentBlock, firstId: number): Promise<LogState> {
-    const [done] = await this.#connection.query(
+    const [done] = await this.#changing(
       `WITH moved AS (
   UPDATE ${this.#logs} SET first_block = $3, last_block = $4 WHERE log = $1 AND epoch = $2 AND last_block = $4::bigint - 1
   RETURNING epoch, first_block, last_block),
@@ -71,6 +73,15 @@ SELECT * FROM moved`,
 
   close(): Promise<void> {
     return this.#connection.close();
+  }
+
+  /** Such a statement is over at once, unless it waits for a stranger: who has cut it off then, be it the user's limit, is tried again. */
+  async #changing(text: string, values: readonly unknown[]): Promise<Row[]> {
+    try {
+      return await this.#connection.query(text, values);
+    } catch (error) {
+      throw await explainCutOff(error, this.#connection, undefined);
+    }
   }
 
   async #state(): Promise<LogState> {

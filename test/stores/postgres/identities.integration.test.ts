@@ -1,4 +1,7 @@
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
+import { faultOf } from '../../../src/fault.ts';
+import { SIGHT_WORDS } from '../../../src/operators/dedupe/sight.ts';
+import type { OpenIdentityState } from '../../../src/operators/identity-state.ts';
 import { postgres } from '../../../src/stores/postgres.ts';
 import { emptyPostgres } from '../../support/databases.ts';
 import { type Postgres, startPostgres } from '../../support/postgres.ts';
@@ -55,4 +58,36 @@ it('a user who may not make the tables is told what to grant, by --check as by a
   expect(await state.check!('shop')).toBe('schema millrace is there');
   const release = await state.prepare!('shop');
   await release();
+});
+
+it('a limit that its user has for statements neither ends a run nor keeps it from reading its log', async () => {
+  const { url, query, close } = await emptyPostgres(server);
+  onTestFinished(close);
+  const prepared = async (): Promise<OpenIdentityState> => {
+    const state = identityLog(url);
+    onTestFinished(await state.prepare!('shop'));
+    return state.open();
+  };
+  const append = (log: OpenIdentityState): Promise<unknown> => {
+    log.append({ sights: new Uint32Array(SIGHT_WORDS), count: 1, newestMs: 1 }, { beforeMs: undefined, capacity: Infinity });
+    return log.flush!()!.catch((error: unknown) => error);
+  };
+  await append(await prepared());
+  await query(`ALTER ROLE postgres SET statement_timeout = '1s'`);
+  onTestFinished(async () => void (await query('ALTER ROLE postgres RESET statement_timeout')));
+
+  await query('BEGIN');
+  await query('LOCK TABLE millrace.identity_blocks');
+  const reading = prepared();
+  await query('SELECT pg_sleep(2)');
+  await query('COMMIT');
+  const log = await reading;
+
+  await query('BEGIN');
+  await query('LOCK TABLE millrace.identity_blocks');
+  const error = await append(log);
+  expect(error).toMatchObject({ message: expect.stringContaining('canceling statement due to statement timeout') });
+  expect(faultOf(error)).toBe('transient');
+  await query('COMMIT');
+  expect(await log.flush!()).toBeUndefined();
 });
