@@ -1,6 +1,6 @@
 import type { IdentityState, OpenIdentityState } from '../../operators/identity-state.ts';
 import type { BlockServer, IdentityServer } from './block-server.ts';
-import { ServerLog } from './server-log.ts';
+import { ServerLog, told } from './server-log.ts';
 
 /** A log on a server, by this name or that of the pipeline. */
 export function onServer(server: IdentityServer, name: string | undefined): IdentityState {
@@ -25,7 +25,7 @@ export function onServer(server: IdentityServer, name: string | undefined): Iden
         return release;
       } catch (error) {
         await release();
-        throw error;
+        throw told(where, error);
       }
     },
     open(): OpenIdentityState {

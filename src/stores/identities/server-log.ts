@@ -57,14 +57,6 @@ export class ServerLog implements OpenIdentityState {
 
   /** Takes a log over from whoever had it, and reads it. */
   static async take(where: string, server: BlockServer): Promise<ServerLog> {
-    try {
-      return await this.#take(where, server);
-    } catch (error) {
-      throw told(where, error);
-    }
-  }
-
-  static async #take(where: string, server: BlockServer): Promise<ServerLog> {
     const startMs = performance.now();
     const { epoch, first, last } = await takeOver(server);
     const blocks = new KeptBlocks(first);
@@ -189,7 +181,7 @@ function damaged(why: string): Error {
 }
 
 /** What a server said, with the log's name; what says more by itself stays as it is. */
-function told(where: string, error: unknown): unknown {
+export function told(where: string, error: unknown): unknown {
   if (error instanceof FencedError || error instanceof WentBackError) return error;
   return new Error(`${where}: ${messageOf(error)}`, { cause: error });
 }

@@ -24,7 +24,7 @@ test('of two pipelines that begin at once with the same state, one has it and th
   expect(two).toMatchObject({ reason: { message: expect.stringContaining('a run has it already; give each pipeline') } });
 });
 
-test('a state whose server could not be asked may be tried again', async () => {
+test('a state whose server could not be reached says so, and may be tried again', async () => {
   const server = memoryBlocks();
   let isAway = true;
   const openIdentities = async (log: string) => {
@@ -32,7 +32,7 @@ test('a state whose server could not be asked may be tried again', async () => {
     return server.log(log);
   };
   const state = onServer({ ...server, openIdentities }, undefined);
-  await expect(state.prepare!('shop')).rejects.toThrow('away');
+  await expect(state.prepare!('shop')).rejects.toThrow('identityLog: memory:: away');
   isAway = false;
   await state.prepare!('shop');
 });
