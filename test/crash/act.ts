@@ -27,7 +27,7 @@ export interface ActOptions {
 const FOLDER_PREFIX = 'millrace-act-';
 const MAX_RUNS_TO_CATCH_UP = 10;
 /** What weather does to a run that opens its stores. */
-const STARTS_BADLY = /ECONNRESET|Connection terminated|socket hang up|InternalError|SlowDown|no connection/;
+const STARTS_BADLY = /ECONNRESET|Connection terminated|socket hang up|InternalError|SlowDown|no connection|by the fault proxy/;
 const ONLY_EVENTS = { repeat: 0, 'broken-label': 0, malformed: 0, noise: 0 };
 const SHARES = { repeat: 0.05, 'broken-label': 0.03, malformed: 0.01, noise: 0.03 };
 
