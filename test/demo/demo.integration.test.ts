@@ -96,7 +96,7 @@ describe('npm start', { timeout: 120_000 }, () => {
     expect(before.output).toContain(`find '${folder}/lost, o'\\''/archive' -name`);
     await rm(join(directory, 'kinesis'), { recursive: true });
     const lost = await start();
-    expect(lost.output).toMatch(/has ended: .*may have been deleted and made again/);
+    expect(lost.output).toMatch(/has ended: .*was deleted and made again/);
     expect(lost.output).toContain(`rm -r '${folder}/lost, o'\\'''`);
     expect(lost.code).toBe(1);
     await writeFile(join(directory, 'next-record'), 'none');
