@@ -15,6 +15,11 @@ export interface Pipeline {
   rejects(sink: Sink<Reject>): Pipeline;
 }
 
+/** All sinks of a pipeline, that of its rejects the last. */
+export function sinksOf({ sinks, rejectsSink }: Pick<Pipeline, 'sinks' | 'rejectsSink'>): readonly Sink<never>[] {
+  return rejectsSink ? [...sinks, rejectsSink] : sinks;
+}
+
 /** A pipeline on its way to be declared; `Out` is what its last operator emits. */
 export interface Stage<Out> {
   /** Adds operators, up to ten in a call; of more, the eleventh begins a further call: `.pipe(…).pipe(…)`. */
@@ -122,9 +127,9 @@ function stage<Out>(name: string, source: Source<unknown>, operators: readonly O
 }
 
 function declared(parts: Omit<Pipeline, 'rejects'>): Pipeline {
-  const { name, sinks, rejectsSink } = parts;
+  const { name, sinks } = parts;
   if (sinks.length === 0) throw new TypeError(`pipeline ${name}: expected at least one sink, got none`);
-  const names = [...sinks, ...(rejectsSink ? [rejectsSink] : [])].map((sink) => sink.name);
+  const names = sinksOf(parts).map((sink) => sink.name);
   const twice = names.find((sink, i) => names.indexOf(sink) < i);
   if (twice !== undefined) {
     throw new TypeError(

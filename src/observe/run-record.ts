@@ -1,7 +1,7 @@
 import type { Diagnostic } from '../diagnostic.ts';
 import type { RejectReason } from '../event.ts';
 import type { InFlight, Ledger } from '../ledger.ts';
-import type { Pipeline } from '../pipeline.ts';
+import { type Pipeline, sinksOf } from '../pipeline.ts';
 import { Histogram } from './histogram.ts';
 import type { Entry } from './log.ts';
 import { type Totals, TotalCounts } from './total-counts.ts';
@@ -73,9 +73,8 @@ export class RunRecord {
 
   constructor(declared: Declared) {
     this.declared = declared;
-    const { sinks, rejectsSink } = declared;
     // From the start, with zeros: the first failure would else be no increase of anything.
-    this.sinks = new Map([...sinks, ...(rejectsSink ? [rejectsSink] : [])].map((sink) => [sink.name, newSink()]));
+    this.sinks = new Map(sinksOf(declared).map((sink) => [sink.name, newSink()]));
   }
 
   get pipeline(): string {

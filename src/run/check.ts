@@ -1,5 +1,5 @@
 import { stepOf } from '../operators/named.ts';
-import type { Pipeline } from '../pipeline.ts';
+import { type Pipeline, sinksOf } from '../pipeline.ts';
 import { checkTypes } from './check-types.ts';
 
 /**
@@ -7,7 +7,6 @@ import { checkTypes } from './check-types.ts';
  * Prints a line each. Nothing is read from the stream, nothing taken over, and nothing made or changed in any store.
  */
 export async function checkAll(pipeline: Pipeline, file: string): Promise<boolean> {
-  const sinks = [...pipeline.sinks, ...(pipeline.rejectsSink ? [pipeline.rejectsSink] : [])];
   const answers = [
     await check('settings', async () => 'as expected'),
     await check('types', async () => checkTypes(file)),
@@ -15,7 +14,7 @@ export async function checkAll(pipeline: Pipeline, file: string): Promise<boolea
   ];
   for (const step of pipeline.operators.map(stepOf))
     if (step?.check) answers.push(await check(`${step.name}: ${step.owns}`, () => step.check!(pipeline.name)));
-  for (const sink of sinks) {
+  for (const sink of sinksOf(pipeline)) {
     const ask = async (): Promise<string> => (await sink.check?.(pipeline.name)) ?? 'not checked, as the sink has no check';
     answers.push(await check(`${sink.name}: ${sink.describe}`, ask));
   }

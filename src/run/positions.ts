@@ -1,4 +1,4 @@
-import type { Pipeline } from '../pipeline.ts';
+import { type Pipeline, sinksOf } from '../pipeline.ts';
 import { formatResume } from '../position.ts';
 import type { Sink } from '../sinks/sink.ts';
 
@@ -10,12 +10,12 @@ const HEAD: Line = ['SHARD', 'SINK', 'EPOCH', 'POSITION'];
  * Asks every sink of a pipeline where it stands, and prints a line for each in each shard, those of one shard together. Changes nothing. A
  * sink that cannot be asked gets a line that says why, and the answer is false.
  */
-export async function printPositions({ name, sinks, rejectsSink }: Pipeline): Promise<boolean> {
+export async function printPositions(pipeline: Pipeline): Promise<boolean> {
   const lines: Line[] = [];
   const unknown: string[] = [];
-  for (const sink of [...sinks, ...(rejectsSink ? [rejectsSink] : [])]) {
+  for (const sink of sinksOf(pipeline)) {
     try {
-      lines.push(...(await linesOf(sink, name)));
+      lines.push(...(await linesOf(sink, pipeline.name)));
     } catch (error) {
       unknown.push(`${sink.name}: ${error instanceof Error ? error.message : String(error)}\n`);
     }

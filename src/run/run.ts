@@ -6,7 +6,7 @@ import { MAX_TIMER_MS, durationMs } from '../duration.ts';
 import { faultOf } from '../fault.ts';
 import { type Counts, Ledger } from '../ledger.ts';
 import { stepOf } from '../operators/named.ts';
-import type { Pipeline } from '../pipeline.ts';
+import { type Pipeline, sinksOf } from '../pipeline.ts';
 import type { RoomOptions } from '../room.ts';
 import { pause } from '../sources/pause.ts';
 import type { SourceContext, Start } from '../sources/source.ts';
@@ -228,8 +228,7 @@ async function performOnce(
 
 /** Whether nobody looks at a record any more once it is settled. */
 function isDoneWithWhatIsSettled(pipeline: Pipeline): boolean {
-  const { sinks, rejectsSink } = pipeline;
-  return takesDeliveries(pipeline) && [...sinks, ...(rejectsSink ? [rejectsSink] : [])].every(({ keepsNothing }) => keepsNothing);
+  return takesDeliveries(pipeline) && sinksOf(pipeline).every(({ keepsNothing }) => keepsNothing);
 }
 
 /** How long the steps of a pipeline may keep an event, all together. */
