@@ -120,6 +120,11 @@ export function ofSink(sink: { readonly name: string; readonly describe: string 
 
 const SPEAKING = [FencedError, WentBackError, OrderBrokenError, OvertakenError, SettledTooEarlyError, StepError, SinkError];
 
+/** The name of an error and what it says. */
+export function nameAndMessage(error: unknown): string {
+  return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+}
+
 /** What an error says; of several that came together, as when all addresses of a host are tried, each. */
 export function messageOf(error: unknown): string {
   if (error instanceof AggregateError && error.message === '') return error.errors.map(messageOf).join('; ');

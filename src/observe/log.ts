@@ -1,5 +1,6 @@
 import { counted } from '../counted.ts';
 import type { Diagnostic } from '../diagnostic.ts';
+import { nameAndMessage } from '../errors.ts';
 import { formatResume } from '../position.ts';
 import { lostOf } from '../sources/gap.ts';
 import type { Output } from './screen.ts';
@@ -77,15 +78,15 @@ export function logLine(diagnostic: Diagnostic): string | undefined {
     case 'gap':
       return `${diagnostic.shard}: a gap behind ${formatResume(diagnostic.resume)}: ${lostOf(diagnostic)} is past retention`;
     case 'source-retry':
-      return `${diagnostic.shard}: try ${diagnostic.attempt} failed, again in ${Math.round(diagnostic.delayMs)} ms: ${messageOf(diagnostic.error)}`;
+      return `${diagnostic.shard}: try ${diagnostic.attempt} failed, again in ${Math.round(diagnostic.delayMs)} ms: ${nameAndMessage(diagnostic.error)}`;
     case 'sink-retry':
-      return `${diagnostic.sink}: try ${diagnostic.attempt} failed, again in ${Math.round(diagnostic.delayMs)} ms: ${messageOf(diagnostic.error)}`;
+      return `${diagnostic.sink}: try ${diagnostic.attempt} failed, again in ${Math.round(diagnostic.delayMs)} ms: ${nameAndMessage(diagnostic.error)}`;
     case 'went-back': {
       const { read, stored } = diagnostic.counts;
       return `${diagnostic.error.message}; a new run begins where it stands (the one that ended had read ${read} and stored ${stored})`;
     }
     case 'lookup-retry':
-      return `lookup: try ${diagnostic.attempt} failed, again in ${Math.round(diagnostic.delayMs)} ms: ${messageOf(diagnostic.error)}`;
+      return `lookup: try ${diagnostic.attempt} failed, again in ${Math.round(diagnostic.delayMs)} ms: ${nameAndMessage(diagnostic.error)}`;
     case 'sink-joined':
       return `${diagnostic.sink}: new to ${diagnostic.shard}, begins at ${formatResume(diagnostic.resume)}`;
     case 'identities-forgotten':
@@ -143,8 +144,4 @@ export function logLine(diagnostic: Diagnostic): string | undefined {
     case 'rejected':
       return undefined;
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
 }

@@ -1,4 +1,5 @@
 import type { Diagnostic } from '../diagnostic.ts';
+import { nameAndMessage } from '../errors.ts';
 import { type Position, comparePositions } from '../position.ts';
 import type { InFlight } from '../ledger.ts';
 
@@ -49,7 +50,7 @@ export class ShardProgress {
   }
 
   failed({ attempt, error }: Diagnostic & { readonly type: 'source-retry' }): void {
-    this.#retry = `trying again (${attempt}) after ${nameOf(error)}`;
+    this.#retry = `trying again (${attempt}) after ${nameAndMessage(error)}`;
   }
 
   /**
@@ -100,9 +101,4 @@ export class ShardProgress {
 
 function because({ retry }: Pick<SinkSigns, 'retry'>): string {
   return retry === undefined ? '' : `: ${retry}`;
-}
-
-/** An error in a few words. */
-export function nameOf(error: unknown): string {
-  return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
 }

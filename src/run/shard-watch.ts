@@ -1,6 +1,7 @@
 import type { Diagnostic, Report } from '../diagnostic.ts';
+import { nameAndMessage } from '../errors.ts';
 import type { Ledger } from '../ledger.ts';
-import { ShardProgress, type Standstill, nameOf } from './shard-progress.ts';
+import { ShardProgress, type Standstill } from './shard-progress.ts';
 
 /** How often shards are looked at. */
 export const LOOK_EVERY_MS = 10_000;
@@ -93,10 +94,10 @@ export class ShardWatch {
       case 'sink-retry':
         this.#isFound();
         this.#heardAtMs = nowMs;
-        this.#retry = `${diagnostic.sink} tries again (${diagnostic.attempt}) after ${nameOf(diagnostic.error)}`;
+        this.#retry = `${diagnostic.sink} tries again (${diagnostic.attempt}) after ${nameAndMessage(diagnostic.error)}`;
         break;
       case 'lookup-retry':
-        this.#lookup = `lookup tries again (${diagnostic.attempt}) after ${nameOf(diagnostic.error)}`;
+        this.#lookup = `lookup tries again (${diagnostic.attempt}) after ${nameAndMessage(diagnostic.error)}`;
         break;
       case 'committed':
         // Without events it has only moved positions on.
