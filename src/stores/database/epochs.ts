@@ -1,5 +1,5 @@
 import { FencedError, WentBackError } from '../../errors.ts';
-import type { Owner } from '../../owner.ts';
+import { type Owner, keyOf } from '../../owner.ts';
 
 /** Remembers with which epoch this process took each shard over, and compares it with what the store says. */
 export class Epochs {
@@ -12,12 +12,12 @@ export class Epochs {
   }
 
   set(owner: Owner, shard: string, epoch: number): void {
-    this.#epochs.set(key(owner, shard), epoch);
+    this.#epochs.set(keyOf(owner, shard), epoch);
   }
 
   /** @throws {Error} when this process never took the shard over. */
   of(owner: Owner, shard: string): number {
-    const epoch = this.#epochs.get(key(owner, shard));
+    const epoch = this.#epochs.get(keyOf(owner, shard));
     if (epoch === undefined) throw new Error(`${this.#where}: ${owner.pipeline}/${owner.sink} has not acquired ${shard}`);
     return epoch;
   }
@@ -32,8 +32,4 @@ export class Epochs {
     if (stored > own) throw new FencedError(this.#where, shard, own);
     if (stored < own) throw new WentBackError(this.#where, shard, `epoch ${own}`, String(stored));
   }
-}
-
-function key({ pipeline, sink }: Owner, shard: string): string {
-  return JSON.stringify([pipeline, sink, shard]);
 }

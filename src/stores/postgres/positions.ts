@@ -1,6 +1,6 @@
 import { DatabaseError } from 'pg';
 import { WentBackError } from '../../errors.ts';
-import type { Owner } from '../../owner.ts';
+import { type Owner, keyOf } from '../../owner.ts';
 import { type Resume, type Standing, formatResume, parseResume } from '../../position.ts';
 import { Epochs } from '../database/epochs.ts';
 import { PositionBehindError, standingOf } from '../database/position.ts';
@@ -102,8 +102,4 @@ export class PostgresPositions {
     if (typeof position === 'string') this.#stood.set(keyOf(owner, shard), position);
     else this.#stood.delete(keyOf(owner, shard));
   }
-}
-
-function keyOf({ pipeline, sink }: Owner, shard: string): string {
-  return JSON.stringify([pipeline, sink, shard]);
 }

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { FencedError, WentBackError } from '../../errors.ts';
 import type { RejectReason } from '../../event.ts';
 import { type Resume, type Standing, compareResumes, formatResume, parseResume } from '../../position.ts';
-import type { Owner } from '../../owner.ts';
+import { type Owner, keyOf } from '../../owner.ts';
 import { BatchScript } from './batch-script.ts';
 import type { Batch, CommandFault, KeptReject, OpenCommandStore, Place } from '../command-store.ts';
 import type { Merged } from '../merge-commands.ts';
@@ -278,8 +278,4 @@ export function faultOf({ command, events }: Merged, reason: string): CommandFau
 
 function ownerKey({ pipeline, sink }: Owner): string {
   return JSON.stringify([pipeline, sink]);
-}
-
-function keyOf({ pipeline, sink }: Owner, shard: string): string {
-  return JSON.stringify([pipeline, sink, shard]);
 }
