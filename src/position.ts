@@ -27,9 +27,14 @@ export interface Standing {
 /** Says which of two positions of one shard comes first: negative, zero or positive, as `Array.prototype.sort` wants it. */
 export function comparePositions(a: Position, b: Position): number {
   const [x, y] = [a.sequence, b.sequence];
-  if (x === y) return a.subSequence - b.subSequence;
+  return x === y ? a.subSequence - b.subSequence : compareSequences(x, y);
+}
+
+/** Says the same of two sequence numbers. */
+export function compareSequences(a: string, b: string): number {
   // Digits without leading zeros: the longer number is the greater one. No BigInt on the hot path.
-  return x.length === y.length ? (x < y ? -1 : 1) : x.length - y.length;
+  if (a.length !== b.length) return a.length - b.length;
+  return a < b ? -1 : a === b ? 0 : 1;
 }
 
 /**

@@ -1,4 +1,4 @@
-import { type Position, comparePositions } from '../../position.ts';
+import { type Position, compareSequences } from '../../position.ts';
 import { hourPrefix, parseObjectKey } from '../../sinks/object-key.ts';
 import type { Compression } from '../../sinks/pack-lines.ts';
 import type { OpenObjectStore } from '../../stores/object-store.ts';
@@ -79,10 +79,6 @@ export function factsOf(prefix: string, key: string): KeyFacts {
   throw new Error(
     `archived: expected keys like ${prefix}/2026/11/22/0900-<shard>-<sequence>.tsv.gz, got ${key}; what is not the archive's has to lie elsewhere`,
   );
-}
-
-export function compareSequences(a: string, b: string): number {
-  return comparePositions({ shard: '', sequence: a, subSequence: 0 }, { shard: '', sequence: b, subSequence: 0 });
 }
 
 /**

@@ -1,4 +1,4 @@
-import { type Resume, comparePositions, isPosition } from '../../position.ts';
+import { type Resume, compareSequences, isPosition } from '../../position.ts';
 import { faultOf } from '../../fault.ts';
 import { GapError } from '../gap.ts';
 import type { Shard } from '../shard-set.ts';
@@ -76,7 +76,7 @@ export function explain(error: unknown, where: string): Error {
  * @throws {Error} when it cannot, with what to do
  */
 export function refuseForeign(resume: Resume, { id, startsAt }: Shard, name: string): void {
-  if (isPosition(resume) && startsAt !== undefined && isBefore(resume.sequence, startsAt))
+  if (isPosition(resume) && startsAt !== undefined && compareSequences(resume.sequence, startsAt) < 0)
     throw foreignPosition(`${name} ${id}`, `begins at ${startsAt}, and the pipeline stands at ${resume.sequence}`);
 }
 
@@ -86,14 +86,8 @@ export function refuseForeign(resume: Resume, { id, startsAt }: Shard, name: str
  * @param first the sequence number of its first record
  */
 export function foreignAnswer(from: Resume, first: string | undefined, where: string): Error | undefined {
-  if (!isPosition(from) || first === undefined || !isBefore(first, from.sequence)) return undefined;
+  if (!isPosition(from) || first === undefined || compareSequences(first, from.sequence) >= 0) return undefined;
   return foreignPosition(where, `answered with ${first}, asked for what comes after ${from.sequence}`);
-}
-
-/** Tells whether one sequence number lies before another. */
-export function isBefore(sequence: string, other: string): boolean {
-  const at = { shard: '', subSequence: 0 };
-  return comparePositions({ ...at, sequence }, { ...at, sequence: other }) < 0;
 }
 
 class ForeignPositionError extends Error {}

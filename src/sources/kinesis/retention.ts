@@ -1,10 +1,10 @@
 import type { _Record } from '@aws-sdk/client-kinesis';
-import { type Beginning, type Position, type Resume, isPosition } from '../../position.ts';
+import { type Beginning, type Position, type Resume, compareSequences, isPosition } from '../../position.ts';
 import { type Gap, passGap } from '../gap.ts';
 import { pause } from '../pause.ts';
 import type { ShardReading } from '../read-shards.ts';
 import type { Calls } from './calls.ts';
-import { foreignPosition, isBefore } from './failure.ts';
+import { foreignPosition } from './failure.ts';
 import { sequenceTimeMs } from './sequence-time.ts';
 
 const HOUR_MS = 3_600_000;
@@ -48,9 +48,9 @@ export async function beginningBehind(
 
   const { record: oldest } = await firstRecord(reading, 'TRIM_HORIZON', calls);
   // Nothing is missing where older records are kept, and what comes behind them only takes its time.
-  if (at.mayFollow && oldest && !isBefore(from.sequence, oldest.SequenceNumber!)) return from;
+  if (at.mayFollow && oldest && compareSequences(from.sequence, oldest.SequenceNumber!) >= 0) return from;
   for (const record of [at.record, oldest])
-    if (record && isBefore(record.SequenceNumber!, from.sequence))
+    if (record && compareSequences(record.SequenceNumber!, from.sequence) < 0)
       throw foreignPosition(
         `${name} ${shard.id}`,
         `keeps ${record.SequenceNumber}, but not the later ${from.sequence} of the pipeline`,
