@@ -4,7 +4,7 @@ import { GapError } from '../gap.ts';
 import type { Shard } from '../shard-set.ts';
 
 /** The clocks of this machine and of AWS may differ by so much. */
-const CLOCKS_DIFFER_MS = 15 * 60_000;
+export const CLOCKS_DIFFER_MS = 15 * 60_000;
 
 /** How AWS says that the time of a signature is not its own. */
 const BY_CLOCK = /^Signature (expired|not yet current)/;

@@ -4,16 +4,11 @@ import { type Gap, passGap } from '../gap.ts';
 import { pause } from '../pause.ts';
 import type { ShardReading } from '../read-shards.ts';
 import type { Calls } from './calls.ts';
-import { foreignPosition } from './failure.ts';
+import { CLOCKS_DIFFER_MS, foreignPosition } from './failure.ts';
 import { sequenceTimeMs } from './sequence-time.ts';
 
-const HOUR_MS = 3_600_000;
-
 /** A stream keeps its records for a day at least. https://docs.aws.amazon.com/streams/latest/dev/kinesis-extended-retention.html */
-const LEAST_RETENTION_MS = 24 * HOUR_MS;
-
-/** The clocks of this machine and of AWS may differ by so much. */
-const CLOCKS_DIFFER_MS = HOUR_MS / 4;
+const LEAST_RETENTION_MS = 24 * 3_600_000;
 
 /** How often an empty answer is asked again for what is kept: AWS may answer so though there are records. */
 const MAX_CALLS = 5;
