@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { RECORD_OVERHEAD_BYTES } from '../ledger.ts';
 import type { Records, SourceRecord } from '../records.ts';
 import { pause } from './pause.ts';
@@ -76,10 +77,6 @@ async function play(scene: Scene, { shard, ledger, scheduler, signal, emit }: Sh
 function bytesOf(read: Records | readonly SourceRecord[]): number {
   if ('count' in read) return read.sizeBytes + read.count * RECORD_OVERHEAD_BYTES;
   return read.reduce((sum, { data }) => sum + data.length + RECORD_OVERHEAD_BYTES, 0);
-}
-
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }
 
 function isGenerated(script: Script): script is Generated {
