@@ -1,3 +1,4 @@
+import { messageOf } from '../errors.ts';
 import { stepOf } from '../operators/named.ts';
 import { type Pipeline, sinksOf } from '../pipeline.ts';
 import { checkTypes } from './check-types.ts';
@@ -27,7 +28,7 @@ async function check(what: string, ask: () => Promise<string>): Promise<boolean>
     process.stdout.write(`${/\bnot checked\b/.test(answer) ? '?    ' : 'ok   '} ${what}: ${answer}\n`);
     return true;
   } catch (error) {
-    process.stdout.write(`wrong ${what}: ${error instanceof Error ? error.message : String(error)}\n`);
+    process.stdout.write(`wrong ${what}: ${messageOf(error)}\n`);
     return false;
   }
 }

@@ -1,3 +1,4 @@
+import { messageOf } from '../errors.ts';
 import { type Pipeline, sinksOf } from '../pipeline.ts';
 import { formatResume } from '../position.ts';
 import type { Sink } from '../sinks/sink.ts';
@@ -17,7 +18,7 @@ export async function printPositions(pipeline: Pipeline): Promise<boolean> {
     try {
       lines.push(...(await linesOf(sink, pipeline.name)));
     } catch (error) {
-      unknown.push(`${sink.name}: ${error instanceof Error ? error.message : String(error)}\n`);
+      unknown.push(`${sink.name}: ${messageOf(error)}\n`);
     }
   }
   lines.sort(([a], [b]) => (a === b ? 0 : a < b ? -1 : 1));

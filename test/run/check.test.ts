@@ -13,6 +13,8 @@ it('asks each sink that can be asked, opens none, and says so of the others', as
     const silent = { ...memorySink<Event<Uint8Array>>('silent'), open: () => expect.fail('opened') };
     const good = { ...silent, name: 'good', check: async (name: string) => `asked for ${name}` };
     const bad = { ...silent, name: 'bad', check: () => Promise.reject(new Error('no table')) };
+    const refused = ['::1', '127.0.0.1'].map((address) => new Error(`connect ECONNREFUSED ${address}:5432`));
+    const away = { ...silent, name: 'away', check: () => Promise.reject(new AggregateError(refused)) };
     const within = { hours: 1 };
     const declared = pipeline('shop')
       .from(pushSource())
@@ -21,7 +23,7 @@ it('asks each sink that can be asked, opens none, and says so of the others', as
         dedupe({ by: String, within, state: identityLog(`${import.meta.filename}/dedupe.db`) }),
         dedupe({ by: String, within }),
       )
-      .to(silent, good, bad);
+      .to(silent, good, bad, away);
     expect(await checkAll(declared, '/nowhere/pipeline.ts')).toBe(false);
     const said = write.mock.calls.map(([text]) => String(text)).join('');
     expect(said).toContain('?     types: not checked, as no tsconfig.json is beside /nowhere/pipeline.ts or above it\n');
@@ -31,6 +33,7 @@ it('asks each sink that can be asked, opens none, and says so of the others', as
     expect(said).toContain('?     silent: silent: in memory: not checked, as the sink has no check\n');
     expect(said).toContain('ok    good: silent: in memory: asked for shop\n');
     expect(said).toContain('wrong bad: silent: in memory: no table\n');
+    expect(said).toContain('wrong away: silent: in memory: connect ECONNREFUSED ::1:5432; connect ECONNREFUSED 127.0.0.1:5432\n');
   } finally {
     write.mockRestore();
   }
