@@ -1,11 +1,9 @@
 import { isUtf8 } from 'node:buffer';
 import type { ZodType } from 'zod';
 import { type Format, Malformed } from './decode.ts';
-import { parseJson } from './parse-json.ts';
+import { parseJson, whyNoJson } from './parse-json.ts';
 import { checkedBy } from './schema-issue.ts';
 
-/** So much of what is no JSON is shown. */
-const SHOWN_CHARACTERS = 60;
 /** What many a program on Windows writes where a file begins. No JSON, but whoever reads some may pass over it: RFC 8259, 8.1. */
 const BYTE_ORDER_MARK = '\ufeff';
 
@@ -27,8 +25,7 @@ export function json<T>(schema?: ZodType<T>): Format<T> {
       try {
         value = parseJson(text);
       } catch (error) {
-        const shown = text.length > SHOWN_CHARACTERS ? `${text.slice(0, SHOWN_CHARACTERS)}…` : text;
-        return new Malformed('invalid_json', `expected JSON, got ${JSON.stringify(shown)}: ${String(error)}`);
+        return new Malformed('invalid_json', whyNoJson(text, error));
       }
       if (!schema) return value as T;
       const result = checkedBy(schema, value);

@@ -11,3 +11,12 @@ export function parseJson(text: string): unknown {
     Error.stackTraceLimit = stackTraceLimit;
   }
 }
+
+/** So much of what is no JSON is shown. */
+const SHOWN_CHARACTERS = 60;
+
+/** Says of a text that `parseJson` could not parse how it begins, and what was wrong. */
+export function whyNoJson(text: string, error: unknown): string {
+  const shown = text.length > SHOWN_CHARACTERS ? `${text.slice(0, SHOWN_CHARACTERS)}…` : text;
+  return `expected JSON, got ${JSON.stringify(shown)}: ${String(error)}`;
+}

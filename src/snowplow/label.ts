@@ -1,6 +1,6 @@
 import type { ZodType } from 'zod';
 import type { LineIndex } from '../lines/line-index.ts';
-import { parseJson } from '../operators/parse-json.ts';
+import { parseJson, whyNoJson } from '../operators/parse-json.ts';
 import { checkedBy } from '../operators/schema-issue.ts';
 import type { Check, Issue } from '../operators/validate.ts';
 import type { EnrichedEvent } from './enriched-event.ts';
@@ -120,7 +120,7 @@ function unknownLabel(kind: string): Issue {
 const CUT_LENGTH = 255;
 
 function brokenJson(text: string, error: unknown): string {
-  const why = `expected JSON, got ${JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text)}: ${String(error)}`;
+  const why = whyNoJson(text, error);
   return text.length === CUT_LENGTH ? `${why}. It has exactly 255 characters, to which enrich cut labels before r73` : why;
 }
 
