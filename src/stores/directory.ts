@@ -11,11 +11,12 @@ import {
   statSync,
 } from 'node:fs';
 import { mkdir, open, readdir, realpath, rm, stat } from 'node:fs/promises';
-import { hostname } from 'node:os';
 import { dirname, join, resolve, sep } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { checkFolder } from './check-folder.ts';
-import { DirectoryCatalog, type Version } from './directory-catalog.ts';
+import { DirectoryCatalog, type Version } from './directory/catalog.ts';
+import { ifThere } from './directory/if-there.ts';
+import { Staging } from './directory/staging.ts';
 import { refusePath } from './refuse-path.ts';
 import {
   type ObjectHead,
@@ -30,12 +31,9 @@ const OWN_FOLDER = '.millrace';
 /** How long after its rename a file is described for sure, by who lives. */
 const COMMITTED_MS = 1000;
 const LOOK_AGAIN_MS = 10;
-const STAGED_KEPT_MS = 24 * 60 * 60 * 1000;
 const MAX_FOLDERS_REMEMBERED = 10_000;
 /** Of the file systems that are in use. https://en.wikipedia.org/wiki/Comparison_of_file_systems#Limits */
 const MAX_NAME_BYTES = 255;
-/** Tells this process from an earlier one of the same id. */
-const PROCESS = `${hostname()}~${process.pid}~${randomUUID().slice(0, 8)}`;
 
 /**
  * Keeps objects as files of a folder, on one machine: a key is a path.
@@ -58,12 +56,13 @@ export function directory(path: string): ObjectStore {
       const root = resolve(path);
       if (readOnly && !(await ifThere(() => stat(root)))?.isDirectory())
         throw new Error(`directory: expected a folder at ${path}, got none`);
-      const [staging, catalog] = ['staged', 'catalog.db'].map((name) => join(root, OWN_FOLDER, name)) as [string, string];
+      const [staged, catalog] = ['staged', 'catalog.db'].map((name) => join(root, OWN_FOLDER, name)) as [string, string];
+      const staging = new Staging(staged);
       if (readOnly) return new Directory(describe, root, staging, await DirectoryCatalog.openToRead(catalog));
-      const made = await mkdir(staging, { recursive: true });
+      const made = await mkdir(staged, { recursive: true });
       // The names of the root, and of what it lies in, are to survive a loss of power as what is put there does.
-      if (made !== undefined) for (let at = staging; at !== dirname(made); at = dirname(at)) syncFolder(dirname(at));
-      await removeAbandoned(staging);
+      if (made !== undefined) for (let at = staged; at !== dirname(made); at = dirname(at)) syncFolder(dirname(at));
+      await staging.removeAbandoned();
       return new Directory(describe, root, staging, await DirectoryCatalog.open(catalog));
     },
   };
@@ -73,13 +72,12 @@ class Directory implements OpenObjectStore {
   readonly maxNameBytes = MAX_NAME_BYTES;
   readonly #where: string;
   readonly #root: string;
-  readonly #staging: string;
+  readonly #staging: Staging;
   readonly #catalog: DirectoryCatalog;
   /** Folders whose names are known to be on the disk. */
   readonly #durable = new Set<string>();
-  #staged = 0;
 
-  constructor(where: string, root: string, staging: string, catalog: DirectoryCatalog) {
+  constructor(where: string, root: string, staging: Staging, catalog: DirectoryCatalog) {
     this.#where = where;
     this.#root = root;
     this.#staging = staging;
@@ -116,7 +114,7 @@ class Directory implements OpenObjectStore {
 
   async put(key: string, body: Uint8Array, { metadata = {}, condition }: PutOptions = {}): Promise<string> {
     const path = this.#path(key);
-    const staged = await this.#stage(body);
+    const staged = await this.#staging.write(body);
     try {
       await this.#makeFolder(dirname(path));
       return await this.#catalog.exclusively(() => {
@@ -204,22 +202,6 @@ class Directory implements OpenObjectStore {
     return headOf(version, stats);
   }
 
-  async #stage(body: Uint8Array): Promise<string> {
-    const path = join(this.#staging, `${PROCESS}~${randomUUID().slice(0, 8)}~${this.#staged++}`);
-    const file = await open(path, 'wx');
-    try {
-      await file.writeFile(body);
-      await file.sync();
-    } catch (error) {
-      // Of a disk that is full it would take the rest.
-      await rm(path, { force: true });
-      throw error;
-    } finally {
-      await file.close();
-    }
-    return path;
-  }
-
   /** Makes a folder such that its name survives a loss of power, whoever made it. */
   async #makeFolder(folder: string): Promise<void> {
     if (this.#durable.has(folder)) return;
@@ -245,38 +227,5 @@ function syncFolder(path: string): void {
     fsyncSync(folder);
   } finally {
     closeSync(folder);
-  }
-}
-
-async function ifThere<T>(act: () => Promise<T>): Promise<T | undefined> {
-  try {
-    return await act();
-  } catch (error) {
-    if (['ENOENT', 'ENOTDIR', 'EISDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined;
-    throw error;
-  }
-}
-
-/** Removes what killed processes were writing; of another machine's (a shared volume) only what is a day old. */
-async function removeAbandoned(staging: string): Promise<void> {
-  for (const name of await readdir(staging)) {
-    if (name.startsWith(PROCESS)) continue;
-    const [host, id] = name.split('~');
-    const path = join(staging, name);
-    if (host === hostname()) {
-      if (Number(id) !== process.pid && isAlive(Number(id))) continue;
-    } else {
-      const stats = await ifThere(() => stat(path));
-      if (stats && Date.now() - stats.mtimeMs < STAGED_KEPT_MS) continue;
-    }
-    await rm(path, { force: true });
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
   }
 }
