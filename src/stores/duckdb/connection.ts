@@ -4,9 +4,10 @@ import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
 import type { RowFault } from '../database.ts';
 import { findFaults } from './faults.ts';
 import { DuckdbFeed, type FedReject } from './feed.ts';
-import { type Known, type TableKey, findKnown } from './missing.ts';
+import { type Known, findKnown } from './missing.ts';
 import { RowFeed, type RowsRead, type Suspects } from './row-feed.ts';
-import { CATALOG, type FileTable } from './sql.ts';
+import type { FileTable, TableKey } from './row-sql.ts';
+import { CATALOG } from './sql.ts';
 
 export interface DuckdbLimits {
   /** What DuckDB may use of memory for its own buffers. */

@@ -3,7 +3,7 @@ import type { DuckDBBlobValue, DuckDBConnection } from '@duckdb/node-api';
 import type { Complaint } from '../database/refusals.ts';
 import type { RowFault } from '../database.ts';
 import type { DuckdbFeed } from './feed.ts';
-import { BAD_COUNT, FAULTS, type FileColumn, type FileTable, WHOLE, ZONED, selectFaults } from './sql.ts';
+import { BAD_COUNT, FAULTS, type FileColumn, type FileTable, WHOLE, ZONED, selectFaults } from './row-sql.ts';
 
 /** Says whether DuckDB had too little memory. What the feed runs out of comes wrapped, and looks like a fault of a line. */
 export function isOutOfMemory(message: string): boolean {

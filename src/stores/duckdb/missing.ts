@@ -2,16 +2,10 @@ import { isUtf8 } from 'node:buffer';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import type { DuckdbFeed } from './feed.ts';
 import type { LineReader } from './lines.ts';
-import { type FileColumn, selectKnown } from './sql.ts';
+import { type TableKey, selectKnown } from './row-sql.ts';
 
 const TAB = 9;
 const NOTHING = new Uint8Array();
-
-/** By what the rows of a table are known. */
-export interface TableKey {
-  readonly table: string;
-  readonly column: FileColumn;
-}
 
 /** Of some values, by their places among them: those that the table has, and those that it has not but that come a second time. */
 export interface Known {

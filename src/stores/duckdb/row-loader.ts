@@ -1,8 +1,9 @@
 import type { Column, RowFault, Table } from '../database.ts';
 import type { DuckdbConnection, DuckdbRow } from './connection.ts';
 import type { LineReader } from './lines.ts';
-import { type TableKey, readField } from './missing.ts';
-import * as sql from './sql.ts';
+import { readField } from './missing.ts';
+import { type FileColumn, type FileTable, type TableKey, insertRows } from './row-sql.ts';
+import { sqlType } from './sql.ts';
 
 /** With a greater share of rows that are not read as DuckDB does, all of a table's are left to DuckDB. */
 const ODD_SHARE = 0.01;
@@ -14,7 +15,7 @@ const NESTED = /\]$|^(STRUCT|MAP|UNION)\(/;
 export type Fault = readonly [line: number, fault: RowFault];
 
 export interface StoredRows {
-  readonly table: sql.FileTable;
+  readonly table: FileTable;
   /** The columns as vectors are to have them: what has another type in the file is text. */
   readonly fed: readonly Column[];
   readonly count: number;
@@ -52,13 +53,13 @@ export class RowLoader {
   /** What is to be loaded into a table, with what each line has for the column by which rows are known. */
   rowsOf({ name, columns, missingBy }: Table, count: number, lines: LineReader): StoredRows {
     const found = this.#found.get(name);
-    const inFile = columns.map((column): sql.FileColumn => {
-      const own = sql.sqlType(column.type);
+    const inFile = columns.map((column): FileColumn => {
+      const own = sqlType(column.type);
       const { type = own, required = column.required } = found?.get(column.name) ?? {};
       const fileType = NESTED.test(type as string) ? own : (type as string);
       return { ...column, fileType, required: required as boolean };
     });
-    const fed = inFile.map((column) => (column.fileType === sql.sqlType(column.type) ? column : { ...column, type: TEXT }));
+    const fed = inFile.map((column) => (column.fileType === sqlType(column.type) ? column : { ...column, type: TEXT }));
     const place = columns.findIndex((column) => column.name === missingBy);
     const column = inFile[place];
     const key = column && { table: name, column };
@@ -94,7 +95,7 @@ export class RowLoader {
     const { name } = table;
     const insert = (numbers: Int32Array, asText: boolean): ReturnType<typeof connection.insertRows> => {
       lines.begin(numbers);
-      return connection.insertRows(sql.insertRows(table, asText), { columns: fed, asText, lines, count: numbers.length });
+      return connection.insertRows(insertRows(table, asText), { columns: fed, asText, lines, count: numbers.length });
     };
     const suspects = await insert(all, this.#odd.has(name));
     if (suspects.size === 0) return [];
