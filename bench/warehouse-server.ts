@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { enrichedColumns } from '../src/index.ts';
-import { createTable } from '../src/stores/postgres/sql.ts';
+import { createTable } from '../src/stores/postgres/table-sql.ts';
 import { startPostgres } from '../test/support/postgres.ts';
 import type { Took } from './programs.ts';
 import { treeCpuSeconds } from './server-cpu.ts';

@@ -3,6 +3,7 @@ import { type FoundColumn, checkColumns } from '../database/columns.ts';
 import type { Table } from '../database.ts';
 import type { PostgresConnection } from './connection.ts';
 import * as sql from './sql.ts';
+import * as tableSql from './table-sql.ts';
 
 /** SQLSTATE of what the user may not do. */
 const INSUFFICIENT_PRIVILEGE = '42501';
@@ -82,7 +83,7 @@ export async function checkPostgres(
     if (at.kind !== null && !at.takesRows) problems.push(`${table.name} is a view, which no COPY can fill: name a table`);
     if (inside) problems.push(...(await columnProblems(connection, where, table)), ...(await policyProblems(connection, table)));
     found.push(at.kind === null ? `table ${table.name} is not there: a run makes it` : `table ${table.name} is there`);
-    for (const row of inside ? await connection.query(sql.SELECT_UNLOGGED, [sql.quoteName(table.name)]) : [])
+    for (const row of inside ? await connection.query(tableSql.SELECT_UNLOGGED, [tableSql.quoteName(table.name)]) : [])
       found.push(`${row['name'] as string} is UNLOGGED, so a crash of the server empties it`);
   }
   const own = await ownTables(connection, session, schema, OWN_NEEDS);
@@ -157,7 +158,7 @@ export async function explainDenied(error: unknown, check: () => Promise<unknown
 
 /** Says of a table whose policies concern the user that it cannot be loaded: COPY is refused there, and rows that are there may be unseen. */
 export async function policyProblems(connection: PostgresConnection, { name }: Table): Promise<string[]> {
-  const found = await connection.query(sql.SELECT_GUARDED, [sql.quoteName(name)]);
+  const found = await connection.query(tableSql.SELECT_GUARDED, [tableSql.quoteName(name)]);
   return found.map(
     ({ user }) =>
       `${name} has row-level security for ${user as string}, with which it cannot be loaded: ALTER ROLE ${user as string} BYPASSRLS, or name its owner`,
@@ -185,7 +186,7 @@ function missingRights({ user, mayCreate }: Session, at: Place, table: string, n
 }
 
 async function columnProblems(connection: PostgresConnection, where: string, table: Table): Promise<string[]> {
-  const columns = (await connection.query(sql.SELECT_COLUMNS, [sql.quoteName(table.name)])) as unknown as FoundColumn[];
+  const columns = (await connection.query(tableSql.SELECT_COLUMNS, [tableSql.quoteName(table.name)])) as unknown as FoundColumn[];
   try {
     checkColumns(where, table, columns);
     return [];

@@ -1,7 +1,7 @@
 import { DatabaseError } from 'pg';
 import type { Table } from '../database.ts';
 import type { PostgresConnection } from './connection.ts';
-import { SELECT_LOCKERS, quoteName } from './sql.ts';
+import { SELECT_LOCKERS, quoteName } from './table-sql.ts';
 
 /** SQLSTATEs of what somebody has cancelled, and of a lock that was not to be had in time. */
 const CANCELED = '57014';

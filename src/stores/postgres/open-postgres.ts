@@ -13,6 +13,7 @@ import { type BinaryFormat, type Part, loadLines } from './load.ts';
 import { PostgresPositions } from './positions.ts';
 import { rejectLines } from './rejects.ts';
 import * as sql from './sql.ts';
+import * as tableSql from './table-sql.ts';
 import { type CatalogColumn, columnWord } from './types.ts';
 
 /** SQLSTATE of what has nothing where something has to be. */
@@ -60,12 +61,12 @@ export class OpenPostgres implements OpenDatabase {
   async createTable(table: Table): Promise<boolean> {
     try {
       const isAbsent = (await this.#columns(table)).length === 0;
-      if (isAbsent) await this.#create(sql.createTable(table));
+      if (isAbsent) await this.#create(tableSql.createTable(table));
       const found = await this.#columns(table);
       checkColumns(this.#describe, table, found);
       for (const problem of await policyProblems(this.#connection, table)) throw new Error(`${this.#describe}: ${problem}`);
       await this.#checkIndex(table);
-      for (const { name } of await this.#connection.query(sql.SELECT_UNLOGGED, [sql.quoteName(table.name)]))
+      for (const { name } of await this.#connection.query(tableSql.SELECT_UNLOGGED, [tableSql.quoteName(table.name)]))
         this.#report({ type: 'unlogged', store: this.#describe, table: name as string });
       this.#formats.set(table, binaryFormat(table, found));
       return isAbsent;
@@ -103,10 +104,10 @@ export class OpenPostgres implements OpenDatabase {
     try {
       if (!rows || lines.length === 0) await this.#send([{ text: sql.BEGIN }, ...finish(rejects)]);
       else if (!refuse) {
-        const copy = new Copy(copyData(textLines(lines, 0, lines.length)), sql.lastTag(rows.table));
+        const copy = new Copy(copyData(textLines(lines, 0, lines.length)), tableSql.lastTag(rows.table));
         await this.#send([
-          { text: sql.beginLoad(rows.table) },
-          { text: sql.copyRows(rows.table, 'text'), copy },
+          { text: tableSql.beginLoad(rows.table) },
+          { text: tableSql.copyRows(rows.table, 'text'), copy },
           ...finish(rejects),
         ]);
         count = copy.leftOut;
@@ -138,9 +139,9 @@ export class OpenPostgres implements OpenDatabase {
       loadLines({
         lines,
         binary,
-        begin: sql.beginLoad(table),
-        text: sql.copyRows(table, 'text'),
-        lastTag: sql.lastTag(table),
+        begin: tableSql.beginLoad(table),
+        text: tableSql.copyRows(table, 'text'),
+        lastTag: tableSql.lastTag(table),
         gate: sql.gate(this.#schema),
         refuse: (index, fault) => {
           if (fault.code === NOT_NULL && !ours.has(fault.path!)) strange.add(fault.path!);
@@ -149,7 +150,7 @@ export class OpenPostgres implements OpenDatabase {
         finish: () => [
           // What was refused in binary and all taken as text may be of a type that cuts it.
           ...(binary?.wasRefused && refused.length === 0 ? [{ text: binary.check }] : []),
-          ...[...strange].map((column) => ({ text: sql.checkWanted(table, column) })),
+          ...[...strange].map((column) => ({ text: tableSql.checkWanted(table, column) })),
           ...finish(refused),
         ],
         send: (parts) => this.#send(parts),
@@ -171,7 +172,7 @@ export class OpenPostgres implements OpenDatabase {
   /** Tells when all of a table is read for each load that is to leave out what it has. */
   async #checkIndex({ name, missingBy }: Table): Promise<void> {
     if (missingBy === undefined) return;
-    const found = await this.#connection.query(sql.SELECT_INDEX, [sql.quoteName(name), missingBy]);
+    const found = await this.#connection.query(tableSql.SELECT_INDEX, [tableSql.quoteName(name), missingBy]);
     if (found.length === 0) this.#report({ type: 'no-index', store: this.#describe, table: name, column: missingBy });
   }
 
@@ -190,7 +191,7 @@ export class OpenPostgres implements OpenDatabase {
   }
 
   async #columns({ name }: Table): Promise<CatalogRow[]> {
-    return (await this.#connection.query(sql.SELECT_COLUMNS, [sql.quoteName(name)])) as unknown as CatalogRow[];
+    return (await this.#connection.query(tableSql.SELECT_COLUMNS, [tableSql.quoteName(name)])) as unknown as CatalogRow[];
   }
 
   #send(parts: readonly Part[]): Promise<void> {
@@ -224,7 +225,7 @@ function binaryFormat(table: Table, found: readonly CatalogRow[], before?: Binar
   const words = table.columns.map(({ name }) => columnWord(byName.get(name)));
   const [first] = found;
   if (!first?.isUtf8 || !words.every((word) => word !== undefined)) return undefined;
-  const check = sql.checkTypes(table, first.types);
-  const copy = `${sql.copyRows(table, 'binary')};\n${check}`;
+  const check = tableSql.checkTypes(table, first.types);
+  const copy = `${tableSql.copyRows(table, 'binary')};\n${check}`;
   return { lines: before?.copy === copy ? before.lines : new BinaryLines(words), copy, check, wasRefused: false };
 }
