@@ -44,7 +44,7 @@ describe('README', () => {
   it('comes to a newcomer with the pages on what is to be written, run and watched', () => {
     const { files } = JSON.parse(read('package.json')) as { files: string[] };
     const pages = files.filter((file) => file.startsWith('docs/'));
-    expect(pages).toEqual(['docs/deployment.md', 'docs/metrics.md', 'docs/your-own.md']);
+    expect(pages).toEqual(['docs/deployment.md', 'docs/metrics.md', 'docs/sinks-and-sources.md', 'docs/your-own.md']);
     expect(pages.filter((page) => !existsSync(join(root, page)) || !readme.includes(`](${page}`))).toEqual([]);
   });
 
