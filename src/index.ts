@@ -29,13 +29,13 @@ export { run, startRun } from './run/run.ts';
 export type { RunOptions, Running } from './run/run.ts';
 export type { RetryOptions } from './run/retry.ts';
 export { StalledError } from './run/shard-watch.ts';
-export { attend } from './run/attend.ts';
-export type { AttendOptions } from './run/attend.ts';
-export { command, main } from './run/main.ts';
-export type { Command } from './run/main.ts';
-export { duration, start } from './run/settings.ts';
-export { archiveUrl, databaseUrl, endpoint, kinesisMode, pattern, redisUrl, streamName } from './run/setting-types.ts';
-export { pipelineName, timeRange } from './run/restore-settings.ts';
+export { attend } from './command/attend.ts';
+export type { AttendOptions } from './command/attend.ts';
+export { command, main } from './command/main.ts';
+export type { Command } from './command/main.ts';
+export { duration, start } from './command/settings.ts';
+export { archiveUrl, databaseUrl, endpoint, kinesisMode, pattern, redisUrl, streamName } from './command/setting-types.ts';
+export { pipelineName, timeRange } from './command/restore-settings.ts';
 
 // Sources
 export { archived } from './sources/archived.ts';

@@ -34,6 +34,7 @@ const floors: readonly (readonly string[])[] = [
   ['pipeline'],
   ['observe'],
   ['run'],
+  ['command'],
   ['index'],
   // What helps to try and to test a pipeline may use all of it, and nothing uses that.
   ['testing', 'demo'],
@@ -87,9 +88,9 @@ describe('architecture', () => {
     expect(known.map(({ file, target }) => `${file} imports ${target}`)).toEqual([]);
   });
 
-  it('nothing reads observe but run', () => {
+  it('nothing reads observe but command', () => {
     const readers = imports.filter(
-      ({ file, target }) => roomOf(target) === 'observe' && !['observe', 'run'].includes(roomOf(file)),
+      ({ file, target }) => roomOf(target) === 'observe' && !['observe', 'command'].includes(roomOf(file)),
     );
     expect(readers.map(({ file, target }) => `${file} imports ${target}`)).toEqual([]);
   });

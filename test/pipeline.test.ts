@@ -7,7 +7,7 @@ import { minuteWindow } from '../src/operators/minute-window.ts';
 import { named } from '../src/operators/named.ts';
 import { transform } from '../src/operators/transform.ts';
 import { type NoItem, type Stage, pipeline } from '../src/pipeline.ts';
-import { graphOf } from '../src/run/graph.ts';
+import { graphOf } from '../src/command/graph.ts';
 import type { Sink } from '../src/sinks/sink.ts';
 import type { Source } from '../src/sources/source.ts';
 import { identityLog } from '../src/stores/identity-log.ts';

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { SettingsError } from '../run/settings.ts';
+import { SettingsError } from '../command/settings.ts';
 
 /** https://www.sqlite.org/rescode.html#busy */
 const BUSY = 5;

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { claim } from '../../src/demo/claim.ts';
-import { SettingsError } from '../../src/run/settings.ts';
+import { SettingsError } from '../../src/command/settings.ts';
 
 let directory: string;
 beforeEach(async () => void (directory = await mkdtemp(join(tmpdir(), 'claim-'))));

@@ -10,7 +10,7 @@ import { restore } from '../../pipelines/restore.ts';
 import { warehouse } from '../../pipelines/warehouse.ts';
 import type { Pipeline } from '../../src/pipeline.ts';
 import { type RunOptions, run, startRun } from '../../src/run/run.ts';
-import { readSettings } from '../../src/run/settings.ts';
+import { readSettings } from '../../src/command/settings.ts';
 import { type Script, scripted } from '../../src/sources/scripted.ts';
 import { lineOf } from '../snowplow/line.ts';
 import { queryDuckdb } from '../support/duckdb.ts';

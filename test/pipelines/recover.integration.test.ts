@@ -28,7 +28,7 @@ import {
   validate,
 } from '../../src/index.ts';
 import { logLine } from '../../src/observe/log.ts';
-import { readSettings } from '../../src/run/settings.ts';
+import { readSettings } from '../../src/command/settings.ts';
 import { startVictim } from '../crash/victim.ts';
 import { type TestDatabase, emptyPostgres } from '../support/databases.ts';
 import { queryDuckdb } from '../support/duckdb.ts';

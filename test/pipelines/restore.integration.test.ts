@@ -6,7 +6,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { restore } from '../../pipelines/restore.ts';
 import { logLine } from '../../src/observe/log.ts';
 import { run } from '../../src/run/run.ts';
-import { readSettings } from '../../src/run/settings.ts';
+import { readSettings } from '../../src/command/settings.ts';
 import { startVictim } from '../crash/victim.ts';
 import { type TestDatabase, type TestPostgres, emptyPostgres } from '../support/databases.ts';
 import { queryDuckdb } from '../support/duckdb.ts';

@@ -7,7 +7,7 @@ import type { Event, Reject } from '../../src/event.ts';
 import type { Health } from '../../src/observe/health.ts';
 import { transform } from '../../src/operators/transform.ts';
 import { type Pipeline, pipeline } from '../../src/pipeline.ts';
-import { type AttendOptions, attendAll } from '../../src/run/attend.ts';
+import { type AttendOptions, attendAll } from '../../src/command/attend.ts';
 import { scripted } from '../../src/sources/scripted.ts';
 import { type MemorySink, memorySink } from '../../src/testing/memory-sink.ts';
 import { startVictim } from '../crash/victim.ts';

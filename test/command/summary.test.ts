@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import type { Event } from '../../src/event.ts';
 import { pipeline } from '../../src/pipeline.ts';
 import { run } from '../../src/run/run.ts';
-import { summaryOf } from '../../src/run/summary.ts';
+import { summaryOf } from '../../src/command/summary.ts';
 import { scripted } from '../../src/sources/scripted.ts';
 import { memorySink } from '../../src/testing/memory-sink.ts';
 

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { checkTypes } from '../../src/run/check-types.ts';
+import { checkTypes } from '../../src/command/check-types.ts';
 
 let folder: string;
 

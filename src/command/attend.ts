@@ -14,7 +14,7 @@ import type { Pipeline } from '../pipeline.ts';
 import { steady } from '../steady.ts';
 import { after } from './after.ts';
 import { causesOf } from './causes.ts';
-import { type RunOptions, startRun } from './run.ts';
+import { type RunOptions, startRun } from '../run/run.ts';
 import { StartIgnored } from './start-ignored.ts';
 import { summaryOf } from './summary.ts';
 import { bearUnread } from './unread.ts';

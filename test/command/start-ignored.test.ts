@@ -3,9 +3,9 @@ import type { Diagnostic } from '../../src/diagnostic.ts';
 import type { Event } from '../../src/event.ts';
 import { pipeline } from '../../src/pipeline.ts';
 import type { Resume } from '../../src/position.ts';
-import { attend } from '../../src/run/attend.ts';
+import { attend } from '../../src/command/attend.ts';
 import { run } from '../../src/run/run.ts';
-import { StartIgnored } from '../../src/run/start-ignored.ts';
+import { StartIgnored } from '../../src/command/start-ignored.ts';
 import { scripted } from '../../src/sources/scripted.ts';
 import { memorySink } from '../../src/testing/memory-sink.ts';
 

@@ -2,7 +2,7 @@ import { expect, it, vi } from 'vitest';
 import type { Event } from '../../src/event.ts';
 import { dedupe } from '../../src/operators/dedupe.ts';
 import { pipeline } from '../../src/pipeline.ts';
-import { checkAll } from '../../src/run/check.ts';
+import { checkAll } from '../../src/command/check.ts';
 import { identityLog } from '../../src/stores/identity-log.ts';
 import { memorySink } from '../../src/testing/memory-sink.ts';
 import { pushSource } from '../support/push-source.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { pipelineName, timeRange } from '../../src/run/restore-settings.ts';
-import { readSettings } from '../../src/run/settings.ts';
+import { pipelineName, timeRange } from '../../src/command/restore-settings.ts';
+import { readSettings } from '../../src/command/settings.ts';
 
 const rangeOf = (text: string): string[] => {
   const { since, until } = timeRange.parse(text);

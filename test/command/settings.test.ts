@@ -1,10 +1,10 @@
 import { describe, expect, it, vi } from 'vitest';
 import { z } from 'zod';
 import { pipeline } from '../../src/pipeline.ts';
-import { command } from '../../src/run/main.ts';
-import { archiveUrl, databaseUrl, pattern, redisUrl, streamName } from '../../src/run/setting-types.ts';
+import { command } from '../../src/command/main.ts';
+import { archiveUrl, databaseUrl, pattern, redisUrl, streamName } from '../../src/command/setting-types.ts';
 import { identityLog } from '../../src/stores/identity-log.ts';
-import { SettingsError, duration, helpOf, readSettings, start, withoutSecrets } from '../../src/run/settings.ts';
+import { SettingsError, duration, helpOf, readSettings, start, withoutSecrets } from '../../src/command/settings.ts';
 
 const shape = {
   KINESIS_STREAM: z.string().describe('the stream to read'),

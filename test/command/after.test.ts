@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { after } from '../../src/run/after.ts';
+import { after } from '../../src/command/after.ts';
 
 const DAY_MS = 86_400_000;
 

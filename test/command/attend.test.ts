@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
 import type { Event } from '../../src/event.ts';
 import { type Pipeline, pipeline } from '../../src/pipeline.ts';
-import { attendAll } from '../../src/run/attend.ts';
+import { attendAll } from '../../src/command/attend.ts';
 import { type MemorySink, memorySink } from '../../src/testing/memory-sink.ts';
 import { type PushSource, pushSource } from '../support/push-source.ts';
 
