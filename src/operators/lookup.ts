@@ -2,7 +2,7 @@ import type { Duration } from 'date-fns';
 import { Observable, type OperatorFunction, type SchedulerLike, asapScheduler } from 'rxjs';
 import { durationMs } from '../duration.ts';
 import type { Event } from '../event.ts';
-import { LookupQueue } from './lookup-queue.ts';
+import { LookupQueue } from './lookup/queue.ts';
 import type { LookupSource, Read } from './lookup-source.ts';
 import { named } from './named.ts';
 

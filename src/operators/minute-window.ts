@@ -8,8 +8,8 @@ import { steady } from '../steady.ts';
 import { Chain, type EventStepsList } from './event-steps.ts';
 import { named } from './named.ts';
 import { ShortCut } from './short-cut.ts';
-import type { MakeData } from './window-contents.ts';
-import { windowSteps } from './window-steps.ts';
+import type { MakeData } from './minute-window/contents.ts';
+import { windowSteps } from './minute-window/steps.ts';
 import type { Window } from './window.ts';
 
 export interface MinuteWindowOptions {

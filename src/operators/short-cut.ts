@@ -3,7 +3,7 @@ import { type LineIndex, MAX_LINES, lineIndex } from '../lines/line-index.ts';
 import type { Chain } from './event-steps.ts';
 import type { Records } from '../records.ts';
 import { eventOf } from './each-event.ts';
-import type { MakeData } from './window-contents.ts';
+import type { MakeData } from './minute-window/contents.ts';
 
 /**
  * What a step does with lines that it can tell by their index alone. A line that all steps of a pipeline let pass takes a short cut: it does

@@ -5,7 +5,7 @@ import { CheckpointNoise, type CheckpointNoiseOptions } from '../snowplow/checkp
 import { LOGGER } from '../snowplow/noise/grammar.ts';
 import { type NoiseOut, UNEXPLAINED_REASON } from '../snowplow/noise/puzzle.ts';
 import { type Out, eventSteps } from './event-steps.ts';
-import { TextPieces } from './text-pieces.ts';
+import { TextPieces } from './strip-checkpoints/text-pieces.ts';
 
 export interface StripCheckpointsOptions extends CheckpointNoiseOptions {
   /**

@@ -19,7 +19,7 @@ import type { Delivery } from '../../src/delivery.ts';
 import { Event, Origin } from '../../src/event.ts';
 import { Ledger, RECORD_OVERHEAD_BYTES } from '../../src/ledger.ts';
 import { type MinuteWindowOptions, minuteWindow } from '../../src/operators/minute-window.ts';
-import { windowSteps } from '../../src/operators/window-steps.ts';
+import { windowSteps } from '../../src/operators/minute-window/steps.ts';
 import type { Window } from '../../src/operators/window.ts';
 import { RecordList } from '../../src/records.ts';
 import { fuse } from '../../src/run/fuse.ts';

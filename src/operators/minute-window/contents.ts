@@ -1,7 +1,7 @@
-import type { Delivery } from '../delivery.ts';
-import type { Origin } from '../event.ts';
-import type { Position } from '../position.ts';
-import type { Gathered, ListedPart, RecordsPart, WindowPart } from './window.ts';
+import type { Delivery } from '../../delivery.ts';
+import type { Origin } from '../../event.ts';
+import type { Position } from '../../position.ts';
+import type { Gathered, ListedPart, RecordsPart, WindowPart } from '../window.ts';
 
 /** Makes what an event holds of its record's bytes. */
 export type MakeData<out T> = (raw: Uint8Array) => T;

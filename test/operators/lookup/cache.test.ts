@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { LookupCache } from '../../src/operators/lookup-cache.ts';
+import { LookupCache } from '../../../src/operators/lookup/cache.ts';
 
 it('remembers so many of the newest answers, or up to a sixteenth less', () => {
   const cache = new LookupCache(32, 1000);

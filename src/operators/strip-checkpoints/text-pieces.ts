@@ -1,4 +1,4 @@
-import { Event, Origin } from '../event.ts';
+import { Event, Origin } from '../../event.ts';
 
 /** An event's place in the text. */
 interface Piece {

@@ -1,10 +1,10 @@
 import type { SchedulerLike, Subscriber, Subscription } from 'rxjs';
-import type { Event, Origin } from '../event.ts';
-import { faultOf } from '../fault.ts';
-import { Fifo } from './fifo.ts';
-import { LookupCache } from './lookup-cache.ts';
-import type { LookupSource, OpenReads, Read } from './lookup-source.ts';
-import { thrown, wordsOf } from './thrown.ts';
+import type { Event, Origin } from '../../event.ts';
+import { faultOf } from '../../fault.ts';
+import { Fifo } from '../fifo.ts';
+import { LookupCache } from './cache.ts';
+import type { LookupSource, OpenReads, Read } from '../lookup-source.ts';
+import { thrown, wordsOf } from '../thrown.ts';
 
 const STEP = 'lookup';
 /** The longest wait before the first try again; it doubles from try to try. */

@@ -1,7 +1,7 @@
-import type { Origin } from '../event.ts';
-import type { Delivery } from '../delivery.ts';
-import { type MakeData, WindowContents } from './window-contents.ts';
-import { type ClosedBy, Window } from './window.ts';
+import type { Origin } from '../../event.ts';
+import type { Delivery } from '../../delivery.ts';
+import { type MakeData, WindowContents } from './contents.ts';
+import { type ClosedBy, Window } from '../window.ts';
 
 export interface WindowLimits {
   /** The length of an interval; each begins at a multiple of it since 1970. */
