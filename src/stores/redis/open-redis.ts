@@ -1,14 +1,14 @@
 import { randomUUID } from 'node:crypto';
-import { FencedError, WentBackError } from '../../errors.ts';
 import type { RejectReason } from '../../event.ts';
-import { type Resume, type Standing, compareResumes, formatResume, parseResume } from '../../position.ts';
-import { type Owner, keyOf } from '../../owner.ts';
+import { type Resume, formatResume } from '../../position.ts';
+import type { Owner } from '../../owner.ts';
 import { BatchScript } from './batch-script.ts';
 import type { Batch, CommandFault, KeptReject, OpenCommandStore, Place } from '../command-store.ts';
 import type { Merged } from '../merge-commands.ts';
 import { type RedisClient, RedisError, type Sendable } from './client.ts';
 import type { RedisKeys } from './keys.ts';
-import { ACQUIRE, BATCH } from './script.ts';
+import { RedisPositions } from './positions.ts';
+import { BATCH } from './script.ts';
 import { ScoreMemory } from './score-memory.ts';
 
 export interface OpenRedisOptions {
@@ -23,12 +23,7 @@ export class OpenRedis implements OpenCommandStore {
   readonly callsAtOnce = 3;
   readonly #client: RedisClient;
   readonly #keys: RedisKeys;
-  /** Each shard's field of positions as this run left it. */
-  readonly #fields = new Map<string, Field>();
-  /** Of each owner, the shards that it has acquired. */
-  readonly #acquired = new Map<string, Set<string>>();
-  /** How calls that are under way will leave it. */
-  readonly #sent = new Map<string, Field>();
+  readonly #positions: RedisPositions;
   readonly #script: BatchScript;
   readonly #memory: ScoreMemory | undefined;
   /** So many calls more do without it. */
@@ -49,46 +44,22 @@ export class OpenRedis implements OpenCommandStore {
     this.#client = client;
     this.#memory = rememberScores > 0 ? new ScoreMemory(rememberScores) : undefined;
     this.#keys = keys;
+    this.#positions = new RedisPositions(client, keys);
     this.#script = new BatchScript(client, BATCH);
   }
 
   /** Where this run left a shard. */
   stands(owner: Owner, shard: string): Resume | undefined {
-    return this.#field(owner, shard).resume;
+    return this.#positions.stands(owner, shard);
   }
 
-  async acquire(owner: Owner, shard: string): Promise<Resume | undefined> {
-    const key = this.#keys.positions(owner);
-    // Whoever finds another epoch than it has read tries again: each time, some other run has come in between.
-    for (;;) {
-      const stored = (await this.#client.call('HGET', [key, shard])) as string | null;
-      const { epoch } = fieldOf(shard, stored ?? '');
-      const text = (await this.#client.call('EVAL', [ACQUIRE, 1, key, shard, epoch])) as string | null;
-      if (text === null) continue;
-      const field = fieldOf(shard, text);
-      this.#sent.delete(keyOf(owner, shard));
-      this.#fields.set(keyOf(owner, shard), field);
-      const acquired = this.#acquired.get(ownerKey(owner)) ?? new Set<string>();
-      this.#acquired.set(ownerKey(owner), acquired.add(shard));
-      return field.resume;
-    }
+  acquire(owner: Owner, shard: string): Promise<Resume | undefined> {
+    return this.#positions.acquire(owner, shard);
   }
 
-  async positions(owner: Owner, shards: Iterable<string>): Promise<ReadonlyMap<string, Resume>> {
-    const asked = new Set(shards);
+  positions(owner: Owner, shards: Iterable<string>): Promise<ReadonlyMap<string, Resume>> {
     this.#settle();
-    if (asked.size === 0) return new Map();
-    // A server that has lost something of one shard is met by a call of another: that may be the next to come for long.
-    const all = [...asked.union(this.#acquired.get(ownerKey(owner)) ?? new Set<string>())];
-    const texts = (await this.#client.call('HMGET', [this.#keys.positions(owner), ...all])) as (string | null)[];
-    const found = new Map<string, Resume>();
-    for (const [i, shard] of all.entries()) {
-      const field = this.#checked(owner, shard, texts[i] ?? '', asked.has(shard));
-      if (!asked.has(shard)) continue;
-      this.#fields.set(keyOf(owner, shard), field);
-      if (field.resume) found.set(shard, field.resume);
-    }
-    return found;
+    return this.#positions.read(owner, shards);
   }
 
   async execute(owner: Owner, batch: Batch): Promise<readonly CommandFault[]> {
@@ -105,15 +76,9 @@ export class OpenRedis implements OpenCommandStore {
   }
 
   async #execute(owner: Owner, { events, commands, rejects = [], positions, goesOn }: Batch): Promise<readonly CommandFault[]> {
-    const next = new Map<string, Field>();
     const args: Sendable[] = [this.#keys.rejectPrefix(owner), aboutOf(events, commands), positions.size];
-    for (const [shard, resume] of positions) {
-      const key = keyOf(owner, shard);
-      const { epoch, text } = this.#sent.get(key) ?? this.#field(owner, shard);
-      const field = { epoch, resume, text: `${epoch} ${formatResume(resume)}` };
-      next.set(key, field);
-      args.push(shard, text, field.text);
-    }
+    const moves = this.#positions.moves(owner, positions);
+    for (const { shard, from, to } of moves) args.push(shard, from, to.text);
     const keys = [this.#keys.positions(owner), this.#keys.rejects(owner), this.#keys.lastCall(owner)];
     // In a cluster a key that is not there yet has to be named while its slot is on its way to another node.
     for (const reject of rejects) keys.push(this.#keys.reject(owner, reject, reject.why.step));
@@ -132,10 +97,10 @@ export class OpenRedis implements OpenCommandStore {
       }
       args.push(memory?.end(writer) ? 1 : 0);
     });
-    for (const [key, field] of next) this.#sent.set(key, field);
+    this.#positions.send(moves);
     this.#lastCall = thisCall;
     const [refused, told] = await this.#answered(owner, positions, running);
-    for (const [key, field] of next) this.#fields.set(key, field);
+    this.#positions.moved(moves);
     if (call !== undefined) {
       this.#memory!.answered(call);
       for (let i = 0; i < told.length; i += 2) {
@@ -195,7 +160,7 @@ export class OpenRedis implements OpenCommandStore {
       }
       const [, nth, text] = /^STANDS (\d+) (.*)$/.exec(reply) ?? [];
       if (nth === undefined) throw error;
-      this.#checked(owner, [...positions.keys()][Number(nth) - 1]!, text!);
+      this.#positions.check(owner, [...positions.keys()][Number(nth) - 1]!, text!);
       // A call that was thought lost has run meanwhile, or the one before this has failed; whoever asks for positions now learns so.
       throw transient(`${where}: stands at ${text}, not where expected`);
     }
@@ -203,25 +168,8 @@ export class OpenRedis implements OpenCommandStore {
 
   /** Nothing is under way, and what has taken place is what was answered, or will be asked for. */
   #settle(): void {
-    this.#sent.clear();
+    this.#positions.settle();
     this.#broken = undefined;
-  }
-
-  #field(owner: Owner, shard: string): Field {
-    const field = this.#fields.get(keyOf(owner, shard));
-    if (!field) throw new Error(`${this.#client.where}: ${owner.pipeline}/${owner.sink} has not acquired ${shard}`);
-    return field;
-  }
-
-  /** What a field says, when this run may still write to its shard, where it needs to, and the store has lost nothing. */
-  #checked(owner: Owner, shard: string, text: string, isNeeded = true): Field {
-    const own = this.#field(owner, shard);
-    const stored = fieldOf(shard, text);
-    if (stored.epoch > own.epoch && !isNeeded) return stored;
-    if (stored.epoch > own.epoch) throw new FencedError(this.#client.where, shard, own.epoch);
-    if (stored.epoch < own.epoch || isLost(stored.resume, own.resume))
-      throw new WentBackError(this.#client.where, shard, own.text, text || 'nothing');
-    return stored;
   }
 }
 
@@ -243,39 +191,7 @@ function aboutOf(events: Batch['events'], commands: readonly Merged[]): string {
   return about;
 }
 
-/** What the hash of positions says of a shard. */
-interface Field {
-  readonly epoch: number;
-  readonly resume: Resume | undefined;
-  readonly text: string;
-}
-
-/** What the hash of positions says of all shards: each, then its field. */
-export function standingsOf(hash: readonly string[]): readonly Standing[] {
-  const standings: Standing[] = [];
-  for (let i = 0; i < hash.length; i += 2) {
-    const { epoch, resume } = fieldOf(hash[i]!, hash[i + 1]!);
-    standings.push({ shard: hash[i]!, epoch, resume });
-  }
-  return standings.sort((a, b) => (a.shard < b.shard ? -1 : 1));
-}
-
-function fieldOf(shard: string, text: string): Field {
-  const at = text.indexOf(' ');
-  const resume = text.slice(at + 1);
-  return { epoch: Number(text.slice(0, Math.max(at, 0))), resume: resume ? parseResume(shard, resume) : undefined, text };
-}
-
-function isLost(stored: Resume | undefined, own: Resume | undefined): boolean {
-  if (!own) return false;
-  return !stored || compareResumes(stored, own) < 0;
-}
-
 /** A refused command in the store's words: `WRONGTYPE Operation against a key…`. */
 export function faultOf({ command, events }: Merged, reason: string): CommandFault {
   return { events, code: /^[A-Z]+/.exec(reason)?.[0] ?? 'ERR', reason, path: command.key };
-}
-
-function ownerKey({ pipeline, sink }: Owner): string {
-  return JSON.stringify([pipeline, sink]);
 }

@@ -8,7 +8,8 @@ import { RedisClient } from './client.ts';
 import { RedisIdentityBlocks } from './identity-blocks.ts';
 import { clusterKeys, redisKeys } from './keys.ts';
 import { OpenCluster } from './open-cluster.ts';
-import { OpenRedis, standingsOf } from './open-redis.ts';
+import { OpenRedis } from './open-redis.ts';
+import { standingsOf } from './positions.ts';
 
 interface ServerOptions {
   readonly timeoutMs: number;
