@@ -7,7 +7,7 @@ import { stepOf } from '../../src/operators/named.ts';
 import { type StripCheckpointsOptions, stripCheckpoints } from '../../src/operators/strip-checkpoints.ts';
 import { EnrichedEvent } from '../../src/snowplow/enriched-event.ts';
 import { type Sample, deliver } from '../../src/testing/deliver.ts';
-import { printNoisily } from '../../src/testing/noise.ts';
+import { printNoisily } from '../support/noise.ts';
 import { lineOf } from '../snowplow/line.ts';
 
 const line = (title: string): string => lineOf({ app_id: 'shop', page_title: title }).toString();

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { CheckpointNoise, type CheckpointNoiseOptions } from '../../src/snowplow/checkpoint-noise.ts';
-import { printNoisily } from '../../src/testing/noise.ts';
+import { printNoisily } from '../support/noise.ts';
 import { type Texts, lineOf } from './line.ts';
 
 interface Found {

@@ -1,5 +1,5 @@
-import { fields } from '../snowplow/fields.ts';
-import { layoutOf } from '../snowplow/layouts.ts';
+import { fields } from '../../src/snowplow/fields.ts';
+import { layoutOf } from '../../src/snowplow/layouts.ts';
 
 /** A small generator of random numbers; the same seed gives the same numbers. */
 export class NoiseRandom {
