@@ -2,7 +2,7 @@ import { OrderBrokenError, OvertakenError, SettledTooEarlyError } from '../error
 import { type Item, isItem } from '../event.ts';
 import { type Position, comparePositions } from '../position.ts';
 import { type Ledger, Outcome } from '../ledger.ts';
-import { wordFor } from '../sinks/first-item.ts';
+import { wordFor } from '../sinks/word-for.ts';
 import type { SinkDriver } from './sink-driver.ts';
 
 /**

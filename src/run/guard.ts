@@ -4,7 +4,7 @@ import { Event, type Item, isItem } from '../event.ts';
 import { stepOf } from '../operators/named.ts';
 import { Window } from '../operators/window.ts';
 import type { Pipeline } from '../pipeline.ts';
-import { wordFor } from '../sinks/first-item.ts';
+import { wordFor } from '../sinks/word-for.ts';
 import type { SourceContext } from '../sources/source.ts';
 import { begin } from './fuse.ts';
 

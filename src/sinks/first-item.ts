@@ -1,5 +1,5 @@
-import { Event } from '../event.ts';
 import { Window } from '../operators/window.ts';
+import { wordFor } from './word-for.ts';
 
 /**
  * Sees with the first item of a sink that it can be stored: types do not reach it behind an `any`, and what then fails names neither the
@@ -23,16 +23,4 @@ export function firstItem(
     if (item.count > 0 && !fits(value)) throw new TypeError(`${who}: expected ${expected}, got ${wordFor(value)}`);
     isKnown = true;
   };
-}
-
-/** Says what a value is, without what is in it. */
-export function wordFor(value: unknown): string {
-  if (value === null || typeof value === 'undefined') return String(value);
-  if (value instanceof Event) return `an event of ${wordFor(value.data)}`;
-  if (value instanceof Uint8Array) return 'bytes';
-  if (typeof value !== 'object') return `a ${typeof value}`;
-  const { constructor } = value;
-  const fields = Object.keys(value).slice(0, 5).join(', ');
-  const name = typeof constructor === 'function' && constructor !== Object ? constructor.name : 'an object';
-  return fields === '' || Array.isArray(value) ? name : `${name} with ${fields}`;
 }
