@@ -44,7 +44,7 @@ export interface SourceContext {
 }
 
 /**
- * Where events come from. A declaration: nothing runs before `open`.
+ * Where events come from. A declaration: nothing runs before `read`.
  *
  * The contract, proven by `test/sources/conformance.ts`: it tells the ledger which shards are to be read (`expect`); for each delivery it reserves room, opens the delivery, emits its
  * events synchronously and in order, lets go of it; it never emits an event at or before the position it resumes after;
