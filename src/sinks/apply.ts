@@ -7,7 +7,7 @@ import type { CommandFault, CommandStore, KeptReject, OpenCommandStore } from '.
 import type { Command } from '../stores/commands.ts';
 import { CommandMerger, type Merged } from '../stores/merge-commands.ts';
 import { MAX_CALL_BYTES, MAX_CALL_EVENTS } from './call-limits.ts';
-import { checkStore, standsIn } from './check-store.ts';
+import { checkStore, standsIn } from './ask-store.ts';
 import { wordFor } from './word-for.ts';
 import { rejectRow } from './reject-row.ts';
 import type { Batch, OpenSink, Refusal, Sink } from './sink.ts';

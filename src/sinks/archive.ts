@@ -1,6 +1,6 @@
 import type { Window } from '../operators/window.ts';
 import type { ObjectStore } from '../stores/object-store.ts';
-import { checkStore } from './check-store.ts';
+import { checkStore } from './ask-store.ts';
 import { firstItem } from './first-item.ts';
 import { checkPrefix, objectKey } from './object-key.ts';
 import { ObjectLog, stampOf } from './object-log.ts';

@@ -3,7 +3,7 @@ import type { Window } from '../operators/window.ts';
 import { enrichedColumns } from '../snowplow/columns.ts';
 import { type Resume, isPosition } from '../position.ts';
 import type { Column, Database } from '../stores/database.ts';
-import { checkStore, standsIn } from './check-store.ts';
+import { checkStore, standsIn } from './ask-store.ts';
 import { firstItem } from './first-item.ts';
 import { rejectRow } from './reject-row.ts';
 import type { Sink } from './sink.ts';

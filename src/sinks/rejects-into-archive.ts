@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { Reject } from '../event.ts';
 import type { ObjectStore } from '../stores/object-store.ts';
-import { checkStore } from './check-store.ts';
+import { checkStore } from './ask-store.ts';
 import { checkPrefix, objectKey } from './object-key.ts';
 import { type LogObject, ObjectLog, stampOf } from './object-log.ts';
 import { packLines } from './pack-lines.ts';

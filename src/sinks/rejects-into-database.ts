@@ -1,6 +1,6 @@
 import type { Reject } from '../event.ts';
 import type { Database } from '../stores/database.ts';
-import { checkStore, standsIn } from './check-store.ts';
+import { checkStore, standsIn } from './ask-store.ts';
 import { rejectRow } from './reject-row.ts';
 import type { Sink } from './sink.ts';
 

@@ -1,7 +1,7 @@
 import { type Reject, isSameRecord, lastByShard } from '../event.ts';
 import type { CommandStore } from '../stores/command-store.ts';
 import { MAX_CALL_BYTES, MAX_CALL_EVENTS } from './call-limits.ts';
-import { checkStore, standsIn } from './check-store.ts';
+import { checkStore, standsIn } from './ask-store.ts';
 import { rejectRow } from './reject-row.ts';
 import type { Batch, Sink } from './sink.ts';
 
