@@ -124,7 +124,7 @@ export { databaseFrom } from './stores/database-url.ts';
 export type { Column, ColumnType, Database, Load, OpenDatabase, RejectRow, RowFault, Table } from './stores/database.ts';
 export { directory } from './stores/directory.ts';
 export { duckdb } from './stores/duckdb.ts';
-export type { Merged } from './stores/merge-commands.ts';
+export type { Merged } from './stores/commands/merge-commands.ts';
 export type { BlockServer, IdentityServer, LogState, SentBlock } from './stores/identities/block-server.ts';
 export { type IdentityLogOptions, identityLog } from './stores/identity-log.ts';
 export { objectStoreFrom } from './stores/object-store-url.ts';

@@ -3,7 +3,7 @@ import type { RejectReason } from '../event.ts';
 import type { Position, Resume, Standing } from '../position.ts';
 import type { Owner } from '../owner.ts';
 import type { Command } from './commands.ts';
-import type { Merged } from './merge-commands.ts';
+import type { Merged } from './commands/merge-commands.ts';
 
 /** Where an event lies, and when it arrived. */
 export interface Place {

@@ -1,8 +1,8 @@
 import type { Duration } from 'date-fns';
 import { durationMs } from '../duration.ts';
-import { asSent, Scores, scoresOf } from './scores.ts';
+import { asSent, Scores, scoresOf } from './commands/scores.ts';
 
-export { type Scores, shares } from './scores.ts';
+export { type Scores, shares } from './commands/scores.ts';
 
 /** A change to one key, as a value: it can be looked at, merged with its like and sent with others. */
 export interface Command {

@@ -1,5 +1,5 @@
 import type { Read } from '../operators/lookup-source.ts';
-import { scoreOf } from './scores.ts';
+import { scoreOf } from './commands/scores.ts';
 
 /** The text of a key; nothing when it is absent. */
 export const get = (key: string): Read<string | undefined> => ({

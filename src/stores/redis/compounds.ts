@@ -1,4 +1,4 @@
-import { MAX_ARGUMENTS } from '../check-command.ts';
+import { MAX_ARGUMENTS } from '../commands/check-command.ts';
 import { MAX_SET } from './score-memory.ts';
 
 /**

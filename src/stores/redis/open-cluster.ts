@@ -5,7 +5,7 @@ import { BatchScript } from './batch-script.ts';
 import type { Batch, CommandFault, KeptReject, OpenCommandStore, Place } from '../command-store.ts';
 import type { Command } from '../commands.ts';
 import { slotOf, slotTags } from './hash-slot.ts';
-import { CommandMerger, type Merged } from '../merge-commands.ts';
+import { CommandMerger, type Merged } from '../commands/merge-commands.ts';
 import { OpenRedis, type OpenRedisOptions, faultOf } from './open-redis.ts';
 import type { RedisClient, Sendable } from './client.ts';
 import { clusterKeys } from './keys.ts';

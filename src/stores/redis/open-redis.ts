@@ -4,7 +4,7 @@ import { type Resume, formatResume } from '../../position.ts';
 import type { Owner } from '../../owner.ts';
 import { BatchScript } from './batch-script.ts';
 import type { Batch, CommandFault, KeptReject, OpenCommandStore, Place } from '../command-store.ts';
-import type { Merged } from '../merge-commands.ts';
+import type { Merged } from '../commands/merge-commands.ts';
 import { type RedisClient, RedisError, type Sendable } from './client.ts';
 import type { RedisKeys } from './keys.ts';
 import { RedisPositions } from './positions.ts';

@@ -1,4 +1,4 @@
-import { Scores } from '../scores.ts';
+import { Scores } from '../commands/scores.ts';
 
 /** An argument as it is sent: a number as text, as everything in Redis; scores as a list of numbers, each followed by its member. */
 export type Packable = string | number | Buffer | Scores;

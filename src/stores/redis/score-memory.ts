@@ -2,10 +2,10 @@ import type { Command } from '../commands.ts';
 import { compareAsUtf8 } from './compare-as-utf8.ts';
 import { KeyMemory, type KnownKey, type Members, sizeOf } from './key-memory.ts';
 import { MemberNumbers } from './member-numbers.ts';
-import { isOfOneKey } from '../merge-commands.ts';
+import { isOfOneKey } from '../commands/merge-commands.ts';
 import type { PackWriter } from './pack-writer.ts';
 import { RankedSet } from './ranked-set.ts';
-import { Scores, scoreOf } from '../scores.ts';
+import { Scores, scoreOf } from '../commands/scores.ts';
 
 /** How many different members there may be for each score that is remembered, and how many at all, before everything is forgotten. */
 const [MEMBERS_A_SCORE, MAX_MEMBERS] = [2, 500_000];

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { PackWriter, packed } from '../../../src/stores/redis/pack-writer.ts';
-import { Scores } from '../../../src/stores/scores.ts';
+import { Scores } from '../../../src/stores/commands/scores.ts';
 
 type Unpacked = string | readonly Unpacked[];
 

@@ -17,7 +17,7 @@ import {
   zincrby,
   zrem,
 } from '../../../src/stores/commands.ts';
-import { CommandMerger } from '../../../src/stores/merge-commands.ts';
+import { CommandMerger } from '../../../src/stores/commands/merge-commands.ts';
 import { PackWriter } from '../../../src/stores/redis/pack-writer.ts';
 import { redis } from '../../../src/stores/redis.ts';
 import { ScoreMemory } from '../../../src/stores/redis/score-memory.ts';

@@ -1,5 +1,5 @@
 import { MAX_ARGUMENTS } from './check-command.ts';
-import type { Command } from './commands.ts';
+import type { Command } from '../commands.ts';
 
 /** A command that stands for several. */
 export interface Merged {

@@ -16,11 +16,11 @@ import {
   set,
   zincrby,
   zrem,
-} from '../../src/stores/commands.ts';
-import { CommandMerger, type Merged } from '../../src/stores/merge-commands.ts';
-import { redis } from '../../src/stores/redis.ts';
-import { contentsOf } from '../support/redis-contents.ts';
-import { type RedisServer, startRedis } from '../support/redis.ts';
+} from '../../../src/stores/commands.ts';
+import { CommandMerger, type Merged } from '../../../src/stores/commands/merge-commands.ts';
+import { redis } from '../../../src/stores/redis.ts';
+import { contentsOf } from '../../support/redis-contents.ts';
+import { type RedisServer, startRedis } from '../../support/redis.ts';
 
 let server: RedisServer;
 beforeAll(async () => {

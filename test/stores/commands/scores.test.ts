@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Scores, scoresOf, shares } from '../../src/stores/scores.ts';
+import { Scores, scoresOf, shares } from '../../../src/stores/commands/scores.ts';
 
 describe('scores', () => {
   it('are shares of a score in whole numbers, of a list that is looked through once', () => {

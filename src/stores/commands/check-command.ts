@@ -1,4 +1,4 @@
-import type { Command } from './commands.ts';
+import type { Command } from '../commands.ts';
 import { Scores } from './scores.ts';
 
 /** Lua takes no more than 8,000 values off a table in one go. */
