@@ -39,10 +39,7 @@ export const realtime = command({
     AWS_REGION: z.string().optional().describe('the region of the stream; otherwise as the AWS SDK finds it'),
     REDIS_URL: redisUrl.default('redis://127.0.0.1:6379').describe('redis://user:password@host:port/database'),
     PRODUCT_PAGE: pattern.prefault('^/p/([a-z]{2}-[0-9]{4})$').describe("the path of a product's page, its sku as a group"),
-    STATE_FILE: z
-      .string()
-      .default('./data/realtime.state')
-      .describe('the event ids of the last hour: a file, or a postgres:// or redis:// URL'),
+    STATE_FILE: z.string().default('./data/realtime.state').describe('the event ids of the last hour: a file or a server’s URL'),
   },
   pipeline(settings) {
     const { KINESIS_STREAM: stream, KINESIS_MODE: mode, AWS_REGION: region } = settings;

@@ -39,10 +39,7 @@ export const warehouse = command({
     S3_ENDPOINT: endpoint.optional().describe('an S3 API server other than AWS'),
     TABLE: z.string().default('snowplow_events').describe('the table of events, made when absent'),
     WINDOW: duration.prefault('1m').describe('how long a window is: 1m, 10s'),
-    STATE_FILE: z
-      .string()
-      .default('./data/warehouse.state')
-      .describe('the event ids of the last hour: a file, or a postgres:// or redis:// URL'),
+    STATE_FILE: z.string().default('./data/warehouse.state').describe('the event ids of the last hour: a file or a server’s URL'),
   },
   pipeline(settings) {
     const { KINESIS_STREAM: stream, KINESIS_MODE: mode, AWS_REGION: region } = settings;
