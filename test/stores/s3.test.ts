@@ -44,13 +44,15 @@ describe('s3', () => {
   });
 
   describe('says what was answered, and what to do', () => {
-    let answer = { status: 200, body: '' };
+    let answer: { readonly status: number; readonly body: string; readonly isCut?: boolean } = { status: 200, body: '' };
     let store: OpenObjectStore;
     let end: () => void;
     beforeAll(async () => {
       const answering = createServer((request, response) => {
-        response.writeHead(answer.status, { 'content-type': 'application/xml' });
-        response.end(request.method === 'HEAD' ? '' : answer.body);
+        const { status, body, isCut } = answer;
+        response.writeHead(status, { 'content-type': 'application/xml', ...(isCut && { 'content-length': 1000 }) });
+        if (isCut) response.write(body, () => setTimeout(() => request.socket.resetAndDestroy(), 20));
+        else response.end(request.method === 'HEAD' ? '' : body);
       }).listen(0, '127.0.0.1');
       await once(answering, 'listening');
       const endpoint = `http://127.0.0.1:${(answering.address() as AddressInfo).port}`;
@@ -102,6 +104,20 @@ describe('s3', () => {
         expect(error).toMatchObject({ message: expect.stringMatching(words) });
         expect(faultOf(error)).toBe(fault);
       }
+    });
+
+    test('and of a key that is not to be used nothing of rights', async () => {
+      const disabled = 'arn:aws:kms:eu-west-1:1:key/a is disabled.';
+      answer = { status: 400, body: `<Error><Code>KMS.DisabledException</Code><Message>${disabled}</Message></Error>` };
+      await expect(store.get('a')).rejects.toThrow(`s3://shop-events/good: a: ${disabled}`);
+      await expect(store.get('a')).rejects.not.toThrow('Allow');
+    });
+
+    test.each([200, 503])('and of an answer of status %i that is cut off that it was, which passes', async (status) => {
+      answer = { status, body: '<List', isCut: true };
+      const error = await failureOf(Array.fromAsync(store.list('2026/')));
+      expect(error).toMatchObject({ message: 's3://shop-events/good: 2026/*: aborted' });
+      expect(faultOf(error)).toBe('transient');
     });
   });
 

@@ -8,29 +8,35 @@ const BY_STATUS: Readonly<Record<number, string>> = {
 };
 
 interface Answered extends Error {
+  /** Of a connection that failed before all was read. */
+  readonly code?: string;
   readonly $metadata?: { readonly httpStatusCode?: number };
 }
 
 /** Says what to do about what an S3 server, or the SDK, answered; whether it passes is told by its cause. */
 export function explain(error: unknown, where: string): Error {
-  const { name, message, $metadata }: Answered = error instanceof Error ? error : new Error(String(error));
+  const { name, message, code, $metadata }: Answered = error instanceof Error ? error : new Error(String(error));
   const status = $metadata?.httpStatusCode;
   const bare = status === undefined ? name : (BY_STATUS[status] ?? `HTTP status ${status}`);
   // What is no XML comes from a proxy: the SDK says where it is none, which tells nobody anything.
-  const said = UNREADABLE.test(message) ? `HTTP status ${status}, in an answer that is no S3 server's` : message;
+  const isUnreadable = code === undefined && UNREADABLE.test(message);
+  const said = isUnreadable ? `HTTP status ${status}, in an answer that is no S3 server's` : message.replace(HINT, '');
   const words = said === '' || said === 'UnknownError' ? bare : said;
   const remedy = REMEDIES.find(([names]) => names.test(name) || names.test(words))?.[1];
   return new Error(`${where}: ${remedy === undefined ? words : `${words.replace(/\.$/, '')}. ${remedy}`}`, { cause: error });
 }
 
 const UNREADABLE = /XML parse error|Deserialization error/;
+/** For who has the error at hand in a debugger. */
+const HINT = /\s*Deserialization error: to see .*$/s;
 
 /** Matched against the error's name and its message. https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html */
 const REMEDIES: readonly (readonly [RegExp, string])[] = [
   [/^HTTP status 413/, 'Have the proxy before the server take larger bodies (client_max_body_size of nginx)'],
   [/^HTTP status (?!408|429)[1-4]/, 'Correct the endpoint, or ask who runs what stands before the server'],
   [/^NoSuchBucket|bucket does not exist/, 'Create the bucket, or correct its name, the region or the endpoint'],
-  [/\bkms:/, 'Allow these credentials kms:GenerateDataKey and kms:Decrypt of the key by which the bucket encrypts'],
+  // What may be done is named like this, and a key is arn:aws:kms:eu-west-1:…
+  [/\bkms:[A-Z]/, 'Allow these credentials kms:GenerateDataKey and kms:Decrypt of the key by which the bucket encrypts'],
   [/InvalidObjectState/, 'It was moved to Glacier: restore it, and leave what lies below _millrace/ out of lifecycle rules'],
   [
     /AccessDenied|^Forbidden/,
