@@ -188,6 +188,12 @@ describe('a table of Postgres that is there', () => {
       expect(await load(guarded)).toMatchObject({ message: expect.stringMatching(expected) });
       expect(await place.declare().check!(guarded)).toMatch(/^table guarded is there/);
     }
+    await place.query(`ALTER TABLE guarded OWNER TO ${role}`);
+    expect(await load({ ...table, name: 'guarded' })).toBeUndefined();
+    await place.query('ALTER TABLE guarded FORCE ROW LEVEL SECURITY');
+    await expect(loader.check!({ ...table, name: 'guarded' })).rejects.toThrow(
+      `ALTER ROLE ${role} BYPASSRLS, or ALTER TABLE guarded NO FORCE ROW LEVEL SECURITY`,
+    );
     await place.query(`ALTER ROLE ${role} BYPASSRLS`);
     expect(await load({ ...table, name: 'guarded' })).toBeUndefined();
   });

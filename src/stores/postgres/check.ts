@@ -93,7 +93,7 @@ export async function checkPostgres(
       `${session.user} may not make temporary tables, by which rejects come: GRANT TEMPORARY ON DATABASE ${session.database} TO ${session.user}`,
     );
   found.push(own.found);
-  if (problems.length > 0) throw new Error([...new Set(problems)].join('; '));
+  refuseAll(problems);
   return found.join(', ');
 }
 
@@ -107,7 +107,7 @@ export async function checkOwnTables(connection: PostgresConnection, schema: str
   const session = await sessionOf(connection);
   const { problems, found } = await ownTables(connection, session, schema, needs);
   if (session.isReadOnly) problems.push(sql.READ_ONLY_REMEDY);
-  if (problems.length > 0) throw new Error([...new Set(problems)].join('; '));
+  refuseAll(problems);
   return found;
 }
 
@@ -145,24 +145,28 @@ async function ownTables(
   return { problems, found };
 }
 
+/** What a run would fail by, and what mends it. */
+class DeniedError extends Error {}
+
+function refuseAll(problems: readonly string[]): void {
+  if (problems.length > 0) throw new DeniedError([...new Set(problems)].join('; '));
+}
+
 /** Says of what the user may not do which statements would let it; any other error as it is. */
 export async function explainDenied(error: unknown, check: () => Promise<unknown>): Promise<unknown> {
   if (!(error instanceof DatabaseError) || error.code !== INSUFFICIENT_PRIVILEGE) return error;
-  try {
-    await check();
-  } catch (denied) {
-    if (!(denied instanceof DatabaseError)) return new Error((denied as Error).message, { cause: error });
-  }
-  return error;
+  const denied = await check().catch((failure: unknown) => failure);
+  // Who cannot be asked says nothing; what was to be said is that it is denied.
+  return denied instanceof DeniedError ? new Error(denied.message, { cause: error }) : error;
 }
 
 /** Says of a table whose policies concern the user that it cannot be loaded: COPY is refused there, and rows that are there may be unseen. */
 export async function policyProblems(connection: PostgresConnection, { name }: Table): Promise<string[]> {
   const found = await connection.query(tableSql.SELECT_GUARDED, [tableSql.quoteName(name)]);
-  return found.map(
-    ({ user }) =>
-      `${name} has row-level security for ${user as string}, with which it cannot be loaded: ALTER ROLE ${user as string} BYPASSRLS, or name its owner`,
-  );
+  return found.map(({ user, isOwner }) => {
+    const other = isOwner ? `ALTER TABLE ${name} NO FORCE ROW LEVEL SECURITY` : 'name its owner';
+    return `${name} has row-level security for ${user as string}, with which it cannot be loaded: ALTER ROLE ${user as string} BYPASSRLS, or ${other}`;
+  });
 }
 
 function missingRights({ user, mayCreate }: Session, at: Place, table: string, needs: readonly Need[]): string[] {

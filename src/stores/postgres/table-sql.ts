@@ -108,8 +108,9 @@ function namesOf(columns: Table['columns']): string {
 export const SELECT_INDEX = `SELECT FROM pg_index JOIN pg_attribute ON attrelid = indrelid AND attnum = indkey[0]
 WHERE indrelid = to_regclass($1) AND attname = $2 AND indisvalid AND indpred IS NULL LIMIT 1`;
 
-/** The user, where policies of a table decide which of its rows they may see and store. */
-export const SELECT_GUARDED = `SELECT quote_ident(current_user) AS user FROM pg_class WHERE oid = to_regclass($1) AND row_security_active(oid)`;
+/** The user, where policies of a table decide which of its rows they may see and store: of an owner only because they are forced. */
+export const SELECT_GUARDED = `SELECT quote_ident(current_user) AS user, pg_has_role(relowner, 'USAGE') AS "isOwner"
+FROM pg_class WHERE oid = to_regclass($1) AND row_security_active(oid)`;
 
 /** A table and its partitions. `pg_partition_tree` would wait for whoever has one of them locked. */
 const WITH_PARTS = `WITH RECURSIVE parts (oid) AS (
