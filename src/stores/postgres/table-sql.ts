@@ -122,8 +122,9 @@ export const SELECT_UNLOGGED = `${WITH_PARTS} SELECT oid::regclass::text AS name
 /** Who keeps a table, or a partition of it, from being loaded, or waits to do so. Not whoever loads it, which takes a lock that others may have, too. */
 export const SELECT_LOCKERS = `${WITH_PARTS}
 SELECT DISTINCT pid, coalesce(usename, backend_type) AS user, left(regexp_replace(query, '[[:space:]]+', ' ', 'g'), 100) AS query
-FROM pg_locks JOIN parts ON oid = relation JOIN pg_stat_activity USING (pid)
-WHERE pid <> pg_backend_pid() AND mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock') ORDER BY pid LIMIT 3`;
+FROM pg_locks JOIN parts ON parts.oid = relation JOIN pg_stat_activity USING (pid)
+WHERE pid <> pg_backend_pid() AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+AND mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock') ORDER BY pid LIMIT 3`;
 
 function createIndex({ name }: Table, column: string): string {
   return `CREATE INDEX ON ${quoteName(name)} (${escapeIdentifier(column)})`;
