@@ -76,8 +76,8 @@ const LOST_CONNECTION =
   /^(Connection terminated|Connection is closed|Client has encountered a connection error|The client was disconnected|Connection ended|timeout expired|Query read timeout|Reached the max retries per request limit|Command timed out)/i;
 
 /**
- * Tells whether a call of the AWS SDK did not even reach its service: for want of credentials or of the address, or on a connection that carries
- * neither HTTP nor TLS. Once others were answered that passes: who hands out credentials or knows names is away, or bytes were damaged on their way.
+ * Tells whether a call of the AWS SDK, or of pg, did not even reach its service: for want of credentials or of the address, or on a connection that
+ * carries neither HTTP nor TLS. Once others were answered that passes: who hands out credentials or knows names is away, or bytes were damaged on their way.
  */
 export function isOutOfReach(error: unknown): error is Error {
   if (!(error instanceof Error)) return false;
