@@ -124,7 +124,11 @@ export async function loadLines(options: LoadLinesOptions): Promise<number> {
       if (!(error instanceof MoreLinesError)) {
         const complaint = sure.isUnderWay || unsure.isUnderWay ? complaintOf(error) : undefined;
         if (!complaint) throw error;
-        if (binary && !sure.isDone) binary.wasRefused = true;
+        if (binary && !sure.isDone) {
+          binary.wasRefused = true;
+          // Before a line is refused for good: it may be that the columns are others, which would cut what they are given as text.
+          await send([UNDO, { text: binary.check }]);
+        }
         if (sure.isDone && end - start === 1) refuse(start, complaint.fault);
         else await around(start, end, complaint);
       }

@@ -150,6 +150,20 @@ describe('a table of postgres', () => {
     await expect(load(['a\t2026-11-22 09:00:00'])).rejects.toThrow(words);
   });
 
+  test('that is altered while it is loaded is looked at also where one of its rows is refused', async () => {
+    await place.query(`CREATE TABLE events (id text NOT NULL, at timestamp NOT NULL, CHECK (id <> 'b'))`);
+    await database.createTable(table);
+    const lines = ['a\t2026-11-22 09:00:00', 'b\t2026-11-22 09:00:00'];
+    await place.query('ALTER TABLE events ALTER at TYPE date');
+    await expect(load(lines)).rejects.toThrow('events would cut values without a word: at is date, expected timestamp');
+    expect(await place.query('SELECT FROM events')).toEqual([]);
+    await place.query('ALTER TABLE events ALTER at TYPE timestamp');
+    await database.createTable(table);
+    await place.query('ALTER TABLE events ADD note text');
+    expect(await load(lines)).toMatchObject([[1, { code: '23514' }]]);
+    expect(await place.query('SELECT id FROM events')).toEqual([{ id: 'a' }]);
+  });
+
   test('whose trigger stores what another table refuses, for want of a column there, refuses that row alone', async () => {
     await place.query('CREATE TABLE events (id text NOT NULL, at timestamp NOT NULL)');
     await place.query('CREATE TABLE audit (note text NOT NULL)');
