@@ -41,7 +41,7 @@ export class PostgresIdentityBlocks implements BlockServer {
   }
 
   async takeOver(seen: number): Promise<LogState | undefined> {
-    const [row] = await this.#connection.query(
+    const [row] = await this.#changing(
       `INSERT INTO ${this.#logs} AS l VALUES ($1, 1, 1, 0)
 ON CONFLICT (log) DO UPDATE SET epoch = l.epoch + 1 WHERE l.epoch = $2 RETURNING epoch, first_block, last_block`,
       [this.#log, seen],
@@ -80,7 +80,7 @@ SELECT * FROM moved`,
     try {
       return await this.#connection.query(text, values);
     } catch (error) {
-      throw await explainCutOff(error, this.#connection, undefined);
+      throw await explainDenied(await explainCutOff(error, this.#connection, undefined), this.#check);
     }
   }
 

@@ -49,11 +49,17 @@ it('a user who may not make the tables is told what to grant, by --check as by a
   await admin();
   await query('GRANT USAGE ON SCHEMA millrace TO loader');
   await query('GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA millrace TO loader');
-  await expect(state.check!('shop')).rejects.toThrow(
-    'loader may not UPDATE in "millrace".identity_logs: GRANT SELECT, INSERT, UPDATE ON',
-  );
-  await expect(state.check!('shop')).rejects.toThrow('loader may not DELETE in "millrace".identity_blocks');
+  const mayNotUpdate = 'loader may not UPDATE in "millrace".identity_logs: GRANT SELECT, INSERT, UPDATE ON';
+  await expect(state.check!('shop')).rejects.toThrow(mayNotUpdate);
+  await expect(state.prepare!('shop')).rejects.toThrow(mayNotUpdate);
   await query('GRANT UPDATE ON millrace.identity_logs TO loader');
+  const mayNotDelete = 'loader may not DELETE in "millrace".identity_blocks';
+  await expect(state.check!('shop')).rejects.toThrow(mayNotDelete);
+  const letGo = await state.prepare!('shop');
+  const log = state.open();
+  log.append({ sights: new Uint32Array(SIGHT_WORDS), count: 1, newestMs: 1 }, { beforeMs: undefined, capacity: Infinity });
+  await expect(log.flush!()).rejects.toThrow(mayNotDelete);
+  await letGo();
   await query('GRANT DELETE ON millrace.identity_blocks TO loader');
   expect(await state.check!('shop')).toBe('schema millrace is there');
   const release = await state.prepare!('shop');
