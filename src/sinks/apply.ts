@@ -44,7 +44,7 @@ export function apply<T>(
     name,
     describe: `commands to ${store.describe}`,
     check: () => checkStore(store),
-    stands: (pipeline) => standsIn(store, { pipeline, sink: name }),
+    ...standsIn(store, name),
     async open({ pipeline, report }) {
       return new OpenApply(await store.open({ report }), { pipeline, sink: name }, commands, maxEvents);
     },

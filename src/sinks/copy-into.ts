@@ -68,7 +68,7 @@ export function copyInto(
     keepsNothing: true,
     describe: `${missingBy === undefined ? '' : 'what is missing of '}${tableName} in ${database.describe}`,
     check: () => checkStore(database, table),
-    stands: (pipeline) => standsIn(database, { pipeline, sink: name }),
+    ...standsIn(database, name),
     async open({ pipeline, report }) {
       const owner = { pipeline, sink: name };
       const store = await database.open({ report });

@@ -16,7 +16,7 @@ export function rejectsIntoDatabase(database: Database, { name = 'rejects' }: Re
     keepsNothing: true,
     describe: `rejects in ${database.describe}`,
     check: () => checkStore(database),
-    stands: (pipeline) => standsIn(database, { pipeline, sink: name }),
+    ...standsIn(database, name),
     async open({ pipeline, report }) {
       const owner = { pipeline, sink: name };
       const store = await database.open({ report });

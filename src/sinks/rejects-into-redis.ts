@@ -17,7 +17,7 @@ export function rejectsIntoRedis(store: CommandStore, { name = 'rejects' }: Reje
     keepsNothing: true,
     describe: `rejects in ${store.describe}`,
     check: () => checkStore(store),
-    stands: (pipeline) => standsIn(store, { pipeline, sink: name }),
+    ...standsIn(store, name),
     async open({ pipeline, report }) {
       const owner = { pipeline, sink: name };
       const open = await store.open({ report });

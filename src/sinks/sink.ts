@@ -35,7 +35,10 @@ export interface Sink<in T extends Item> {
    * rejects when a run would fail, with what to do. A sink without it is reported as not checked.
    */
   check?(pipeline: string): Promise<string>;
-  /** For `--positions`: where it stands in all shards that its store knows it to have, by its store's word. Changes nothing. */
+  /**
+   * For `--positions`, and where a stream no longer has the parents of a shard: where it stands in all shards that its store knows it to have, by its
+   * store's word. Changes nothing.
+   */
   stands?(pipeline: string): Promise<readonly Standing[]>;
   /**
    * Whether neither it nor a function that it is given looks at an item any more once its commit has resolved: then sources may give back the memory of

@@ -3,11 +3,14 @@ import type { Diagnostic } from '../../src/diagnostic.ts';
 import type { Event } from '../../src/event.ts';
 import type { Resume } from '../../src/position.ts';
 import { minuteWindow } from '../../src/operators/minute-window.ts';
+import { transform } from '../../src/operators/transform.ts';
 import type { Window } from '../../src/operators/window.ts';
 import { pipeline } from '../../src/pipeline.ts';
 import { type RunOptions, run } from '../../src/run/run.ts';
+import { copyInto } from '../../src/sinks/copy-into.ts';
 import { GapError } from '../../src/sources/gap.ts';
 import { type Script, scripted } from '../../src/sources/scripted.ts';
+import type { Database } from '../../src/stores/database.ts';
 import { type MemorySink, memorySink } from '../../src/testing/memory-sink.ts';
 
 type Text = Event<Uint8Array>;
@@ -192,6 +195,27 @@ describe('a shard that was read to its end', () => {
     const { began } = await play({ left: split.left, right, other: right }, [killed, silent]);
     expect(began.get('right')).toBe('TRIM_HORIZON');
     expect(asked).toBe(1);
+  });
+
+  it('may have children whose parents are no longer kept where a store of one’s own does not say where its sinks stand', async () => {
+    const store: Database = {
+      describe: 'a database',
+      open: async () => ({
+        createTable: async () => false,
+        acquire: async () => undefined,
+        positions: async () => new Map(),
+        commit: async () => {},
+        close: async () => {},
+      }),
+    };
+    const declared = pipeline('ends')
+      .from(scripted({ left: split.left }))
+      .pipe(
+        transform((data) => ({ toRow: () => data })),
+        minuteWindow(),
+      )
+      .to(copyInto(store, { table: 'rows' }));
+    expect(await run(declared)).toMatchObject({ stored: 1 });
   });
 
   it('keeps the time from which it was read when nothing came since, as its children begin there too', async () => {
