@@ -15,12 +15,16 @@ export function firstItem(
 ): (items: readonly Window<unknown>[]) => void {
   let isKnown = false;
   return (items) => {
-    const [item] = items;
-    if (isKnown || item === undefined) return;
-    if (!(item instanceof Window))
-      throw new TypeError(`${who}: expected windows of events, as minuteWindow() makes them, got ${wordFor(item)}`);
-    const { value } = item.data().next();
-    if (item.count > 0 && !fits(value)) throw new TypeError(`${who}: expected ${expected}, got ${wordFor(value)}`);
-    isKnown = true;
+    if (isKnown) return;
+    for (const item of items) {
+      if (!(item instanceof Window))
+        throw new TypeError(`${who}: expected windows of events, as minuteWindow() makes them, got ${wordFor(item)}`);
+      // One that was made of another may have nothing in it.
+      if (item.count === 0) continue;
+      const { value } = item.data().next();
+      if (!fits(value)) throw new TypeError(`${who}: expected ${expected}, got ${wordFor(value)}`);
+      isKnown = true;
+      return;
+    }
   };
 }

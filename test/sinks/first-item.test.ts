@@ -49,6 +49,13 @@ describe('a sink that is given what it cannot store says what it expected, and w
     expect(await saidOf(objects, window())).toBe(lines + came);
   });
 
+  test('windows of which the first has nothing in it', async () => {
+    const window = new Window(bounds, [event(1)]);
+    const items = [window.with(() => []), window] as never[];
+    const open = await copy.open({ pipeline: 'test', report: () => {} });
+    await expect(open.commit({ items, positions: new Map() }, [])).rejects.toThrow(`${rows}a number`);
+  });
+
   test('bytes, where rows are wanted', async () => {
     expect(await saidOf(copy, new Window(bounds, [event(Buffer.from('x'))]))).toBe(`${rows}bytes`);
   });
