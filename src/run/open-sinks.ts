@@ -73,9 +73,9 @@ export class OpenSinks {
     if (rejectsSink) this.#rejects = await this.#drive(rejectsSink, remember, REJECTS_LINGER_MS);
     for (const sink of sinks) {
       const keep = this.#keepRejects();
-      const beforeCommit: BeforeCommit = async (shards, isAgain) => {
+      const beforeCommit: BeforeCommit = async (positions, isAgain) => {
         await remember();
-        await keep(shards, isAgain);
+        await keep(positions, isAgain);
       };
       this.drivers.push(await this.#drive(sink as Sink<Item>, beforeCommit));
     }
@@ -207,15 +207,19 @@ export class OpenSinks {
    * stands there as before, nothing else tells so before it is past.
    */
   #keepRejects(): BeforeCommit {
-    const seen = new Map<string, Position>();
-    return async (shards, isAgain) => {
+    /** By shard, the reject behind which the sink stands. */
+    const passed = new Map<string, Position>();
+    return async (positions, isAgain) => {
+      // Those that are stored then: more may come meanwhile.
+      const latest = [...positions.keys()].flatMap((shard) => {
+        const last = this.#latestRejects.get(shard);
+        return last && (isAgain || passed.get(shard) !== last) ? [[shard, last] as const] : [];
+      });
       await this.#rejects?.stored();
-      const latest = this.#latestRejects;
-      const asked = shards.filter((shard) => latest.has(shard) && (isAgain || seen.get(shard) !== latest.get(shard)));
-      if (asked.length === 0) return;
-      const those = asked.map((shard) => [shard, latest.get(shard)!] as const);
-      await this.#rejects!.confirm(asked);
-      for (const [shard, last] of those) seen.set(shard, last);
+      if (latest.length === 0) return;
+      await this.#rejects!.confirm(latest.map(([shard]) => shard));
+      // One that lies ahead is asked for again: until the sink comes there it may be lost.
+      for (const [shard, last] of latest) if (compareResumes(last, positions.get(shard)!) <= 0) passed.set(shard, last);
     };
   }
 

@@ -21,8 +21,8 @@ export interface SinkDriverOptions<T extends Item> {
   readonly random: () => number;
   /** Ends waits between tries when the run has failed. */
   readonly signal: AbortSignal;
-  /** Makes durable what has to be before this sink's positions in these shards may cover it. Says whether a try has failed before. */
-  readonly beforeCommit: (shards: readonly string[], isAgain: boolean) => Promise<void>;
+  /** Makes durable what has to be before this sink may stand at these positions. Says whether a try has failed before. */
+  readonly beforeCommit: (positions: ReadonlyMap<string, Resume>, isAgain: boolean) => Promise<void>;
   /** Called once, with what ended the sink's work. */
   readonly fail: (error: unknown) => void;
   /** How long items may wait for company, in milliseconds. */
@@ -220,7 +220,7 @@ export class SinkDriver<T extends Item> {
       const batch = { items: all, positions };
       const rest = attempt === 1 ? batch : missing(batch, this.#stands, await this.#positions(positions.keys()));
       if (rest.positions.size === 0) return;
-      await beforeCommit([...rest.positions.keys()], attempt > 1).catch((error: unknown) => {
+      await beforeCommit(rest.positions, attempt > 1).catch((error: unknown) => {
         this.#elsewhere = error;
         throw error;
       });

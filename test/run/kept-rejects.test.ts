@@ -1,0 +1,40 @@
+import { expect, it } from 'vitest';
+import type { Diagnostic } from '../../src/diagnostic.ts';
+import type { Reject } from '../../src/event.ts';
+import { minuteWindow } from '../../src/operators/minute-window.ts';
+import { transform } from '../../src/operators/transform.ts';
+import type { Window } from '../../src/operators/window.ts';
+import { pipeline } from '../../src/pipeline.ts';
+import { run } from '../../src/run/run.ts';
+import { scripted } from '../../src/sources/scripted.ts';
+import { memorySink } from '../../src/testing/memory-sink.ts';
+
+const textOf = (data: unknown): string => Buffer.from(data as Uint8Array).toString();
+const refuseBad = transform((data: Uint8Array) => {
+  if (textOf(data).startsWith('bad')) throw new Error('bad');
+  return data;
+});
+const inMinute = (minute: number, data: string) => ({ data, arrivedAtMs: minute * 60_000 });
+
+it('a reject that is lost once a window before it was stored is missed before the next one passes it', async () => {
+  const [sink, rejects] = [memorySink<Window<Uint8Array>>(), memorySink<Reject>('rejects')];
+  let losses = 0;
+  sink.afterCommit = ({ items }) => {
+    if (items.length === 0 || losses++ > 0) return;
+    expect(rejects.stored).toHaveLength(1);
+    rejects.stored.length = 0;
+    rejects.positions.clear();
+  };
+  const told: Diagnostic[] = [];
+  await run(
+    pipeline('p')
+      .from(scripted({ s: [[inMinute(0, 'a')], [inMinute(1, 'bad')], [inMinute(1, 'b')], { pauseMs: 20 }] }))
+      .pipe(refuseBad, minuteWindow())
+      .to(sink)
+      .rejects(rejects),
+    { report: (diagnostic) => told.push(diagnostic) },
+  );
+  expect(told.filter(({ type }) => type === 'went-back')).toHaveLength(1);
+  expect(rejects.stored.map(({ event }) => textOf(event.data))).toEqual(['bad']);
+  expect(sink.stored.flatMap((window) => [...window.data()].map(textOf))).toEqual(['a', 'b']);
+});
