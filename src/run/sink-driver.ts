@@ -119,9 +119,14 @@ export class SinkDriver<T extends Item> {
     return this.#until(() => this.#stored >= goal);
   }
 
-  /** Sees that the store still has what it had acknowledged. @throws {WentBackError} when it has not */
+  /** Sees that the store still has what it had acknowledged. Whoever asks need not try again: where it has not, or does not answer, that ends the run. */
   async confirm(shards: readonly string[]): Promise<void> {
-    await this.#retrying(() => this.#positions(shards));
+    try {
+      await this.#retrying(() => this.#positions(shards));
+    } catch (error) {
+      this.#options.fail(error);
+      throw error;
+    }
   }
 
   /** Resolves when there is nothing left to do. */
