@@ -65,7 +65,8 @@ export class Window<out T> implements Item {
 
   /**
    * The same window with other data: what is made of all of its events, sums of them say, as many as it takes, also none. They are stored as one,
-   * with the position at which the window ends; a reject of one of them has the bytes of the last event.
+   * with the position at which the window ends. Of those that a database refuses for one reason the first is a reject, with the bytes of the
+   * last event.
    *
    * @param make must follow from the window: of what a sink lacks of one that was read again it is called anew, so that sums of all parts add up
    */

@@ -91,6 +91,23 @@ for (const [name, empty] of Object.entries(databases)) {
     await database.close();
   });
 
+  test(`copyInto ${name} stores the first of the rows that were made of a window and are refused for one reason`, async () => {
+    const database = await empty();
+    const sink = await copyInto(database.declare(), { table: 'events', columns }).open({ pipeline: 'sums', report: () => {} });
+    await sink.acquire('a');
+    const { events } = deliver(['one', 'two'].map((raw, i) => ({ shard: 'a', sequence: 40 + i, raw })));
+    const sums = ['1\tfar too long to be a line of it', '2\tfine', '3\tas long as that, and of no use'];
+    const window = windowOf(events).with(() => sums.map((sum): Row => ({ toRow: () => Buffer.from(sum) })));
+    const refused: Refusal[] = [];
+    await sink.commit({ items: [window], positions: new Map([['a', window.last]]) }, refused);
+    expect(refused.map(({ why }) => why.code)).toEqual(['22001', '22001']);
+    const rejects = 'SELECT CAST(sequence AS text) AS sequence, code, raw FROM millrace.rejects';
+    expect(await database.query(rejects)).toEqual([{ sequence: '41', code: '22001', raw: Buffer.from('two').toString('hex') }]);
+    expect(await database.query('SELECT line FROM events')).toEqual([{ line: 'fine' }]);
+    await sink.close();
+    await database.close();
+  });
+
   test(`copyInto ${name} stores a refused row as a reject of its own step, with its bytes`, async () => {
     const database = await empty();
     const sink = await copyInto(database.declare(), { table: 'events', columns }).open({
