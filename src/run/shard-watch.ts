@@ -83,7 +83,7 @@ export class ShardWatch {
         this.#shards.get(diagnostic.shard)?.answered(diagnostic.behindMs, nowMs);
         break;
       case 'source-retry':
-        if (!this.#hasBegun) this.#beginning ??= this.#seeks(diagnostic.shard, nowMs);
+        if (!this.#hasBegun && !this.#hasRead) this.#beginning ??= this.#seeks(diagnostic.shard, nowMs);
         this.#shards.get(diagnostic.shard)?.failed(diagnostic);
         break;
       case 'shard-ended': {
@@ -115,8 +115,19 @@ export class ShardWatch {
   }
 
   #isFound(): void {
-    if (this.#beginning !== undefined) this.#shards.delete(this.#beginning);
+    const shard = this.#beginning;
+    if (shard === undefined) return;
     this.#beginning = undefined;
+    this.#shards.delete(shard);
+    this.#told.delete(shard);
+    // Nothing more is heard of it: who was told that it is quiet would go by that until a shard is read.
+    const nothing = { behindMs: undefined, readAtMs: undefined, settledAtMs: undefined, inFlight: 0, sizeBytes: 0 };
+    this.#options.report({ type: 'shard-health', shard, ...nothing, waitsForRoom: false, quiet: undefined });
+  }
+
+  /** A source of one's own need not tell of its shards. */
+  get #hasRead(): boolean {
+    return this.#options.ledger.counts().read > 0;
   }
 
   /** Looks at every shard. To be called every `LOOK_EVERY_MS`. */
@@ -127,6 +138,7 @@ export class ShardWatch {
     // Who was stopped, or slept, has heard of nobody.
     if (nowMs - (this.#lookedAtMs ?? nowMs) > 3 * LOOK_EVERY_MS) this.#awakeSinceMs = nowMs;
     this.#lookedAtMs = nowMs;
+    if (this.#beginning !== undefined && this.#hasRead) this.#isFound();
     if (!ledger.room.hasSomeAtSinks || ledger.room.sinkRests !== this.#sinkRests) this.#restedAtMs = nowMs;
     this.#sinkRests = ledger.room.sinkRests;
     const sinks = { restedAtMs: this.#restedAtMs, heardAtMs: this.#heardAtMs, retry: this.#retry, lookup: this.#lookup };

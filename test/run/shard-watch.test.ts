@@ -145,6 +145,25 @@ describe('a watch over shards', () => {
       watched.pass(60, retryList);
       expect(watched.failure).toMatchObject({ shard: 'all shards', forMs: 10 * MINUTE_MS });
     });
+
+    it('is told of as quiet no more once something is known, also when nothing of it is read for long', () => {
+      const { watched, retryList } = began();
+      watched.pass(3, retryList);
+      const quiet = (): unknown[] => watched.told.flatMap((one) => (one.type === 'shard-health' ? [one.quiet?.forMs] : []));
+      expect(quiet().at(-1)).toBeGreaterThan(2.5 * MINUTE_MS);
+      watched.retrySink();
+      expect(quiet().at(-1)).toBeUndefined();
+    });
+
+    it('is content with a source of its own that tries again, and reads on without telling of its shards', () => {
+      const watched = new Watched({}, 'nothing');
+      watched.retryRead();
+      watched.pass(60, () => watched.read().letGo());
+      expect(watched.failure).toBeUndefined();
+      watched.retryRead();
+      watched.pass(60);
+      expect(watched.failure).toBeUndefined();
+    });
   });
 
   it('counts from the start when the stream has never answered', () => {
