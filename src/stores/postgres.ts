@@ -46,6 +46,9 @@ function describeUrl(text: string): string {
   // An @ behind the host, but in a value of the query, is the one behind a password that a sign in it has cut: `12/34` is no port and path.
   if (!url || !/^postgres(ql)?:$/.test(url.protocol) || /^[^=]*@/.test(url.pathname + url.search + url.hash))
     throw new TypeError(`postgres: expected postgres://user:password@host:port/database, ${PASSWORD_SIGNS}`);
+  // The client would look for a database of that name.
+  if (text !== text.trim())
+    throw new TypeError('postgres: expected postgres://user:password@host:port/database without blanks around it');
   const user = url.username === '' ? '' : `${url.username}@`;
   return `postgres://${user}${url.host || (url.searchParams.get('host') ?? '')}${url.pathname}`;
 }

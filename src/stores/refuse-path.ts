@@ -1,10 +1,10 @@
 /**
- * Says what stands around a text that should have nothing around it; nothing when that is so. A shell takes quotes away, and Docker's `--env-file` does not;
- * a file from Windows leaves the end of its line behind what it sets.
+ * Says what stands around a text that should have nothing around it, or around the folder with which it begins; nothing when that is so. A shell takes quotes
+ * away, and Docker's `--env-file` does not; a file from Windows leaves the end of its line behind what it sets.
  */
 function aroundIt(text: string): 'quotes' | 'blanks' | undefined {
-  if (/^\s*(["'`]).*\1\s*$/s.test(text)) return 'quotes';
-  return text === text.trim() ? undefined : 'blanks';
+  if (/^\s*(["'`]).*\1\s*(\/|$)/s.test(text)) return 'quotes';
+  return text === text.trim() && !text.includes('\r/') ? undefined : 'blanks';
 }
 
 /**

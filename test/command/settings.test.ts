@@ -126,12 +126,20 @@ describe('settings', () => {
       [archiveUrl, "'file:./archive'", /got one with quotes around it/],
       [archiveUrl, 'file:/archive\r', /^directory: expected a path without blanks around it/],
       [archiveUrl, 's3://shop-events/good ', /^s3: expected a URL like/],
+      [databaseUrl, 'postgres://me:secret@db/shop ', /^postgres: expected postgres:.* without blanks around it/],
+      [redisUrl, 'redis://me:secret@cache:6379\r', /^redis: expected a URL like/],
     ] as const) {
       const said = type.safeParse(value).error!.issues[0]!.message;
       expect(said).toMatch(message);
       expect(said).not.toContain('secret');
     }
-    for (const path of ['"/data/shop.state"', "'/data/shop.state' ", '/data/shop.state\r'])
+    for (const path of [
+      '"/data/shop.state"',
+      "'/data/shop.state' ",
+      '/data/shop.state\r',
+      '"/data"/shop.state',
+      '/data\r/shop.state',
+    ])
       expect(() => identityLog(path)).toThrow(/^identityLog: expected a path without (quotes|blanks) around it, got /);
     expect(archiveUrl.parse('file:./the "archive" of it')).toBe('file:./the "archive" of it');
     expect(archiveUrl.parse('s3://shop-events/')).toBe('s3://shop-events/');

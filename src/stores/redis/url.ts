@@ -19,7 +19,7 @@ export interface RedisUrl {
  */
 export function parseRedisUrl(url: string): RedisUrl {
   const [, scheme, cluster, account, secret, hosts, path = ''] =
-    /^(rediss?)(-cluster)?:\/\/(?:([^:@/?#]*):?([^@/?#]*)@)?([^@/?#]+)(\/\d*)?(?:\?[^@]*)?$/.exec(url) ?? [];
+    /^(rediss?)(-cluster)?:\/\/(?:([^:@/?#]*):?([^@/?#]*)@)?([^@/?#\s]+)(\/\d*)?(?:\?[^@]*)?$/.exec(url) ?? [];
   const isHost = (host: string): boolean => URL.canParse(`redis://${host}`) && new URL(`redis://${host}`).hostname !== '';
   const isCluster = cluster !== undefined;
   const [user, password] = [account, secret].map(decoded);

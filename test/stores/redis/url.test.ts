@@ -23,6 +23,8 @@ describe('a URL of Redis', () => {
     'redis://me:1#ss@a',
     'redis://me:1?ss@a',
     'redis://a#b',
+    'redis://a:1\r',
+    'redis-cluster://a:1,b:2 ',
   ])('that is none is not shown: %s', (url) => {
     expect(() => parseRedisUrl(url)).toThrow(
       /^redis: expected a URL like redis:\/\/user:password@host:6379\/0 or redis-cluster:.* in the password %2F for \/, %3F for \?, %23 for #/,
