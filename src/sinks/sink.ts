@@ -36,8 +36,8 @@ export interface Sink<in T extends Item> {
    */
   check?(pipeline: string): Promise<string>;
   /**
-   * For `--positions`, and where a stream no longer has the parents of a shard: where it stands in all shards that its store knows it to have, by its
-   * store's word. Changes nothing.
+   * Says where it stands in all shards that its store knows it to have, by its store's word, and changes nothing: for `--positions`, and for a run that
+   * looks for shards which came and went while nobody read.
    */
   stands?(pipeline: string): Promise<readonly Standing[]>;
   /**
