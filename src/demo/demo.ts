@@ -1,11 +1,11 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import type { Pipeline } from '../pipeline.ts';
 import { type AttendOptions, attendAll } from '../command/attend.ts';
 import { causesOf } from '../command/causes.ts';
 import { type Command, withSettings } from '../command/main.ts';
 import { SettingsError, type SettingsShape, duration } from '../command/settings.ts';
+import type { Pipeline } from '../pipeline.ts';
 import { kinesisClient } from '../sources/kinesis/client.ts';
 import { checkFolder } from '../stores/check-folder.ts';
 import { claim } from './claim.ts';
