@@ -8,11 +8,11 @@ import { decode } from '../../src/operators/decode.ts';
 import { minuteWindow } from '../../src/operators/minute-window.ts';
 import { stripCheckpoints } from '../../src/operators/strip-checkpoints.ts';
 import { pipeline } from '../../src/pipeline.ts';
-import type { Resume } from '../../src/position.ts';
 import { type Running, startRun } from '../../src/run/run.ts';
 import type { Sink } from '../../src/sinks/sink.ts';
 import { enriched } from '../../src/snowplow/enriched.ts';
 import { lines } from '../../src/sources/lines.ts';
+import { memorySink } from '../../src/testing/memory-sink.ts';
 import { lineOf } from '../snowplow/line.ts';
 
 let folder: string;
@@ -21,20 +21,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true }));
 
-const sink = (name: string, keepsNothing: boolean): Sink<Item> => ({
-  name,
-  describe: name,
-  keepsNothing,
-  async open() {
-    const stands = new Map<string, Resume>();
-    return {
-      acquire: async () => undefined,
-      positions: async () => stands,
-      commit: async ({ positions }) => positions.forEach((resume, shard) => stands.set(shard, resume)),
-      close: async () => {},
-    };
-  },
-});
+const sink = (name: string, keepsNothing: boolean): Sink<Item> => ({ ...memorySink<Item>(name), keepsNothing });
 
 describe.each([false, true])('rejects that are the last of a delivery whose memory is given back: %s,', (frees) => {
   const begun = async (
