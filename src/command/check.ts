@@ -14,7 +14,7 @@ export async function checkAll(pipeline: Pipeline, file: string): Promise<boolea
     await check('stream', () => pipeline.source.check(pipeline.name)),
   ];
   for (const step of pipeline.operators.map(stepOf))
-    if (step?.check) answers.push(await check(`${step.name}: ${step.owns}`, () => step.check!(pipeline.name)));
+    if (step?.check) answers.push(await check(`${step.name}: ${step.owns}`, step.check));
   for (const sink of sinksOf(pipeline)) {
     const ask = async (): Promise<string> => (await sink.check?.(pipeline.name)) ?? 'not checked, as the sink has no check';
     answers.push(await check(`${sink.name}: ${sink.describe}`, ask));

@@ -71,7 +71,7 @@ export function dedupe<T>({ by, within, capacity = 10_000_000, state }: DedupeOp
     name: STEP,
     detail,
     owns: state?.describe,
-    check: state && (async (pipeline) => (await state.check?.(pipeline)) ?? 'not checked, as the state has no check'),
+    check: state && (async () => (await state.check?.()) ?? 'not checked, as the state has no check'),
     prepare: state?.prepare && ((pipeline) => state.prepare!(pipeline)),
     seed: () => new DedupeMemory({ step: STEP, identity, withinMs, capacity, state }),
     ...(identity.hashLine && {

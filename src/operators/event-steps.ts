@@ -27,8 +27,8 @@ export interface EventSteps<S, in A, out B> {
   readonly keepsMs?: number;
   /** What it alone may have open, by its URL. */
   readonly owns?: string | undefined;
-  /** Asks for `--check` whether a run of this pipeline could open that. */
-  readonly check?: ((pipeline: string) => Promise<string>) | undefined;
+  /** Asks for `--check` whether a run could open that. */
+  readonly check?: (() => Promise<string>) | undefined;
   /** Has that ready once a run has opened its sinks, before it reads; what it resolves with lets go of it, and is called once they are closed. */
   readonly prepare?: ((pipeline: string) => Promise<() => Promise<void>>) | undefined;
   /** Makes the state of one subscription. */

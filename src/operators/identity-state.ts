@@ -3,11 +3,11 @@ export interface IdentityState {
   /** Its URL without secrets. */
   readonly describe: string;
   /**
-   * For `--check`: asks whether a run of the pipeline of this name could open it, and changes nothing. Says what it would find or make.
+   * For `--check`: asks whether a run could open it, and changes nothing. Says what it would find or make.
    *
    * @throws {Error} when it could not
    */
-  check?(pipeline: string): Promise<string>;
+  check?(): Promise<string>;
   /**
    * Of a state behind a network: connects, takes it over and reads it. A run calls it once its sinks are open, and before `open`.
    *

@@ -10,7 +10,7 @@ test('identityLog says to --check what a run would find or make, and makes and t
   const folder = join(root, 'made', 'by', 'a', 'run');
   const path = join(folder, 'dedupe.db');
   const state = identityLog(path);
-  const check = (): Promise<string> => state.check!('shop');
+  const check = (): Promise<string> => state.check!();
 
   expect(await check()).toBe('the file is not there: a run makes it');
   expect(readdirSync(root)).toEqual([]);
@@ -29,7 +29,7 @@ test('identityLog says to --check what a run would find or make, and makes and t
   await expect(check()).rejects.toThrow('it is not a file of identityLog');
   writeFileSync(path, '');
   await expect(check()).rejects.toThrow('the file is empty');
-  await expect(identityLog(join(path, 'below')).check!('shop')).rejects.toThrow('expected a folder, got a file');
+  await expect(identityLog(join(path, 'below')).check!()).rejects.toThrow('expected a folder, got a file');
   expect(existsSync(path)).toBe(true);
   rmSync(root, { recursive: true });
 });

@@ -256,7 +256,7 @@ describe('identityLog', () => {
     change();
     const before = readFileSync(path);
     expect(() => identityLog(path).open()).toThrow(`identityLog: ${path}: ${message}`);
-    await expect(identityLog(path).check!('shop')).rejects.toThrow(message);
+    await expect(identityLog(path).check!()).rejects.toThrow(message);
     expect(readFileSync(path).equals(before)).toBe(true);
   });
 

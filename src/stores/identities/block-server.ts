@@ -21,7 +21,7 @@ export interface IdentityServer {
   /** Its URL without secrets. */
   readonly describe: string;
   /** Asks whether a run could keep a log there, and changes nothing. @throws {Error} when it could not */
-  checkIdentities(log: string): Promise<string>;
+  checkIdentities(): Promise<string>;
   openIdentities(log: string): Promise<BlockServer>;
 }
 

@@ -9,7 +9,7 @@ export function onServer(server: IdentityServer, name: string | undefined): Iden
   let prepared: ServerLog | undefined;
   return {
     describe: name === undefined ? server.describe : `${server.describe} (${name})`,
-    check: (pipeline) => server.checkIdentities(name ?? pipeline),
+    check: () => server.checkIdentities(),
     async prepare(pipeline) {
       if (isTaken) throw new Error(`${where}: a run has it already; give each pipeline a state of its own`);
       isTaken = true;

@@ -42,7 +42,7 @@ it('a user who may not make the tables is told what to grant, by --check as by a
   onTestFinished(async () => void (await query('DROP OWNED BY loader'), await query('DROP ROLE loader')));
   const state = identityLog(url.replace('postgres@', 'loader@'));
   const denied = 'the schema millrace is not there, and loader may not make it: CREATE SCHEMA "millrace"; GRANT USAGE, CREATE';
-  await expect(state.check!('shop')).rejects.toThrow(denied);
+  await expect(state.check!()).rejects.toThrow(denied);
   await expect(state.prepare!('shop')).rejects.toThrow(`identityLog: ${state.describe}: ${denied}`);
 
   const admin = await identityLog(url).prepare!('shop');
@@ -50,18 +50,18 @@ it('a user who may not make the tables is told what to grant, by --check as by a
   await query('GRANT USAGE ON SCHEMA millrace TO loader');
   await query('GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA millrace TO loader');
   const mayNotUpdate = 'loader may not UPDATE in "millrace".identity_logs: GRANT SELECT, INSERT, UPDATE ON';
-  await expect(state.check!('shop')).rejects.toThrow(mayNotUpdate);
+  await expect(state.check!()).rejects.toThrow(mayNotUpdate);
   await expect(state.prepare!('shop')).rejects.toThrow(mayNotUpdate);
   await query('GRANT UPDATE ON millrace.identity_logs TO loader');
   const mayNotDelete = 'loader may not DELETE in "millrace".identity_blocks';
-  await expect(state.check!('shop')).rejects.toThrow(mayNotDelete);
+  await expect(state.check!()).rejects.toThrow(mayNotDelete);
   const letGo = await state.prepare!('shop');
   const log = state.open();
   log.append({ sights: new Uint32Array(SIGHT_WORDS), count: 1, newestMs: 1 }, { beforeMs: undefined, capacity: Infinity });
   await expect(log.flush!()).rejects.toThrow(mayNotDelete);
   await letGo();
   await query('GRANT DELETE ON millrace.identity_blocks TO loader');
-  expect(await state.check!('shop')).toBe('schema millrace is there');
+  expect(await state.check!()).toBe('schema millrace is there');
   const release = await state.prepare!('shop');
   await release();
 });
