@@ -6,7 +6,7 @@ export interface ShardHealth {
   readonly status: 'ok' | 'quiet';
   readonly inFlight: number;
   readonly waitsForRoom: boolean;
-  /** How far reading is behind the newest record. */
+  /** How far reading is behind the newest record; while it waits for room, the time since it last read comes on top. */
   readonly behindSeconds?: number;
   /** Since the stream last answered a read. */
   readonly sinceReadSeconds?: number;
@@ -33,7 +33,7 @@ export interface Health {
 export function healthOf(records: readonly RunRecord[], nowMs: number): Health {
   const pipelines = records.map((record): PipelineHealth => {
     const { pipeline: name, stage } = record;
-    const shards = [...record.shards()].map(([shard, now]) => shardHealth(shard, now, nowMs));
+    const shards = [...record.shards(nowMs)].map(([shard, now]) => shardHealth(shard, now, nowMs));
     const isOver = stage === 'stopping' || stage === 'ended' || stage === 'failed';
     const isQuiet = !isOver && shards.some(({ status }) => status === 'quiet');
     return { name, status: isQuiet ? 'quiet' : stage, shards };

@@ -7,8 +7,9 @@ import { PRINT_MS } from './screen.ts';
 export function jsonLog({ output, statuses }: LogOptions): Log {
   const say = (entry: Entry): void => void output.write(`${jsonLine(entry, Date.now())}\n`);
   const timer = setInterval(() => {
+    const nowMs = Date.now();
     for (const [pipeline, status] of statuses)
-      say({ level: 'info', type: 'status', pipeline, message: status.line(Date.now()), fields: status.numbers() });
+      say({ level: 'info', type: 'status', pipeline, message: status.line(nowMs), fields: status.numbers(nowMs) });
   }, PRINT_MS);
   return { say, ended: say, failed: say, close: () => clearInterval(timer) };
 }

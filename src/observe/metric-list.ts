@@ -47,7 +47,7 @@ export const METRICS = {
   millrace_shard_behind_seconds: {
     type: 'gauge',
     labels: ['pipeline', 'shard'],
-    help: 'How far reading is behind the newest record of the shard.',
+    help: 'How far reading is behind the newest record of the shard; while it waits for room, the time since it last read comes on top.',
   },
   millrace_shard_events_in_flight: { type: 'gauge', labels: ['pipeline', 'shard'], help: 'Events of the shard in flight.' },
   millrace_shard_last_read_timestamp_seconds: {

@@ -93,7 +93,7 @@ function answerTo({ method, url = '/' }: IncomingMessage, { records, page, now, 
   if (path === '/') return { status: 200, type: 'text/html; charset=utf-8', text: page.text(now()), headers: LIVE_PAGE_HEADERS };
   // In whole seconds, so that a time that stays is the same in each answer.
   const aheadMs = Math.round((now() - systemNow()) / 1000) * 1000;
-  if (path === '/metrics') return { status: 200, type: PROMETHEUS_CONTENT_TYPE, text: metricsText(records, aheadMs) };
+  if (path === '/metrics') return { status: 200, type: PROMETHEUS_CONTENT_TYPE, text: metricsText(records, now(), aheadMs) };
   const health = healthOf(records, now());
   if (path === '/health') return jsonAnswer(health.status === 'ok', health);
   const pipelines = health.pipelines.map(({ name, status }) => ({ name, status }));

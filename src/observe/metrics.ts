@@ -6,9 +6,10 @@ import type { RunRecord } from './run-record.ts';
 /**
  * All metrics of some runs and of this process, as Prometheus reads them.
  *
+ * @param nowMs by the clock of the runs
  * @param aheadMs how much the clock of the runs is ahead of the system's, which was set back since: by that one Prometheus tells how long ago something was
  */
-export function metricsText(records: readonly RunRecord[], aheadMs = 0): string {
+export function metricsText(records: readonly RunRecord[], nowMs: number, aheadMs = 0): string {
   const samples = new Map<MetricName, Sample[]>();
   const putAll = (name: MetricName, more: readonly Sample[]): void => {
     const its = samples.get(name);
@@ -21,7 +22,7 @@ export function metricsText(records: readonly RunRecord[], aheadMs = 0): string 
   put('millrace_info', { version: version(), node: process.versions.node }, 1);
   for (const record of records) {
     putCounts(record, put);
-    putShards(record, put, aheadMs);
+    putShards(record, put, { nowMs, aheadMs });
     putSinks(record, put, putAll);
   }
   const { user, system } = process.cpuUsage();
@@ -56,10 +57,10 @@ function putCounts(record: RunRecord, put: Put): void {
   put('millrace_went_back_total', of, record.wentBack);
 }
 
-function putShards(record: RunRecord, put: Put, aheadMs: number): void {
+function putShards(record: RunRecord, put: Put, { nowMs, aheadMs }: { readonly nowMs: number; readonly aheadMs: number }): void {
   const { pipeline } = record;
   const at = (ms: number | undefined): number | undefined => seconds(ms === undefined ? undefined : ms - aheadMs);
-  for (const [shard, { behindMs, lastReadAtMs, lastSettledAtMs, quiet, inFlight }] of record.shards()) {
+  for (const [shard, { behindMs, lastReadAtMs, lastSettledAtMs, quiet, inFlight }] of record.shards(nowMs)) {
     const of = { pipeline, shard };
     put('millrace_shard_behind_seconds', of, seconds(behindMs));
     put('millrace_shard_events_in_flight', of, inFlight);

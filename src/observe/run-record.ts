@@ -14,8 +14,8 @@ const MOST_REJECT_CODES = 1000;
 
 /** What was heard of a shard that is read. All times are by the run's clock. */
 interface ShardRecord {
-  /** How far reading is behind the newest record. */
-  behindMs?: number;
+  /** How far reading was behind the newest record when it was last answered. */
+  behindMs?: number | undefined;
   lastReadAtMs?: number;
   lastSettledAtMs?: number | undefined;
   quiet?: { readonly forMs: number; readonly doing: string } | undefined;
@@ -24,6 +24,8 @@ interface ShardRecord {
 
 /** How a shard is right now. */
 export interface ShardNow extends Readonly<ShardRecord> {
+  /** How far reading is behind the newest record; while it waits for room, the time since it last read comes on top. */
+  readonly behindMs: number | undefined;
   /** How many of its events are in flight. */
   readonly inFlight: number;
   readonly waitsForRoom: boolean;
@@ -107,13 +109,13 @@ export class RunRecord {
     return this.#totals.with(this.#ledger());
   }
 
-  /** The shards that are read or have something in flight, with what that is. */
-  *shards(): Iterable<readonly [shard: string, now: ShardNow]> {
+  /** The shards that are read or have something in flight, with what that is. @param nowMs by the run's clock */
+  *shards(nowMs: number): Iterable<readonly [shard: string, now: ShardNow]> {
     const { ledger } = this;
     for (const [shard, record] of this.#shards) {
       const { count, waitsForRoom } = ledger?.inFlight(shard) ?? NOTHING;
       if (record.hasEnded && count === 0) this.#forget(shard);
-      else yield [shard, { ...record, inFlight: count, waitsForRoom }];
+      else yield [shard, { ...record, behindMs: behindNow(record, waitsForRoom, nowMs), inFlight: count, waitsForRoom }];
     }
   }
 
@@ -205,6 +207,15 @@ export class RunRecord {
     this.#shards.delete(shard);
     this.sourceRetries.delete(shard);
   }
+}
+
+/** Who waits for room asks for nothing meanwhile: what it heard last says less with every second. */
+export function behindNow(
+  { behindMs, lastReadAtMs = 0 }: Pick<ShardRecord, 'behindMs' | 'lastReadAtMs'>,
+  waitsForRoom: boolean,
+  nowMs: number,
+): number | undefined {
+  return behindMs === undefined || !waitsForRoom ? behindMs : behindMs + Math.max(0, nowMs - lastReadAtMs);
 }
 
 const NOTHING: InFlight = { count: 0, sizeBytes: 0, readAtMs: [], waitsForRoom: false };

@@ -1,5 +1,6 @@
 import type { Diagnostic } from '../diagnostic.ts';
 import type { Counts, Ledger } from '../ledger.ts';
+import { behindNow } from './run-record.ts';
 
 export interface StatusOptions {
   /** How long the windows are in which it stores events, in milliseconds, so that the next one is worth waiting for. @default no windows */
@@ -18,7 +19,7 @@ export interface StatusNumbers extends Counts {
 export class Status {
   readonly #ledger: () => Ledger;
   readonly #windowMs: number | undefined;
-  readonly #behindMs = new Map<string, number>();
+  readonly #lags = new Map<string, { readonly behindMs: number; readonly lastReadAtMs: number }>();
 
   /** @param ledger gives that of the run at work */
   constructor(ledger: () => Ledger, { windowMs }: StatusOptions = {}) {
@@ -28,19 +29,26 @@ export class Status {
 
   /** Takes note of what a run reports. */
   report(diagnostic: Diagnostic): void {
-    if (diagnostic.type === 'shard-lag') this.#behindMs.set(diagnostic.shard, diagnostic.behindMs);
-    if (diagnostic.type === 'shard-ended') this.#behindMs.delete(diagnostic.shard);
+    if (diagnostic.type === 'shard-lag')
+      this.#lags.set(diagnostic.shard, { behindMs: diagnostic.behindMs, lastReadAtMs: diagnostic.readAtMs });
+    if (diagnostic.type === 'shard-ended') this.#lags.delete(diagnostic.shard);
   }
 
-  numbers(): StatusNumbers {
+  /** @param nowMs the clock, for the time to the next window, and since who waits for room has read */
+  numbers(nowMs: number): StatusNumbers {
     const { room } = this.#ledger();
-    const behindMs = Math.max(0, ...this.#behindMs.values());
-    return { ...this.#ledger().counts(), inFlightBytes: room.inFlightBytes, behindMs, waitsForRoom: room.isFull };
+    const behind = Array.from(this.#lags, ([shard, lag]) => behindNow(lag, room.isFull && room.isWaitedForBy(shard), nowMs) ?? 0);
+    return {
+      ...this.#ledger().counts(),
+      inFlightBytes: room.inFlightBytes,
+      behindMs: Math.max(0, ...behind),
+      waitsForRoom: room.isFull,
+    };
   }
 
-  /** @param nowMs the clock, for the time to the next window */
+  /** @param nowMs as above */
   line(nowMs: number): string {
-    const { read, stored, dropped, rejected, inFlight, inFlightBytes, behindMs, waitsForRoom } = this.numbers();
+    const { read, stored, dropped, rejected, inFlight, inFlightBytes, behindMs, waitsForRoom } = this.numbers(nowMs);
     const { dedupe: repeats = 0, ...others } = dropped;
     const other = Object.values(others).reduce((sum, count) => sum + count, 0);
     const windowMs = this.#windowMs;

@@ -6,6 +6,7 @@ import { metricsText } from '../../src/observe/metrics.ts';
 import { RunRecord } from '../../src/observe/run-record.ts';
 import { Outcome } from '../../src/ledger.ts';
 import { type Metric, prometheusText } from '../../src/observe/prometheus.ts';
+import { Status } from '../../src/observe/status.ts';
 import { deliver } from '../../src/testing/deliver.ts';
 import { memorySink } from '../../src/testing/memory-sink.ts';
 import { parsePrometheus } from '../support/prometheus.ts';
@@ -29,7 +30,7 @@ function recorded(...sinks: string[]) {
     ledger,
     beginAnew,
     values: (): Record<string, number> => {
-      const series = [...parsePrometheus(metricsText([record])).values()].flatMap((metric) => [...metric.series]);
+      const series = [...parsePrometheus(metricsText([record], 0)).values()].flatMap((metric) => [...metric.series]);
       return Object.fromEntries(series.map(([key, { value }]) => [key, value]));
     },
   };
@@ -92,7 +93,7 @@ describe('metrics', () => {
     record.report({ type: 'rejected', position, why: why('decode', 'c') });
     const health = { behindMs: 1500, readAtMs: 2500, inFlight: 0, sizeBytes: 0, waitsForRoom: false, quiet: undefined };
     record.report({ type: 'shard-health', shard: 'a', settledAtMs: 2000, ...health });
-    const metrics = parsePrometheus(metricsText([record]));
+    const metrics = parsePrometheus(metricsText([record], 3000));
     expect([...metrics.keys()]).toEqual(Object.keys(METRICS));
     for (const [name, { type, labels }] of Object.entries(METRICS)) {
       const read = metrics.get(name)!;
@@ -140,7 +141,7 @@ describe('metrics', () => {
   it('begin at zero for every sink, the one of the rejects too, and count what each of them does', () => {
     const { record, values } = recorded('one', 'other');
     const withRejects = new RunRecord({ ...record.declared, rejectsSink: memorySink('rejects') });
-    expect(metricsText([withRejects])).toContain('millrace_sink_events_total{pipeline="p",sink="rejects"} 0\n');
+    expect(metricsText([withRejects], 0)).toContain('millrace_sink_events_total{pipeline="p",sink="rejects"} 0\n');
     const [one, other] = ['{pipeline="p",sink="one"}', '{pipeline="p",sink="other"}'];
     expect(values()).toMatchObject({
       [`millrace_sink_retries_total${other}`]: 0,
@@ -280,7 +281,7 @@ describe('health', () => {
     record.report({ type: 'shard-started', shard: 's', resume: 'TRIM_HORIZON' });
     record.report({ type: 'went-back', error: new Error('forgot'), counts: ledger.counts() });
     record.report({ type: 'shard-lag', shard: 's', behindMs: 0, readAtMs: 0 });
-    expect([...record.shards()]).toEqual([]);
+    expect([...record.shards(0)]).toEqual([]);
     beginAnew();
     expect(record.stage).toBe('going back');
     deliver(['one'], record.ledger);
@@ -318,6 +319,24 @@ describe('health', () => {
         doing: 'waiting for the sinks',
       },
     ]);
+  });
+
+  it('says of a shard that waits for room how far it has come to be behind, and not how far it was when it last read', () => {
+    const { record, ledger } = recorded('memory');
+    record.report({ type: 'shard-started', shard: 's', resume: 'TRIM_HORIZON' });
+    record.report({ type: 'shard-lag', shard: 's', behindMs: 700, readAtMs: 9000 });
+    const status = new Status(() => ledger);
+    status.report({ type: 'shard-lag', shard: 's', behindMs: 700, readAtMs: 9000 });
+    const behind = (nowMs: number): unknown[] => {
+      const [shard] = healthOf([record], nowMs).pipelines[0]!.shards;
+      const metric = parsePrometheus(metricsText([record], nowMs)).get('millrace_shard_behind_seconds')!;
+      return [shard!.behindSeconds, [...metric.series.values()][0]!.value, status.numbers(nowMs).behindMs / 1000];
+    };
+    expect(behind(69_000)).toEqual([0.7, 0.7, 0.7]);
+    void ledger.room.reserve(2 * ledger.room.maxInFlightBytes, 's');
+    deliver(['one'], ledger);
+    void ledger.room.reserve(ledger.room.maxInFlightBytes, 's');
+    expect(behind(69_000)).toEqual([60.7, 60.7, 60.7]);
   });
 
   it('takes a run for begun when its source tells of no shards, and for not ready while it goes back', () => {
