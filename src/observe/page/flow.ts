@@ -70,7 +70,7 @@ function commits({ commitSeconds }: SinkRecord): Html | undefined {
   const half = commitSeconds.quantile(0.5);
   const most = commitSeconds.quantile(0.99);
   if (half === undefined || most === undefined) return undefined;
-  const text = half === most ? `commits ${within(half)}` : `commits ${within(half)}, 99 % ${within(most)}`;
+  const text = half === most ? `commits ${within(half)}` : `commits: half ${within(half)}, 99 % ${within(most)}`;
   return html`<p class="detail">${text}</p>`;
 }
 

@@ -1,4 +1,4 @@
-import type { PipelineHealth } from '../health.ts';
+import type { PipelineHealth, ShardHealth } from '../health.ts';
 import type { RunRecord } from '../run-record.ts';
 import { flow } from './flow.ts';
 import { size, number, stretch } from './figures.ts';
@@ -19,10 +19,18 @@ export function pipelineSection({ record, health, read, nowMs }: PipelineView): 
   return html`<section>
     <header>
       <h1>${record.pipeline}</h1>
-      <span class="stage ${health.status.split(' ').at(-1)}">${health.status}</span>${roomText(record)}
+      <span class="stage ${health.status.split(' ').at(-1)}">${health.status}</span>${behindText(health.shards)}
+      ${roomText(record)}
     </header>
     ${flow(record, read)} ${sum(record)} ${shardTable(health.shards)} ${rejectTable(record)} ${said(record, nowMs)}
   </section> `;
+}
+
+/** Of the shard that is farthest behind, so that nobody has to look for it. */
+function behindText(shards: readonly ShardHealth[]): Html | undefined {
+  const behind = shards.flatMap(({ behindSeconds }) => (behindSeconds === undefined ? [] : [behindSeconds]));
+  if (behind.length === 0) return undefined;
+  return html`<span class="faint">reads ${stretch(1000 * Math.max(...behind))} behind</span>`;
 }
 
 function roomText({ ledger }: RunRecord): Html | undefined {
@@ -73,6 +81,7 @@ function rejectTable({ rejects }: RunRecord): Html | undefined {
   const others =
     kinds.length > MOST_KINDS && html`<p class="faint">and ${kinds.length - MOST_KINDS} other kinds, less frequent</p>`;
   return html`<h2>Rejects</h2>
+    <p class="faint">as they are made; above they count once all that was read with them is stored</p>
     <table>
       <tr>
         <th>step</th>

@@ -26,7 +26,7 @@ section + section { border-top: 1px solid var(--line); margin-top: 2rem; padding
 .failed, .error { color: var(--bad); } .ended, .faint { color: var(--faint); }
 .flow { list-style: none; padding: 0; margin: .5rem 0; display: flex; flex-wrap: wrap; align-items: flex-start; gap: .75rem 1.5rem; }
 .flow > li { position: relative; display: flex; flex-wrap: wrap; align-items: flex-start; gap: .75rem; }
-.flow > li + li::before { content: "→"; position: absolute; left: -1.3rem; top: .6rem; color: var(--faint); }
+.flow > li + li::before { content: "→"; position: absolute; left: -1.2rem; top: .6rem; color: var(--faint); }
 .box { border: 1px solid var(--line); border-radius: .5rem; background: var(--box); padding: .5rem .75rem; max-width: 17rem; overflow-wrap: anywhere; }
 .box.end { border-color: var(--water); }
 .box.rejects { border-style: dashed; }

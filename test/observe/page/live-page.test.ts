@@ -41,7 +41,9 @@ describe('the live page', () => {
     );
     expect(words).toContain('memory memory: in memory 1,200 events, 1 MiB commits within 25 ms 1 call tried again');
     expect(words).toContain('2 read 0 stored 1 dropped 0 rejected 1 in flight');
-    expect(words).toContain('Rejects step code made transform TypeError 1');
+    expect(words).toContain(
+      'Rejects as they are made; above they count once all that was read with them is stored step code made transform TypeError 1',
+    );
     expect(words).not.toContain('other kinds');
     kept.events[0]!.mark(Outcome.stored);
     kept.delivery.letGo();
@@ -56,7 +58,7 @@ describe('the live page', () => {
     record.report({ type: 'rejected', position, why: { step: 'memory', code: '22P02', reason: 'wrong' } });
     const words = wordsOf(record);
     expect(words).toContain(
-      'in memory 3 events, 3 B, 1 rejected commits within 25 ms, 99 % longer than a minute 2 calls tried again',
+      'in memory 3 events, 3 B, 1 rejected commits: half within 25 ms, 99 % longer than a minute 2 calls tried again',
     );
     expect(words).toContain('rejects rejects: in memory 0 events, 0 B');
   });
@@ -132,6 +134,7 @@ describe('the live page', () => {
       record.report({ type: 'shard-health', shard, behindMs, ...health, quiet });
     }
     const words = wordsOf(record, 4000);
+    expect(words).toContain('p quiet reads 99 s behind 0 B of');
     expect(words).toMatch(/p quiet .*Shards .* shard-7 7 s 0 3 s 4 s no progress for 50 s: waits for copy: <timeout> shard-99 /);
     expect(words).toContain('shard-37 37 s 0 3 s 4 s and 36 others');
     expect(words).not.toContain('shard-36 ');
