@@ -5,6 +5,7 @@ import { jsonLine, jsonLog } from '../../src/observe/json-log.ts';
 import { entryOf, logLine } from '../../src/observe/log.ts';
 import { Screen } from '../../src/observe/screen.ts';
 import { Status } from '../../src/observe/status.ts';
+import { textLog } from '../../src/observe/text-log.ts';
 import type { Resume } from '../../src/position.ts';
 import { deliver } from '../../src/testing/deliver.ts';
 
@@ -211,6 +212,29 @@ describe('screen', () => {
     screen.print('last words');
     vi.advanceTimersByTime(1000);
     expect(seenIn(output)).toBe('<clear>last words\n');
+  });
+
+  it('folds how a run stands where the terminal is too narrow for it, between two numbers', () => {
+    const ledger = new Ledger();
+    const output = { ...recorder(true), columns: 60 };
+    const statuses = new Map([['shop', new Status(() => ledger)]]);
+    const log = textLog({
+      output,
+      pipelines: ['shop', 'other'],
+      statuses,
+      foot: () => ['a foot  that is not folded, and is cut at the edge of the terminal'],
+    });
+    vi.advanceTimersByTime(250);
+    log.close();
+    expect(
+      seenIn(output)
+        .split('\n')
+        .map((line) => line.replace('<clear>', '')),
+    ).toEqual([
+      'shop   read 0  stored 0  repeats 0  rejected 0',
+      '       in flight 0 (0.0 MiB)  behind 0 ms',
+      expect.stringMatching(/^a foot  that is not folded, and is cut at the edge of the t\W/),
+    ]);
   });
 
   it('prints plain lines with the time where there is no terminal', () => {
