@@ -30,7 +30,8 @@ const COMMON = {
 } as const;
 
 /** The flags that ask about a pipeline instead of running it. */
-export type Question = 'check' | 'positions' | 'graph';
+const QUESTIONS = ['check', 'positions', 'graph'] as const;
+export type Question = (typeof QUESTIONS)[number];
 
 /** Text to where a run begins; a time without a zone is in UTC, as all others here are, whatever the zone of the machine. */
 export const start = z.string().transform((text, context): Start => {
@@ -134,6 +135,9 @@ export function readSettings<S extends SettingsShape>(
   for (const issue of shared.error?.issues ?? []) problems.push(`--${String(issue.path[0])}: ${messageOf(issue, flags)}`);
   if (flags['help'] === true)
     return { settings: settings.data as never, common: { help: true, check: false, positions: false, graph: false } };
+  // The answer to one, with a code of 0, would be taken for that to the other.
+  const asked = QUESTIONS.filter((name) => flags[name] === true).map((name) => `--${name}`);
+  if (asked.length > 1) problems.push(`expected one question at a time, got ${asked.join(' and ')}`);
   if (problems.length > 0) throw new SettingsError(`${problems.join('\n')}\n(--help lists all settings)`);
   return { settings: settings.data as z.infer<z.ZodObject<S>>, common: shared.data! };
 }
@@ -182,7 +186,11 @@ function parseFlags(
   try {
     return parseArgs({ args: [...args], options, strict: true, allowPositionals: false }).values;
   } catch (error) {
-    problems.push(withoutSecrets((error as Error).message.split(/\. |\.?\n/)[0]!));
+    const message = withoutSecrets((error as Error).message.split(/\. |\.?\n/)[0]!);
+    // Mostly of a pattern without quotes, of which the shell has made several names.
+    problems.push(
+      message.replace(/^Unexpected argument .*/s, '$&: a value stands behind its flag, and a pattern such as *.log in quotes'),
+    );
     const { values } = parseArgs({ args: [...args], options, strict: false });
     // Of a flag without its value that has been said.
     return Object.fromEntries(

@@ -40,6 +40,19 @@ describe('settings', () => {
     expect(common['accept-gap']).toBe(true);
   });
 
+  it('ask one question at a time, as one answer would pass for the other', () => {
+    expect(problemsOf(['--check', '--graph'], { KINESIS_STREAM: 'shop' })).toBe(
+      'expected one question at a time, got --check and --graph\n(--help lists all settings)',
+    );
+    expect(problemsOf(['--positions', '--check'])).toContain('got --check and --positions');
+  });
+
+  it('say of a word that belongs to no flag where a value stands, and how the shell leaves a pattern alone', () => {
+    expect(problemsOf(['--table', 'a.log', 'b.log'], { KINESIS_STREAM: 'shop' })).toContain(
+      "Unexpected argument 'b.log': a value stands behind its flag, and a pattern such as *.log in quotes",
+    );
+  });
+
   it('say how long a shard may make no progress', () => {
     const { common } = readSettings(shape, ['--stalled-after', '3m'], { KINESIS_STREAM: 'shop' });
     expect(common['stalled-after']).toEqual({ minutes: 3 });
