@@ -37,7 +37,7 @@ function countsOf(window: Window<z.infer<typeof click>>): Row[] {
 
 /** When a click happened, read without parsing all of it: windows go by when an event arrived, and of a file nothing else says that. */
 function clickedAt(line: Uint8Array): Date | undefined {
-  const [, at] = /"at":"([^"]+)"/.exec(Buffer.from(line).toString()) ?? [];
+  const [, at] = /"at":\s*"([^"]+)"/.exec(Buffer.from(line).toString()) ?? [];
   return at === undefined ? undefined : new Date(at);
 }
 
