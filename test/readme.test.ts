@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { METRICS } from '../src/observe/metric-list.ts';
 
@@ -44,8 +44,38 @@ describe('README', () => {
   it('comes to a newcomer with the pages on what is to be written, run and watched', () => {
     const { files } = JSON.parse(read('package.json')) as { files: string[] };
     const pages = files.filter((file) => file.startsWith('docs/'));
-    expect(pages).toEqual(['docs/deployment.md', 'docs/metrics.md', 'docs/sinks-and-sources.md', 'docs/your-own.md']);
+    expect(pages.map((page) => page.slice('docs/'.length, -'.md'.length))).toEqual([
+      'deployment',
+      'metrics',
+      'restore',
+      'sinks-and-sources',
+      'visitor-keys',
+      'your-own',
+    ]);
     expect(pages.filter((page) => !existsSync(join(root, page)) || !readme.includes(`](${page}`))).toEqual([]);
+  });
+
+  it('and its pages point to headings that are there', () => {
+    const anchorOf = (heading: string): string =>
+      heading
+        .toLowerCase()
+        .replaceAll(/[^\w -]/g, '')
+        .replaceAll(' ', '-');
+    const { files } = JSON.parse(read('package.json')) as { files: string[] };
+    const pages = ['README.md', ...files.filter((file) => file.startsWith('docs/'))];
+    const links = pages.flatMap((page) =>
+      [...read(page).matchAll(/\]\((?!http)([^)#]*)#([^)]+)\)/g)].map(([, file, anchor]) => ({
+        page,
+        target: file === '' ? page : join(dirname(page), file!),
+        anchor,
+      })),
+    );
+    expect(links.length).toBeGreaterThan(10);
+    const lost = links.filter(({ target, anchor }) => {
+      const anchors = [...read(target).matchAll(/^#+ (.*)$/gm)].map(([, heading]) => anchorOf(heading!));
+      return !anchors.includes(anchor!);
+    });
+    expect(lost).toEqual([]);
   });
 
   it('names only scripts that are there', () => {

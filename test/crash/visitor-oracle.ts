@@ -32,7 +32,7 @@ const NOISE = /\[pool-\d-thread-\d\] INFO [\w.]+\.KinesisSource - Checkpointing 
 
 /**
  * Knows what pipelines/realtime.ts has to leave in Redis: goes through all records in the order of the stream, one by one, and does to Maps
- * what the README says. Of an event and its repeats the first one counts, at the time it arrived.
+ * what the README and docs/visitor-keys.md say. Of an event and its repeats the first one counts, at the time it arrived.
  *
  * @param arrivals when each record arrived, in milliseconds since 1970, by `shard:sequence`
  * @param rejects the places of the rejects that were found: a record that the enricher's log ran through may be among them

@@ -91,7 +91,7 @@ describe('opening a cluster', () => {
 
 describe('a slot that is on its way to another node', () => {
   it.each([
-    ['with the rights that the README names', '+asking', 'OK'],
+    ['with the rights that docs/deployment.md names', '+asking', 'OK'],
     ['without the right to ask there', '-asking', /Too many Cluster redirections. Last error: .*(ASK|MOVED) \d+/],
   ])('is written to by a user %s', async (_, right, outcome) => {
     const rights = `reset on >pw ~* +@read +@write +ping +info +time +eval +evalsha +cluster|slots ${right}`;
