@@ -4,14 +4,14 @@ import { type Pipeline, sinksOf } from '../pipeline.ts';
 import { checkTypes } from './check-types.ts';
 
 /**
- * Asks the stream, what steps keep and every store of a pipeline whether they answer, and the compiler whether the pipeline file is typed right.
+ * Asks the source, what steps keep and every store of a pipeline whether they answer, and the compiler whether the pipeline file is typed right.
  * Prints a line each. Nothing is read from the stream, nothing taken over, and nothing made or changed in any store.
  */
 export async function checkAll(pipeline: Pipeline, file: string): Promise<boolean> {
   const answers = [
     await check('settings', async () => 'as expected'),
     await check('types', async () => checkTypes(file)),
-    await check('stream', () => pipeline.source.check(pipeline.name)),
+    await check('source', () => pipeline.source.check(pipeline.name)),
   ];
   for (const step of pipeline.operators.map(stepOf))
     if (step?.check) answers.push(await check(`${step.name}: ${step.owns}`, step.check));

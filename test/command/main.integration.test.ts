@@ -107,7 +107,7 @@ describe('a pipeline file, as a process', { timeout: 60_000 }, () => {
     expect(code).toBe(0);
     expect((await idsIn('sent')).toSorted()).toEqual(all);
     const checked = await startVictim('pipelines/warehouse.ts', settings, ['--check']).ended();
-    expect(checked.output).toMatch(/ok {4}stream: .*, by fan-out as consumer warehouse \(active\)/);
+    expect(checked.output).toMatch(/ok {4}source: .*, by fan-out as consumer warehouse \(active\)/);
   });
 
   it('ends with 1 and the cause when a store fails for good', async () => {
@@ -156,7 +156,7 @@ describe('a pipeline file, as a process', { timeout: 60_000 }, () => {
     expect(output.split('\n').map((line) => line.split(':')[0])).toEqual([
       'ok    settings',
       'ok    types',
-      'ok    stream',
+      'ok    source',
       'ok    dedupe',
       'ok    archive',
       'ok    copy',
@@ -225,7 +225,7 @@ describe('a pipeline file, as a process', { timeout: 60_000 }, () => {
     const settings = { ...(await warehouse('there')), KINESIS_STREAM: 'not-there' };
     const { code, output } = await startVictim('pipelines/warehouse.ts', settings, ['--check']).ended();
     expect(code).toBe(1);
-    expect(output).toMatch(/wrong stream: .*not-there/);
+    expect(output).toMatch(/wrong source: .*not-there/);
   });
 
   it('ends with 1 when the stream has forgotten what it had not read, and goes on with --accept-gap', async () => {
