@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { shop } from '../../src/demo/shop.ts';
 import { CheckpointNoise, type CheckpointNoiseOptions } from '../../src/snowplow/checkpoint-noise.ts';
 import { printNoisily } from '../support/noise.ts';
 import { type Texts, lineOf } from './line.ts';
@@ -309,6 +310,21 @@ describe('checkpoint noise', () => {
         .join('').length,
     ).toBeGreaterThan(torn.length * 50);
     expect(() => new CheckpointNoise({ maxPendingBytes: 0 })).toThrow('CheckpointNoise: expected maxPendingBytes above 0, got 0');
+  });
+
+  it.each([1, 3, 8])('does not keep what comes behind a doubt that nothing clears up, of seed %i', (seed) => {
+    const noise = new CheckpointNoise();
+    const out = { record: () => {}, reject: () => {} };
+    const shares = { repeat: 0, malformed: 0.02, noise: 0.02, 'broken-label': 0 };
+    let [at, kept] = [0, 0];
+    for (const { data } of shop({ seed, timeOf: (number) => Date.UTC(2026, 10, 22, 9) + number * 5, shares }).take(1000)) {
+      noise.push(data, out);
+      noise.push(Buffer.from('\n'), out);
+      at += data.length + 1;
+      kept = Math.max(kept, at - noise.doneTo);
+    }
+    expect(at).toBeGreaterThan(1_100_000);
+    expect(kept).toBeLessThan(400_000);
   });
 
   it('forgets a text when it ends', () => {

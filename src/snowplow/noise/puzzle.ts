@@ -14,6 +14,8 @@ export interface NoiseOut {
 const MARGIN = 3;
 /** From here on, what all likely readings agree on is given out while the rest is in doubt. */
 const ENOUGH_BYTES = 65_536;
+/** What so many lines have not cleared up, more of them will not: the best reading is believed in what it found first. */
+const MANY_LINES = 256;
 const NEWLINE = Buffer.from('\n');
 /** @internal */
 export const BAD_ROW_REASON = 'the enricher refused this event';
@@ -64,6 +66,7 @@ export class NoisePuzzle {
       else this.#readings.length = MAX_READINGS;
     }
     if (this.sizeBytes > ENOUGH_BYTES) this.#giveAgreed(out);
+    if (this.#lines.length > MANY_LINES) this.#decide(out);
   }
 
   /** Gives out what is left: nothing more comes that would tell. */
@@ -111,9 +114,7 @@ export class NoisePuzzle {
     const best = this.#readings[0]!;
     const likely = this.#readings.filter(({ cost }) => cost <= best.cost + Cost.asText);
     const lists = likely.map((reading) => listed(reading).reverse());
-    const openEnds = likely.flatMap(({ open }) => (open ? [open.from + open.bytes.length] : []));
-    const firstEndBehind = (count: number): number =>
-      lists.reduce((least, list) => list.slice(count).reduce((end, { to }) => Math.min(end, to), least), Math.min(...openEnds));
+    const firstEnds = firstEndsFrom(likely, lists);
     let count = 0;
     while (lists.every((list) => list[count] !== undefined && list[count]!.id === lists[0]![count]!.id)) {
       const found = lists[0]![count]!;
@@ -121,7 +122,8 @@ export class NoisePuzzle {
       count++;
     }
     // What is given out is in the order of the text: a bad row may be read before the newline of the record in front of it.
-    while (count > 0 && lastEnd(lists[0]!.slice(0, count)) > firstEndBehind(count)) count--;
+    const lastEnds = lastEndsUpTo(lists[0]!);
+    while (count > 0 && lastEnds[count - 1]! > firstEnds(count)) count--;
     if (count === 0 || likely.some(isDoubtful)) return;
     const given = lists[0]!.slice(0, count).sort((a, b) => a.to - b.to);
     for (const found of given) this.#out(found, likely, out);
@@ -147,6 +149,17 @@ export class NoisePuzzle {
       ]),
     );
     while (this.#lines.length > 1 && this.#lines[1]!.from <= from) this.sizeBytes -= this.#lines.shift()!.bytes.length + 1;
+  }
+
+  // Gives up the readings that differ from the best in what comes first, so that the others agree in that; where one is as good, all of it is told by `end`.
+  #decide(out: NoiseOut): void {
+    const [best] = this.#readings;
+    const first = listed(best!).at(-1);
+    const isLike = (reading: Reading): boolean => listed(reading).at(-1)?.id === first?.id;
+    if (!first || this.#readings.some((reading) => reading.cost === best!.cost && !isLike(reading))) return this.end(out);
+    const count = this.#readings.length;
+    this.#readings = this.#readings.filter(isLike);
+    if (this.#readings.length < count) this.#giveAgreed(out);
   }
 
   // `readings` are those that are believed: what they all found, they may yet cut at different bytes.
@@ -186,8 +199,19 @@ function isFound(range: Found | Range): range is Found {
   return 'id' in range;
 }
 
-function lastEnd(ranges: readonly Range[]): number {
-  return ranges.reduce((last, { to }) => Math.max(last, to), 0);
+// Where the first of those ends that come behind so many, or an open record does by now, in whichever reading.
+function firstEndsFrom(readings: readonly Reading[], lists: readonly (readonly Found[])[]): (count: number) => number {
+  const openEnds = readings.flatMap(({ open }) => (open ? [open.from + open.bytes.length] : []));
+  const ends: number[] = Array.from({ length: Math.max(...lists.map(({ length }) => length)) + 1 }, () => Math.min(...openEnds));
+  for (let i = ends.length - 2; i >= 0; i--)
+    ends[i] = lists.reduce((least, list) => Math.min(least, list[i]?.to ?? Infinity), ends[i + 1]!);
+  return (count) => ends[count]!;
+}
+
+// Up to each of them, where the last ends.
+function lastEndsUpTo(ranges: readonly Range[]): number[] {
+  let last = 0;
+  return ranges.map(({ to }) => (last = Math.max(last, to)));
 }
 
 // The ranges, those that overlap made one.
