@@ -44,6 +44,7 @@ export const capture = command({
       .default('capture')
       .describe('under which it keeps what is done: another one reads files anew, into an archive of its own'),
     STATE_FILE: z.string().optional().describe('the event ids of the last hour: a file or a URL, otherwise ./data/<name>.state'),
+    SPOOL: z.string().default('./data/spool').describe('a folder for what came in on standard input, until it is stored'),
   },
   pipeline({ FILES: files, TABLE: table, NAME: name, MISSING_BY: missingBy, ...settings }) {
     const database = databaseFrom(settings.DATABASE_URL);
@@ -51,7 +52,8 @@ export const capture = command({
     const archived = objectStoreFrom(settings.ARCHIVE_URL, aws);
     const store = settings.FILES_URL === undefined ? undefined : objectStoreFrom(settings.FILES_URL, aws);
     const state = identityLog(settings.STATE_FILE ?? `./data/${name}.state`);
-    const input = files === undefined && !store ? { input: process.stdin } : { files: files ?? '**', store, rotated: true };
+    const isPiped = files === undefined && !store;
+    const input = isPiped ? { input: process.stdin, spool: settings.SPOOL } : { files: files ?? '**', store, rotated: true };
 
     return pipeline(name)
       .from(lines({ ...input, of: 'text', arrivedAt: enrichedAt }))

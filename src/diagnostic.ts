@@ -94,6 +94,17 @@ export type Diagnostic =
   /** A text of several files ends inside a line, which is left to a run that finds the rest of it. */
   | { readonly type: 'line-open'; readonly shard: string; readonly sizeBytes: number }
   /**
+   * What an earlier run had read of a stream and may not have stored is read again, from files. `cutBytes` are of the last lines, which were not written to
+   * their end when it was killed: no step has seen them.
+   */
+  | {
+      readonly type: 'spool-read';
+      readonly shard: string;
+      readonly where: string;
+      readonly sizeBytes: number;
+      readonly cutBytes: number;
+    }
+  /**
    * Of a shard in a range so much lies at or before where the sinks stand; `what` is what was counted, in the singular. When that is not all,
    * the rest was read.
    */

@@ -51,6 +51,8 @@ function levelOf(diagnostic: Diagnostic): Entry['level'] {
   switch (diagnostic.type) {
     case 'gap':
       return diagnostic.isAccepted ? 'warn' : 'error';
+    case 'spool-read':
+      return diagnostic.cutBytes > 0 ? 'warn' : 'info';
     case 'source-retry':
     case 'sink-retry':
     case 'lookup-retry':
@@ -111,6 +113,11 @@ export function logLine(diagnostic: Diagnostic): string | undefined {
     }
     case 'line-open':
       return `${diagnostic.shard}: ends inside a line, whose ${counted(diagnostic.sizeBytes, 'byte')} are left to a run that finds the rest of it`;
+    case 'spool-read': {
+      const { shard, where, sizeBytes, cutBytes } = diagnostic;
+      const cut = cutBytes > 0 ? `; ${counted(cutBytes, 'byte')} behind them were not written to their end, and are lost` : '';
+      return `${shard}: ${counted(sizeBytes, 'byte')} that an earlier run had read, and may not have stored, come first from ${where}${cut}`;
+    }
     case 'read-before': {
       const { shard, count, what, isAll } = diagnostic;
       return `${shard}: ${isAll ? 'nothing to do, ' : ''}${counted(count, what)} read before${isAll ? '' : ' and passed over'}; under another name of the pipeline they are read again`;

@@ -58,6 +58,11 @@ export class LineBlock {
     return this.#view(this.#starts[index]!, this.#ends[index]!);
   }
 
+  /** All of them as they lie, one behind the other: of a block of which none was left out. */
+  get text(): Uint8Array {
+    return this.#view(this.#starts[0]!, this.#ends.at(-1)!);
+  }
+
   /** Those of the lines for which that holds. */
   filter(isLeft: (index: number) => boolean): LineBlock {
     const left = this.#ends.keys().filter(isLeft).toArray();

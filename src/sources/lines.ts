@@ -1,10 +1,8 @@
 import type { Readable } from 'node:stream';
 import type { ObjectStore } from '../stores/object-store.ts';
-import { type Feed, fromFiles } from './lines/files-source.ts';
-import { readInput } from './lines/read-input.ts';
-import { settled } from './read-range.ts';
-import { readShards } from './read-shards.ts';
-import { type Source, readingDeliveries } from './source.ts';
+import { fromFiles } from './lines/files-source.ts';
+import { fromInput } from './lines/input-source.ts';
+import type { Source } from './source.ts';
 
 /** What both ways to read lines have in common. */
 interface EveryLinesOptions {
@@ -56,6 +54,13 @@ export interface InputOptions extends EveryLinesOptions {
   readonly input: Readable;
   /** The name of its shard. @default 'stdin' */
   readonly name?: string;
+  /**
+   * A folder in which lines lie until they are stored: `./data/spool`, and in it one for each pipeline and name. A run that comes after one that was killed
+   * reads them first.
+   *
+   * @default what a killed run had read and not stored is lost
+   */
+  readonly spool?: string | undefined;
 }
 
 export type LinesOptions = FilesOptions | InputOptions;
@@ -81,8 +86,9 @@ export type LinesOptions = FilesOptions | InputOptions;
  * What comes of a text depends on what came before, so a file of which a part was read is read again from its beginning, and the same events come of it:
  * the sinks pass over those that they have. What a run counts as read and stored has them in it again.
  *
- * **A stream** is read from where it is, whatever the start, and cannot be read again: what a run had read of it and not stored when it was killed is lost,
- * whatever the stores can do. A stop destroys it.
+ * **A stream** is read from where it is, whatever the start, and cannot be read again: with a `spool` each line is written to a file of that before it goes out, and
+ * removed once it is settled, so that a killed run loses nothing that it had read; the disk is not waited for. Without one it loses what it had not stored,
+ * whatever the stores can do. A stop destroys the stream.
  *
  * @throws {TypeError} when neither files nor an input are given, or `of` is neither
  * @throws {RangeError} when maxLines is below 1
@@ -94,21 +100,4 @@ export function lines(options: LinesOptions): Source<Uint8Array> {
     throw new RangeError(`lines: expected maxLines of 1 or more, got ${maxLines}`);
   const feed = { of, arrivedAt, maxLines };
   return 'input' in options && options.input ? fromInput(options, feed) : fromFiles(options as FilesOptions, feed);
-}
-
-function fromInput({ input, name = 'stdin' }: InputOptions, feed: Feed): Source<Uint8Array> {
-  return {
-    name: 'lines',
-    describe: name,
-    check: async () => `${name}, as it comes`,
-    ...readingDeliveries((context) =>
-      readShards(
-        { ...context, end: (shard) => settled(context, shard) },
-        {
-          list: async () => [{ id: name, parents: [] }],
-          readShard: async (reading) => ((await readInput(reading, input, feed)) ? [] : undefined),
-        },
-      ),
-    ),
-  };
 }

@@ -1,9 +1,10 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -49,6 +50,7 @@ interface Places {
   readonly DATABASE_URL: string;
   readonly ARCHIVE_URL: string;
   readonly STATE_FILE: string;
+  readonly SPOOL: string;
 }
 
 const folders: string[] = [];
@@ -60,6 +62,7 @@ async function emptyPlaces(): Promise<Places & { readonly folder: string }> {
     DATABASE_URL: `duckdb:${join(folder, 'warehouse.duckdb')}`,
     ARCHIVE_URL: `file:${join(folder, 'archive')}`,
     STATE_FILE: join(folder, 'state'),
+    SPOOL: join(folder, 'spool'),
   };
 }
 afterAll(() => Promise.all(folders.map((folder) => rm(folder, { recursive: true }))));
@@ -71,18 +74,39 @@ async function objectsIn({ ARCHIVE_URL }: Places): Promise<string[]> {
   return names.filter((name) => name.endsWith('.tsv.gz')).map((name) => join(folder, name));
 }
 
+const query = ({ DATABASE_URL }: Places, sql: string): ReturnType<typeof queryDuckdb> =>
+  queryDuckdb(DATABASE_URL.slice('duckdb:'.length), sql);
+
+/** The events of the table, and those of the archive. */
+async function idsIn(places: Places): Promise<{ readonly rows: string[]; readonly lines: string[] }> {
+  const rows = (await query(places, 'SELECT event_id FROM snowplow_events')).map((row) => String(row['event_id']));
+  const objects = await Promise.all((await objectsIn(places)).map(async (path) => gunzipSync(await readFile(path)).toString()));
+  const lines = objects.flatMap((object) => object.split('\n').slice(0, -1)).map((line) => line.split('\t')[EVENT_ID]!);
+  return { rows, lines };
+}
+
+/** What of the standard input is not stored yet. */
+async function spooledIn({ SPOOL }: Places): Promise<string[]> {
+  return (await readdir(join(SPOOL, 'capture', 'stdin'))).filter((name) => name.endsWith('.lines'));
+}
+
+function spawnPiped(places: Places, flags: readonly string[] = []): ChildProcessByStdio<Writable, null, null> {
+  const child = spawn(process.execPath, ['pipelines/capture.ts', ...flags], {
+    env: { ...process.env, ...pick(places) },
+    stdio: ['pipe', 'ignore', 'ignore'],
+  });
+  child.stdin.on('error', () => {}); // it is no longer read
+  return child;
+}
+
 /**
  * Expects every event once: as a row and in the archive, or among the rejects, which are few.
  *
  * @param endOf where in the text what has a position ends
  */
 async function expectAll(places: Places, endOf: (shard: string, sequence: string) => number): Promise<void> {
-  const query = (sql: string): ReturnType<typeof queryDuckdb> => queryDuckdb(places.DATABASE_URL.slice('duckdb:'.length), sql);
-  const rows = (await query('SELECT event_id FROM snowplow_events')).map((row) => String(row['event_id']));
-  const rejects = await query('SELECT shard, sequence, raw FROM millrace.rejects');
-  const lines = (await Promise.all((await objectsIn(places)).map(async (path) => gunzipSync(await readFile(path)).toString())))
-    .flatMap((object) => object.split('\n').slice(0, -1))
-    .map((line) => line.split('\t')[EVENT_ID]!);
+  const { rows, lines } = await idsIn(places);
+  const rejects = await query(places, 'SELECT shard, sequence, raw FROM millrace.rejects');
   const rejected = rejects.map(({ shard, sequence, raw }) => {
     const to = endOf(String(shard), String(sequence));
     return { from: to - (raw as Uint8Array).length, to };
@@ -188,13 +212,48 @@ describe('pipelines/capture.ts', { timeout: 120_000 }, () => {
 
   it('of its standard input has every event once in both, or once among the rejects', async () => {
     const places = await emptyPlaces();
-    const child = spawn(process.execPath, ['pipelines/capture.ts'], {
-      env: { ...process.env, ...pick(places) },
-      stdio: ['pipe', 'ignore', 'ignore'],
-    });
+    const child = spawnPiped(places);
     child.stdin.end(text);
     expect(await once(child, 'exit')).toEqual([0, null]);
     await expectAll(places, (_, sequence) => Number(sequence.slice(-13)));
+    expect(await spooledIn(places)).toEqual([]);
+  });
+
+  it('of its standard input, killed at random moments while the writer begins again each time, has every event once in both', async () => {
+    const [whole, places] = [await emptyPlaces(), await emptyPlaces()];
+    const untroubled = spawnPiped(whole);
+    untroubled.stdin.end(text);
+    expect(await once(untroubled, 'exit')).toEqual([0, null]);
+
+    const random = new Random(SEED, KILLS + 3);
+    const met: number[] = [];
+    for (let kill = 0; kill < KILLS; kill++) {
+      // Of a later run most is a repeat: it may have no more to store.
+      const [goal, patienceMs] = kill === 0 ? [1 + random.below(4), Infinity] : [Infinity, random.below(3000)];
+      const beganAtMs = performance.now();
+      const victim = spawnPiped(places, ['--max-in-flight', '1']);
+      const gone = once(victim, 'exit');
+      // Not its end: no window closes for that.
+      victim.stdin.write(text);
+      const isTime = async (): Promise<boolean> =>
+        performance.now() - beganAtMs > patienceMs || (await objectsIn(places)).length >= goal;
+      while (victim.exitCode === null && !(await isTime())) await sleep(1);
+      victim.kill('SIGKILL');
+      expect(await gone).toEqual([null, 'SIGKILL']);
+      met.push((await objectsIn(places)).length);
+    }
+    const last = spawnPiped(places);
+    last.stdin.end(text);
+    expect(await once(last, 'exit')).toEqual([0, null]);
+
+    const all = await idsIn(whole);
+    const found = await idsIn(places);
+    for (const ids of [found.rows, found.lines]) expect(ids.filter((id, i) => ids.indexOf(id) !== i)).toEqual([]);
+    // Who reads noise again knows more of it: what was a reject may be an event then.
+    expect(new Set(found.lines).isSupersetOf(new Set(found.rows))).toBe(true);
+    expect(all.rows.filter((id) => !found.rows.includes(id))).toEqual([]);
+    expect(met[0]).toBeLessThan((await objectsIn(places)).length);
+    expect(await spooledIn(places)).toEqual([]);
   });
 
   it.each([
@@ -216,8 +275,8 @@ describe('pipelines/capture.ts', { timeout: 120_000 }, () => {
   });
 });
 
-function pick({ DATABASE_URL, ARCHIVE_URL, STATE_FILE }: Places): Record<keyof Places, string> {
-  return { DATABASE_URL, ARCHIVE_URL, STATE_FILE };
+function pick({ DATABASE_URL, ARCHIVE_URL, STATE_FILE, SPOOL }: Places): Record<keyof Places, string> {
+  return { DATABASE_URL, ARCHIVE_URL, STATE_FILE, SPOOL };
 }
 
 /** Where each part begins in the text. */

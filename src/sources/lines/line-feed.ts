@@ -9,6 +9,8 @@ export interface LineFeedOptions {
   readonly maxLines: number;
   /** Lines that arrived before are left out. @default none */
   readonly since?: Date | undefined;
+  /** Lines that end at or before this place are left out. @default none */
+  readonly behind?: number | undefined;
   /** Makes a sequence number of where a line ends in its text. */
   readonly sequenceOf: (end: number) => string;
 }
@@ -30,11 +32,25 @@ export class LineFeed {
   /** When the line before arrived. */
   #arrivedAtMs: number | undefined;
 
-  /** @param at where the first line begins */
-  constructor(reading: ShardReading, options: LineFeedOptions, at: number) {
+  /**
+   * @param at where the first line begins
+   * @param lineBeforeAtMs when the line before that arrived, where it is known
+   */
+  constructor(reading: ShardReading, options: LineFeedOptions, at: number, lineBeforeAtMs?: number) {
     this.#reading = reading;
     this.#options = options;
     this.#at = at;
+    this.#arrivedAtMs = lineBeforeAtMs;
+  }
+
+  /** Where the next line begins. */
+  get at(): number {
+    return this.#at;
+  }
+
+  /** When the line before that arrived, where lines tell. */
+  get lineBeforeAtMs(): number | undefined {
+    return this.#arrivedAtMs;
   }
 
   /** Passes over bytes that were read before, or which another shard has. */
@@ -62,7 +78,7 @@ export class LineFeed {
 
   async #emit(all: Lines): Promise<boolean> {
     const { maxLines, sequenceOf } = this.#options;
-    const lines = this.#fromSince(all);
+    const lines = this.#wanted(all);
     const { count } = lines.block;
     const free = lines.block.freeing(Math.ceil(count / maxLines));
     for (let from = 0; from < count; from += maxLines) {
@@ -73,14 +89,16 @@ export class LineFeed {
     return true;
   }
 
-  #fromSince(lines: Lines): Lines {
-    const sinceMs = this.#options.since?.getTime();
-    if (sinceMs === undefined) return lines;
-    const { arrivedAtMs } = lines;
-    const isLeft = (i: number): boolean => (typeof arrivedAtMs === 'number' ? arrivedAtMs : arrivedAtMs[i]!) >= sinceMs;
+  #wanted(lines: Lines): Lines {
+    const { since, behind = -1 } = this.#options;
+    const { block, arrivedAtMs, beginsAt } = lines;
+    if (since === undefined && beginsAt + block.endOf(0) > behind) return lines;
+    const sinceMs = since?.getTime() ?? -Infinity;
+    const isLeft = (i: number): boolean =>
+      beginsAt + block.endOf(i) > behind && (typeof arrivedAtMs === 'number' ? arrivedAtMs : arrivedAtMs[i]!) >= sinceMs;
     return {
       ...lines,
-      block: lines.block.filter(isLeft),
+      block: block.filter(isLeft),
       arrivedAtMs: typeof arrivedAtMs === 'number' ? arrivedAtMs : arrivedAtMs.filter((_, i) => isLeft(i)),
     };
   }

@@ -2,36 +2,42 @@ import type { Readable } from 'node:stream';
 import { isPosition } from '../../position.ts';
 import { cutLines } from '../cut-lines.ts';
 import type { ShardReading } from '../read-shards.ts';
+import { type InputPlace, isBehind, placeOf, sequenceOf } from './input-place.ts';
 import { LineFeed, type LineFeedOptions } from './line-feed.ts';
+import type { Spool } from './spool.ts';
 
-/** So many digits of a sequence number say where a line ends: ten terabytes. */
-const END_DIGITS = 13;
+export type InputFeedOptions = Omit<LineFeedOptions, 'sequenceOf' | 'since' | 'behind'>;
 
 /**
- * Reads the lines of a stream as they come, until it ends. Resolves with false when the signal ended it; then the stream is destroyed.
+ * Reads the lines of a stream as they come, until it ends; first those that an earlier run left in the spool. Resolves with false when the signal ended it;
+ * then the stream is destroyed.
  *
- * All that comes is new, whenever it arrived, and cannot be read again: a sequence number begins with the time at which reading began, so that those of a
- * later run are greater.
+ * All that comes is new, whenever it arrived, and cannot be read again but from the spool: a sequence number begins with the time at which reading began, so that
+ * those of a later run are greater.
  */
 export async function readInput(
   reading: ShardReading,
   input: Readable,
-  options: Omit<LineFeedOptions, 'sequenceOf' | 'since'>,
+  options: InputFeedOptions,
+  spool: Spool | undefined,
 ): Promise<boolean> {
-  const { resume, shard, ledger, scheduler, signal } = reading;
+  const { shard, ledger, scheduler, signal } = reading;
   if ((input.destroyed && !input.errored) || input.readableEnded)
     throw new Error(`lines: ${shard.id}: expected a stream that was not read yet, got one that was: it cannot be read again`);
-  // Behind all that any sink has, be it by a clock that was ahead: what lies at or before where a sink stands is not given to it.
-  const stood = ledger.sinkStands.lastPosition(shard.id) ?? (isPosition(resume) ? resume : undefined);
-  const stoodAtMs = stood ? Number(stood.sequence.slice(0, -END_DIGITS)) : 0;
-  const beganAtMs = Math.max(Math.ceil(scheduler.now()), stoodAtMs + 1);
-  const sequenceOf = (end: number): string => `${beganAtMs}${String(end).padStart(END_DIGITS, '0')}`;
-  const feed = new LineFeed(reading, { ...options, sequenceOf }, 0);
   const end = (): void => void input.destroy();
   signal.addEventListener('abort', end, { once: true });
   try {
+    if (spool && !(await readSpooled(reading, options, spool))) return false;
+    const beganAtMs = Math.max(Math.ceil(scheduler.now()), lastBeganAtMs(reading, spool) + 1);
+    const feed = new LineFeed(reading, { ...options, sequenceOf: (at) => sequenceOf({ beganAtMs, end: at }) }, 0);
     for await (const blocks of cutLines(bytesOf(input))) {
       const nowMs = scheduler.now();
+      if (spool) {
+        const settled = ledger.checkpoint(shard.id);
+        const facts = { readAtMs: nowMs, lineBeforeAtMs: feed.lineBeforeAtMs, settled: settled && placeOf(settled) };
+        const parts = blocks.map(({ text }) => text);
+        await spool.write(parts, { beganAtMs, beginsAt: feed.at }, facts);
+      }
       if (!(await feed.emit(blocks, { usualMs: nowMs, latestMs: nowMs }))) return false;
     }
     return !signal.aborted;
@@ -41,6 +47,45 @@ export async function readInput(
   } finally {
     signal.removeEventListener('abort', end);
   }
+}
+
+/** Reads what earlier runs had read, as they did. Resolves with false when the signal ended it. */
+async function readSpooled(reading: ShardReading, options: InputFeedOptions, spool: Spool): Promise<boolean> {
+  const { report, resume, shard, signal } = reading;
+  const { where, sizeBytes, cutBytes } = spool;
+  // Of a text records are made, which may lie across the place where a sink stands; none does across what was settled.
+  const stands = options.of === 'line' && isPosition(resume) ? placeOf(resume) : undefined;
+  const done = stands && isBehind(stands, spool.settled) ? stands : spool.settled;
+  if (done) spool.forget(done);
+  if (sizeBytes + cutBytes > 0) report({ type: 'spool-read', shard: shard.id, where, sizeBytes, cutBytes });
+  for await (const lines of spool.earlier()) {
+    if (signal.aborted) return false;
+    const { beganAtMs, beginsAt, bytes, readAtMs, lineBeforeAtMs } = lines;
+    const behind = done && endIn(beganAtMs, done);
+    const feedOptions = { ...options, behind, sequenceOf: (at: number) => sequenceOf({ beganAtMs, end: at }) };
+    const feed = new LineFeed(reading, feedOptions, beginsAt, lineBeforeAtMs);
+    for await (const blocks of cutLines(one(bytes)))
+      if (!(await feed.emit(blocks, { usualMs: readAtMs, latestMs: readAtMs }))) return false;
+  }
+  return true;
+}
+
+/** Up to where a run's text lies before a place: none of it, a part, or all. */
+function endIn(beganAtMs: number, place: InputPlace): number {
+  return beganAtMs === place.beganAtMs ? place.end : beganAtMs < place.beganAtMs ? Infinity : -1;
+}
+
+/**
+ * When the last run began of which anything is known. What lies at or before where a sink stands is not given to it, and a clock may have been set back
+ * since.
+ */
+function lastBeganAtMs({ ledger, resume, shard }: ShardReading, spool: Spool | undefined): number {
+  const stood = ledger.sinkStands.lastPosition(shard.id) ?? (isPosition(resume) ? resume : undefined);
+  return Math.max(stood ? placeOf(stood).beganAtMs : 0, spool?.lastBeganAtMs ?? 0);
+}
+
+async function* one(bytes: Uint8Array): AsyncGenerator<Uint8Array, void> {
+  yield bytes;
 }
 
 async function* bytesOf(input: Readable): AsyncGenerator<Uint8Array, void> {
