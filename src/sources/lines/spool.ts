@@ -116,7 +116,7 @@ export class Spool {
     file.end += size;
     const { bytesWritten } = await handle.writev([head, ...parts]);
     if (bytesWritten < head.length + size)
-      throw new Error(`${file.path}: expected to write ${head.length + size} bytes, wrote ${bytesWritten}`);
+      throw new Error(`${file.path}: expected to write ${head.length + size} bytes, wrote ${bytesWritten}: the disk may be full`);
     if (file.end - file.beginsAt < FILE_BYTES) return;
     this.#writing = undefined;
     await handle.close();
