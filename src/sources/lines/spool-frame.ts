@@ -28,12 +28,9 @@ const CHECKED_FROM = 12;
 /** The head of a frame, to be written before its lines. */
 export function headOf(parts: readonly Uint8Array[], { readAtMs, lineBeforeAtMs, settled }: FrameFacts): Uint8Array {
   const head = new DataView(new ArrayBuffer(HEAD_BYTES));
+  const size = parts.reduce((sum, { length }) => sum + length, 0);
   head.setUint32(0, MAGIC, true);
-  head.setUint32(
-    4,
-    parts.reduce((sum, { length }) => sum + length, 0),
-    true,
-  );
+  head.setUint32(4, size, true);
   const facts = [readAtMs, lineBeforeAtMs ?? NaN, settled?.beganAtMs ?? 0, settled?.end ?? 0];
   for (const [i, fact] of facts.entries()) head.setFloat64(CHECKED_FROM + 8 * i, fact, true);
   const bytes = new Uint8Array(head.buffer);
@@ -61,16 +58,12 @@ export async function* readFrames(path: string): AsyncGenerator<Frame, number> {
       const bytes = await read(length, HEAD_BYTES);
       if (view.getUint32(8, true) !== checksum(head, [bytes])) throw damaged(path, at);
       at += HEAD_BYTES + length;
-      const [readAtMs, lineBeforeAtMs, beganAtMs, end] = [0, 1, 2, 3].map((i) => view.getFloat64(CHECKED_FROM + 8 * i, true)) as [
-        number,
-        number,
-        number,
-        number,
-      ];
+      const fact = (index: number): number => view.getFloat64(CHECKED_FROM + 8 * index, true);
+      const [lineBeforeAtMs, beganAtMs] = [fact(1), fact(2)];
       yield {
-        readAtMs,
+        readAtMs: fact(0),
         lineBeforeAtMs: Number.isNaN(lineBeforeAtMs) ? undefined : lineBeforeAtMs,
-        settled: beganAtMs === 0 ? undefined : { beganAtMs, end },
+        settled: beganAtMs === 0 ? undefined : { beganAtMs, end: fact(3) },
         bytes,
       };
     }
