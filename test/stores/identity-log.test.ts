@@ -7,6 +7,7 @@ import {
   openSync,
   readFileSync,
   readdirSync,
+  renameSync,
   rmSync,
   truncateSync,
   writeFileSync,
@@ -98,6 +99,17 @@ describe('identityLog', () => {
     again.close();
     expect(told).toEqual([4, 2 * SIGHT_WORDS, SIGHT_WORDS, SIGHT_WORDS]);
     expect(reopen()).toEqual([3, 3, 1, 2]);
+  });
+
+  test.each(['removed', 'replaced'])('keeps nothing more in a file that was %s while it is open', (how) => {
+    const log = identityLog(path).open();
+    read(log);
+    log.append(block(1), unlimited);
+    renameSync(path, `${path}.old`);
+    if (how === 'replaced') write(2);
+    expect(() => log.append(block(3), unlimited)).toThrow(`${path} was removed, or another file was put in its place`);
+    log.close();
+    expect(reopen()).toEqual(how === 'replaced' ? [2] : []);
   });
 
   test('keeps a large block as it is', () => {

@@ -2,6 +2,7 @@ import { readlinkSync, realpathSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { DuckdbConnection, type DuckdbLimits, type DuckdbRow } from './connection.ts';
+import { noteFile } from '../same-file.ts';
 import { isOutOfMemory } from './faults.ts';
 
 /** The most memory that a file is given when what it was given did not do: some records are very long. */
@@ -15,6 +16,8 @@ export class DuckdbFile {
   readonly #path: string;
   #limits: DuckdbLimits;
   #opening: Promise<DuckdbConnection> | undefined;
+  /** Throws when the file that is open is not there any more. */
+  #isThere: () => void = () => {};
   #turn: Promise<unknown> = Promise.resolve();
 
   private constructor(path: string, limits: DuckdbLimits) {
@@ -79,6 +82,7 @@ export class DuckdbFile {
       try {
         const rows = await connection.run(['BEGIN', ...statements].join(';\n'));
         const last = await work(connection, rows);
+        this.#isThere();
         await connection.run(last.join(';\n'));
       } catch (error) {
         await connection.run('ROLLBACK').catch(() => {});
@@ -106,9 +110,15 @@ export class DuckdbFile {
   }
 
   #open(): Promise<DuckdbConnection> {
-    const opening = (this.#opening ??= DuckdbConnection.open(this.#path, this.#limits));
+    const opening = (this.#opening ??= this.#connect());
     opening.catch(() => (this.#opening = undefined));
     return opening;
+  }
+
+  async #connect(): Promise<DuckdbConnection> {
+    const connection = await DuckdbConnection.open(this.#path, this.#limits);
+    this.#isThere = noteFile(this.#path);
+    return connection;
   }
 
   async #close(): Promise<void> {

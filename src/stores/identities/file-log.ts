@@ -3,6 +3,7 @@ import { crc32 } from 'node:zlib';
 import { FencedError } from '../../errors.ts';
 import type { ForgetLimits, OpenIdentityState, SightBlock } from '../../operators/identity-state.ts';
 import { SIGHT_WORDS } from '../../operators/dedupe/sight.ts';
+import { FileGoneError, noteFile } from '../same-file.ts';
 import { OtherFileError, openIdentityFile } from './file.ts';
 import { type KeptBlock, KeptBlocks } from './kept-blocks.ts';
 import { wordsOf } from './words-of.ts';
@@ -24,6 +25,8 @@ export class FileLog implements OpenIdentityState {
   readonly #insert: StatementSync;
   readonly #delete: StatementSync;
   readonly #span: StatementSync;
+  /** Throws when the file that is open is not there any more. */
+  readonly #isThere: () => void;
   #blocks = new KeptBlocks(1);
 
   constructor(path: string) {
@@ -31,6 +34,7 @@ export class FileLog implements OpenIdentityState {
     const { database, epoch } = this.#try(() => openIdentityFile(path));
     this.#database = database;
     this.#epoch = epoch;
+    this.#isThere = noteFile(path);
     this.#owner = this.#database.prepare('SELECT epoch FROM owner');
     this.#insert = this.#database.prepare('INSERT INTO block VALUES (?, ?, ?, ?, ?)');
     this.#delete = this.#database.prepare('DELETE FROM block WHERE id < ?');
@@ -83,6 +87,7 @@ export class FileLog implements OpenIdentityState {
         if (this.#owner.get()?.['epoch'] !== this.#epoch)
           throw new FencedError(`identityLog: ${this.#path}`, 'the memory of dedupe', this.#epoch);
         act();
+        this.#isThere();
         this.#database.exec('COMMIT');
       } catch (error) {
         if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
@@ -95,7 +100,7 @@ export class FileLog implements OpenIdentityState {
     try {
       return act();
     } catch (cause) {
-      if (cause instanceof FencedError) throw cause;
+      if (cause instanceof FencedError || cause instanceof FileGoneError) throw cause;
       const where = `identityLog: ${this.#path}`;
       const { message, errcode, syscall } = cause as NodeJS.ErrnoException & { errcode?: number };
       // The low byte is the kind, the others its details; what we found ourselves has none, and is damage.

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdir, stat, symlink, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Table } from '../../../src/stores/database.ts';
@@ -60,6 +60,27 @@ test.each([
   expect(await database.query('SELECT * FROM numbers')).toEqual([]);
   await store.close();
 });
+
+test.each(['removed', 'replaced'])(
+  'a file that is %s while it is open stores nothing more, and the next opening begins with what is there',
+  async (how) => {
+    const store = await database.declare().open({ report });
+    await store.createTable(numbers);
+    await store.acquire(owner, 'a');
+    const commit = (n: number): Promise<void> =>
+      store.commit(owner, { rows: { table: numbers, lines: [Buffer.from(String(n))] }, positions: new Map([['a', at(n)]]) });
+    await commit(1);
+    if (how === 'replaced') await copyFile(database.path, `${database.path}.other`);
+    await rm(database.path);
+    if (how === 'replaced') await rename(`${database.path}.other`, database.path);
+    await expect(commit(2)).rejects.toThrow(`${database.path} was removed, or another file was put in its place`);
+    await store.close();
+    if (how === 'replaced') return;
+    const again = await database.declare().open({ report });
+    expect(await again.acquire(owner, 'a')).toBeUndefined();
+    await again.close();
+  },
+);
 
 test('a file that is closed is whole: nothing is left beside it', async () => {
   const store = await database.declare().open({ report });
