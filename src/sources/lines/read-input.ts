@@ -56,7 +56,6 @@ async function readSpooled(reading: ShardReading, options: InputFeedOptions, spo
   // Of a text records are made, which may lie across the place where a sink stands; none does across what was settled.
   const stands = options.of === 'line' && isPosition(resume) ? placeOf(resume) : undefined;
   const done = stands && isBehind(stands, spool.settled) ? stands : spool.settled;
-  if (done) spool.forget(done);
   if (sizeBytes + cutBytes > 0) report({ type: 'spool-read', shard: shard.id, where, sizeBytes, cutBytes });
   for await (const lines of spool.earlier()) {
     if (signal.aborted) return false;

@@ -91,7 +91,7 @@ export class Spool {
     this.lastBeganAtMs = found.files.at(-1)?.beganAtMs ?? 0;
   }
 
-  /** What earlier runs read, the oldest first, but for files that are forgotten. Ask for it before anything is written. */
+  /** What earlier runs read, the oldest first. Ask for it before anything is written. */
   async *earlier(): AsyncGenerator<SpooledLines, void> {
     for (const { path, beganAtMs, beginsAt } of this.#files) {
       let at = beginsAt;
@@ -123,10 +123,10 @@ export class Spool {
     if (facts.settled) this.forget(facts.settled);
   }
 
-  /** Removes the files of which all is settled, but for one that is being written. */
+  /** Removes the files of which all is settled. */
   forget(settled: InputPlace): void {
     this.#files = this.#files.filter((file) => {
-      if (file === this.#writing?.file || isBehind(file, settled)) return true;
+      if (isBehind(file, settled)) return true;
       rmSync(file.path, { force: true });
       return false;
     });
