@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Cluster, Redis } from 'ioredis';
 import { addressOf, nodeOf } from './address.ts';
+import { certificateHint } from './certificate-hint.ts';
 import { whyEach } from './cluster-nodes.ts';
 import { overhear } from './overhear.ts';
 
@@ -190,10 +191,15 @@ export class RedisClient {
   /** What may be wrong with a URL whose server cannot be talked to at all. */
   #openingHint(message: string): string {
     const [plain, secure] = this.isCluster ? ['redis-cluster', 'rediss-cluster'] : ['redis', 'rediss'];
-    if (/cluster support disabled/.test(message))
+    const lacking = certificateHint(message);
+    if (lacking) return `; ${lacking}`;
+    if (/cluster support disabled|unknown command 'cluster'/i.test(message))
       return `. Where there is no cluster, expected ${this.#isTls ? 'rediss' : 'redis'}://…`;
     if (this.#isTls && /timeout|ETIMEDOUT|wrong version|packet length/i.test(message))
       return `. Where the server does not speak TLS, expected ${plain}://…`;
+    // It may close the connection before its word for it has come.
+    if (this.#isTls && /has closed it|ECONNRESET/.test(message))
+      return '. Where the server asks its clients for a certificate, it has to do without: tls-auth-clients no';
     if (!this.#isTls && /has closed it|ECONNRESET|RESP type/.test(message))
       return `. Where the server speaks TLS, expected ${secure}://…`;
     return '';
@@ -204,8 +210,12 @@ export class RedisClient {
     const { message } = error as Error;
     const isLost = LOST.test(message);
     const cause: Error & { code?: string } = isLost ? lossOf(error, this.#lost) : (error as Error);
+    // OpenSSL's words end in a newline.
+    cause.message = cause.message.trimEnd();
     const hint = HINTS.find(([pattern]) => pattern.test(cause.message))?.[1];
     if (hint) return new RedisError(`${this.where}: ${hint}: ${cause.message}`, cause.message, { cause });
+    const lacking = certificateHint(cause.message);
+    if (lacking) return new Error(`${this.where}: ${lacking}: ${cause.message}`, { cause });
     if (message.startsWith(SENT_AROUND)) return new LostConnectionError(`${this.where}: ${message}`, { cause });
     if (!isLost) return new RedisError(`${this.where}: ${message}`, message, { cause });
     const why = message === NO_NODE ? await this.#whyEach() : cause.message || cause.code;

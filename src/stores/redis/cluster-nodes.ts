@@ -21,11 +21,11 @@ async function whyNot(node: Node, options: NodeOptions): Promise<string> {
   overhear(redis, hear);
   try {
     await redis.connect();
-    await redis.cluster('SLOTS');
-    return 'answers by now';
+    const slots = await redis.cluster('SLOTS');
+    return slots.length > 0 ? 'answers by now' : 'has no slots, and knows of nobody who has';
   } catch (error) {
     const { message, code } = (lost ?? error) as NodeJS.ErrnoException;
-    return message === 'Connection is closed.' ? 'the server has closed it' : message || String(code);
+    return message === 'Connection is closed.' ? 'the server has closed it' : message.trimEnd() || String(code);
   } finally {
     redis.disconnect();
   }
