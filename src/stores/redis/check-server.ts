@@ -3,17 +3,29 @@ import { type RedisClient, RedisError } from './client.ts';
 /** Scripts go by what this version does with errors in them. */
 const OLDEST = 7;
 
+/** How a replica says so of itself. */
+const IS_READ_ONLY = [/^role:slave/m, /^slave_read_only:1/m];
+const NAME_THE_MASTER = 'expected the master, by an address that follows it when it fails over';
+
 /**
  * Sees that a server, or each master of a cluster, will do what a run asks of it, as far as it lets us ask.
  *
  * @returns the `maxmemory-policy` by which it may evict keys that have an expiry; nothing when it may not
- * @throws {Error} when it is too old, may throw positions away to make room, is part of a cluster, or forbids scripts what they need
+ * @param takesWrites whether it is to store anything, which a replica does not
+ * @throws {Error} when it is too old, may throw positions away to make room, is part of a cluster, a Sentinel or a replica, or forbids scripts what they need
  */
-export async function checkServer(client: RedisClient): Promise<string | undefined> {
+export async function checkServer(client: RedisClient, takesWrites: boolean): Promise<string | undefined> {
   let evicts: string | undefined;
   // Each node of a cluster has settings of its own, and positions of its slots.
   const infos = await client.callEach('INFO', ['all']).catch(unlessRefused);
   for (const info of (infos ?? []).map(String)) {
+    if (/^redis_mode:sentinel/m.test(info))
+      throw new Error(`${client.where}: is a Sentinel, which keeps no keys; ${NAME_THE_MASTER}`);
+    // It passes in the middle of a failover, where a run that goes back with its store may be opening it.
+    if (takesWrites && !client.isCluster && IS_READ_ONLY.every((line) => line.test(info)))
+      throw Object.assign(new Error(`${client.where}: is a replica, which only lets read; ${NAME_THE_MASTER}`), {
+        isTransient: true,
+      });
     if (!client.isCluster && /^cluster_enabled:1/m.test(info))
       throw new Error(
         `${client.where}: is a node of a cluster; expected its URL to begin with redis-cluster:// (or rediss-cluster://)`,

@@ -41,7 +41,7 @@ export class RedisServer {
   }
 
   async stands(owner: Owner): Promise<readonly Standing[]> {
-    const { client } = await this.#connect();
+    const { client } = await this.#connect(false);
     try {
       const key = (client.isCluster ? clusterKeys : redisKeys).positions(owner);
       const fields = (await client.call('HGETALL', [key])) as readonly string[];
@@ -71,11 +71,11 @@ export class RedisServer {
   }
 
   /** Connects, and tells by which policy rejects that are kept for a time may be evicted, if any. */
-  async #connect(): Promise<{ readonly client: RedisClient; readonly policy: string | undefined }> {
+  async #connect(takesWrites = true): Promise<{ readonly client: RedisClient; readonly policy: string | undefined }> {
     const client = this.client();
     await client.open();
     try {
-      const policy = await checkServer(client);
+      const policy = await checkServer(client, takesWrites);
       return { client, policy: this.#options.keepRejectsMs === undefined ? undefined : policy };
     } catch (error) {
       client.close();

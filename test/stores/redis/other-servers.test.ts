@@ -37,6 +37,11 @@ it.each([
   expect(said.replace(/^redis \S+: /, '')).toBe(outcome);
 });
 
+it('a Sentinel is told from a server that keeps keys', async () => {
+  const said = await opening({ ...hello, INFO: info('redis_version:7.4.0\r\nredis_mode:sentinel\r\n') });
+  expect(said).toMatch(/^redis \S+: is a Sentinel, which keeps no keys; expected the master, by an address that follows it/);
+});
+
 it('a server whose scripts have to name all keys beforehand is refused, and told what to do', async () => {
   const said = await opening({
     ...hello,

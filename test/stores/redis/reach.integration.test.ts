@@ -3,9 +3,11 @@ import type { AddressInfo } from 'node:net';
 import { type TlsOptions, createServer, getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { expect, onTestFinished, test } from 'vitest';
 import { faultOf } from '../../../src/fault.ts';
+import { identityLog } from '../../../src/stores/identity-log.ts';
 import * as reads from '../../../src/stores/reads.ts';
 import { redis } from '../../../src/stores/redis.ts';
 import { certificate, certificateKey } from '../../support/certificate.ts';
+import { startRedis } from '../../support/redis.ts';
 
 /** The port of a server that speaks TLS, and closes each connection once it does. */
 async function secureServer(options: TlsOptions = {}): Promise<number> {
@@ -49,4 +51,23 @@ test('a server is called by the name that its certificate is good for', async ()
   expect(error.message).toMatch(
     /expected a certificate that is good for the name by which it is called: .*IP: 127\.0\.0\.1 is not in the cert's list/,
   );
+});
+
+test('a replica is told by --check and by a run as one that only lets read, and says where owners stand', async () => {
+  const master = await startRedis();
+  onTestFinished(() => master.stop());
+  const replica = await startRedis({ replicaOf: master.port });
+  onTestFinished(() => replica.stop());
+  const store = redis(replica.url);
+  for (const call of [
+    store.check!(),
+    store.open({ report: () => {} }),
+    identityLog(replica.url).check!(),
+    identityLog(replica.url).prepare!('shop'),
+  ]) {
+    const error = await failed(call);
+    expect(error.message).toMatch(/is a replica, which only lets read; expected the master, by an address that follows it/);
+    expect(faultOf(error)).toBe('transient');
+  }
+  expect(await store.stands!({ pipeline: 'shop', sink: 'apply' })).toEqual([]);
 });
