@@ -18,8 +18,11 @@ export interface RedisUrl {
  * @throws {TypeError} when it is none; the message does not show it
  */
 export function parseRedisUrl(url: string): RedisUrl {
+  // The client would take it for options of its own, which go before ours; other clients have other ones.
+  if (/^rediss?(-cluster)?:\/\/[^?#]+\?[^@]*$/.test(url))
+    throw new TypeError('redis: expected a URL without options behind a ?, which are those of other clients');
   const [, scheme, cluster, account, secret, hosts, path = ''] =
-    /^(rediss?)(-cluster)?:\/\/(?:([^:@/?#]*):?([^@/?#]*)@)?([^@/?#\s]+)(\/\d*)?(?:\?[^@]*)?$/.exec(url) ?? [];
+    /^(rediss?)(-cluster)?:\/\/(?:([^:@/?#]*):?([^@/?#]*)@)?([^@/?#\s]+)(\/\d*)?$/.exec(url) ?? [];
   const isHost = (host: string): boolean => URL.canParse(`redis://${host}`) && new URL(`redis://${host}`).hostname !== '';
   const isCluster = cluster !== undefined;
   const [user, password] = [account, secret].map(decoded);

@@ -7,11 +7,19 @@ describe('a URL of Redis', () => {
     ['redis://:secret@host:1/3', { user: '', password: 'secret', hosts: 'host:1', path: '/3' }],
     ['rediss://me@host', { scheme: 'rediss', user: 'me', password: '' }],
     ['redis-cluster://me:pa:ss:@a:1,b:2', { isCluster: true, user: 'me', password: 'pa:ss:', hosts: 'a:1,b:2' }],
-    ['redis://host:1?password=secret', { hosts: 'host:1', path: '' }],
     ['redis-cluster://m%3Ae:p%40ss%25@a:1', { user: 'm:e', password: 'p@ss%' }],
   ])('%s', (url, parts) => {
     expect(parseRedisUrl(url)).toMatchObject(parts);
   });
+
+  it.each(['redis://host:1?password=secret', 'rediss://me:pw@host/3?ssl_cert_reqs=none', 'redis-cluster://a:1,b:2?family=6'])(
+    'with options of other clients is refused: %s',
+    (url) => {
+      expect(() => parseRedisUrl(url)).toThrow(
+        /^redis: expected a URL without options behind a \?, which are those of other clients$/,
+      );
+    },
+  );
 
   it.each([
     'redis://',
