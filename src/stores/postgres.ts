@@ -1,7 +1,7 @@
 import type { Database, Table } from './database.ts';
 import type { IdentityServer } from './identities/block-server.ts';
-import { PASSWORD_SIGNS } from './password-signs.ts';
 import type { PostgresServer } from './postgres/server.ts';
+import { describeUrl } from './postgres/url.ts';
 import type { RejectSource } from './reject-source.ts';
 
 export interface PostgresOptions {
@@ -18,7 +18,7 @@ export interface PostgresOptions {
  * A load is one message to the server: BEGIN, COPY, the check of the epochs, COMMIT. Only where a row is refused, or may be, do
  * more messages come in between. COPY is in its binary format when that can write all of a table's columns.
  *
- * @throws {TypeError} when the URL is none of Postgres; the message does not show it
+ * @throws {TypeError} when the URL is none of Postgres, or names several servers; the message does not show it
  */
 export function postgres(
   url: string,
@@ -39,16 +39,4 @@ export function postgres(
     checkIdentities: async () => (await server()).checkIdentities(),
     openIdentities: async (log) => (await server()).openIdentities(log),
   };
-}
-
-function describeUrl(text: string): string {
-  const url = URL.parse(text);
-  // An @ behind the host, but in a value of the query, is the one behind a password that a sign in it has cut: `12/34` is no port and path.
-  if (!url || !/^postgres(ql)?:$/.test(url.protocol) || /^[^=]*@/.test(url.pathname + url.search + url.hash))
-    throw new TypeError(`postgres: expected postgres://user:password@host:port/database, ${PASSWORD_SIGNS}`);
-  // The client would look for a database of that name.
-  if (text !== text.trim())
-    throw new TypeError('postgres: expected postgres://user:password@host:port/database without blanks around it');
-  const user = url.username === '' ? '' : `${url.username}@`;
-  return `postgres://${user}${url.host || (url.searchParams.get('host') ?? '')}${url.pathname}`;
 }
