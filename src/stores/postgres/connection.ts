@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { Client, type QueryResult } from 'pg';
+import { isOutOfReach } from '../../fault.ts';
 import { type Copy, CopyMessage } from './copy.ts';
 import { explainReach, withKnownMode } from './reach.ts';
 
@@ -73,12 +74,7 @@ export class PostgresConnection {
 
   #connect(): Promise<Client> {
     if (this.#connecting) return this.#connecting;
-    const client = new Client({
-      connectionString: withKnownMode(this.#url),
-      fallback_application_name: 'millrace',
-      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-      keepAlive: true,
-    });
+    const client = this.#client();
     const connecting = client.connect().then(
       () => {
         this.#wasConnected = true;
@@ -96,6 +92,19 @@ export class PostgresConnection {
     client.on('end', forget);
     connecting.catch(forget);
     return (this.#connecting = connecting);
+  }
+
+  #client(): Client {
+    try {
+      return new Client({
+        connectionString: withKnownMode(this.#url),
+        fallback_application_name: 'millrace',
+        connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+        keepAlive: true,
+      });
+    } catch (error) {
+      throw explainReach(error as Error, this.#wasConnected);
+    }
   }
 
   async #drop(connecting: Promise<Client>): Promise<void> {
@@ -116,6 +125,8 @@ export class PostgresConnection {
     } catch (error) {
       // A primary that has become a standby may keep its connections; another one finds what has taken its place.
       if ((error as { code?: unknown }).code === READ_ONLY && this.#connecting) await this.#drop(this.#connecting);
+      // Bytes of TLS that were damaged on their way: the connection is lost.
+      if (isOutOfReach(error)) Object.assign(error, { isTransient: true });
       throw error;
     } finally {
       stream.setTimeout(0).off('timeout', lose);

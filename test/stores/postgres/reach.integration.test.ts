@@ -1,7 +1,10 @@
 import dns from 'node:dns';
+import { once } from 'node:events';
 import { chmod, chown, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { faultOf } from '../../../src/fault.ts';
 import { postgres } from '../../../src/stores/postgres.ts';
@@ -57,10 +60,59 @@ describe('TLS', () => {
     expect(await check('?sslmode=no-verify')).toMatch(/lacks positions/);
   });
 
+  test('with sslrootcert=system is spoken with whom Node trusts', async () => {
+    await expect(check('?sslrootcert=system')).rejects.toThrow(/^self-signed certificate/);
+    const trusted = getCACertificates();
+    setDefaultCACertificates([certificate]);
+    onTestFinished(() => setDefaultCACertificates(trusted));
+    expect(await check('?sslmode=verify-full&sslrootcert=system')).toMatch(/lacks positions/);
+  });
+
+  test('is spoken with a server by a name that its certificate is good for, or by any where that is asked for', async () => {
+    const byAddress = (query: string): Promise<string> => postgres(server.url + query).check!();
+    await expect(byAddress(`?sslmode=verify-full&sslrootcert=${ca}`)).rejects.toThrow(
+      /IP: 127\.0\.0\.1 is not in the cert's list: *\. Expected in the URL a name .* or uselibpqcompat=true&sslmode=verify-ca&sslrootcert=/,
+    );
+    expect(await byAddress(`?uselibpqcompat=true&sslmode=verify-ca&sslrootcert=${ca}`)).toMatch(/lacks positions/);
+  });
+
+  test('whose bytes were damaged on their way is a connection that was lost', async () => {
+    const { url, close } = await emptyPostgres(server);
+    onTestFinished(close);
+    let damage = false;
+    const proxy = createServer((socket) => {
+      const upstream = connect(Number(new URL(url).port), '127.0.0.1');
+      socket.on('error', () => upstream.destroy()).on('close', () => upstream.destroy());
+      socket.on('data', (bytes) => (damage ? socket.write(Buffer.alloc(64, 'x')) : upstream.write(bytes)));
+      upstream.on('error', () => socket.destroy()).on('close', () => socket.destroy());
+      upstream.on('data', (bytes) => socket.write(bytes));
+    }).listen(0, '127.0.0.1');
+    await once(proxy, 'listening');
+    onTestFinished(() => void proxy.close());
+    const through = new URL(url);
+    through.host = `localhost:${(proxy.address() as AddressInfo).port}`;
+    const store = await postgres(`${through.href}?sslmode=no-verify`).open({ report: () => {} });
+    onTestFinished(() => store.close());
+    const owner = { pipeline: 'warehouse', sink: 'copy' };
+    await store.acquire(owner, 'a');
+    damage = true;
+    const error = await store.positions(owner, ['a']).catch((thrown: unknown) => thrown);
+    expect((error as { code?: string }).code).toMatch(/SSL|EPROTO/);
+    expect(faultOf(error)).toBe('transient');
+    damage = false;
+    expect(await store.positions(owner, ['a'])).toEqual(new Map());
+  });
+
   test('is named where the server wants it', async () => {
     const stranger = postgres(server.url.replace('postgres@', 'stranger@'));
     await expect(stranger.check!()).rejects.toThrow(/no pg_hba\.conf entry .* expected sslmode=verify-full in the URL$/);
   });
+});
+
+test('a password that is nowhere, or is cut by its own signs, is told of', async () => {
+  const asked = (user: string): Promise<string> => postgres(server.url.replace('postgres@', `${user}@`)).check!();
+  await expect(asked('changing')).rejects.toThrow(/Expected a password in the URL, or in the file that PGPASSFILE names/);
+  await expect(asked('changing:secret%a9')).rejects.toThrow(/^URI malformed\. Expected in the password .* %25 for %$/);
 });
 
 test('a password that is in no URL is read anew from PGPASSFILE for each connection', async () => {
