@@ -115,6 +115,28 @@ test('a password that is nowhere, or is cut by its own signs, is told of', async
   await expect(asked('changing:secret%a9')).rejects.toThrow(/^URI malformed\. Expected in the password .* %25 for %$/);
 });
 
+test('a pooler that gives each message another session is told of by --check and by a run', async () => {
+  // As PgBouncer does, once a message leaves a transaction open.
+  const pooler = createServer((socket) => {
+    const upstream = connect(Number(new URL(server.url).port), '127.0.0.1');
+    socket.on('error', () => upstream.destroy()).on('close', () => upstream.destroy());
+    socket.pipe(upstream).on('error', () => socket.destroy());
+    upstream.on('data', (bytes) => {
+      if (!bytes.subarray(-6).equals(Buffer.from('Z\0\0\0\x05T'))) return void socket.write(bytes);
+      const fields = 'SERROR\0C08P01\0Mtransaction blocks not allowed in statement pooling mode\0\0';
+      const head = Buffer.from('E\0\0\0\0');
+      head.writeInt32BE(fields.length + 4, 1);
+      socket.end(Buffer.concat([head, Buffer.from(fields)]));
+    });
+  }).listen(0, '127.0.0.1');
+  await once(pooler, 'listening');
+  onTestFinished(() => void pooler.close());
+  const url = server.url.replace(/:\d+\//, `:${(pooler.address() as AddressInfo).port}/`);
+  const told = /not allowed in statement pooling mode\. Expected a pooler .* pool_mode=transaction$/;
+  await expect(postgres(url).check!()).rejects.toThrow(told);
+  await expect(postgres(url).open({ report: () => {} })).rejects.toThrow(told);
+});
+
 test('a password that is in no URL is read anew from PGPASSFILE for each connection', async () => {
   const { url, query, close } = await emptyPostgres(server);
   onTestFinished(close);

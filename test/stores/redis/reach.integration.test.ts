@@ -60,12 +60,12 @@ test('a replica is told by --check and by a run as one that only lets read, and 
   onTestFinished(() => replica.stop());
   const store = redis(replica.url);
   for (const call of [
-    store.check!(),
-    store.open({ report: () => {} }),
-    identityLog(replica.url).check!(),
-    identityLog(replica.url).prepare!('shop'),
+    () => store.check!(),
+    () => store.open({ report: () => {} }),
+    () => identityLog(replica.url).check!(),
+    () => identityLog(replica.url).prepare!('shop'),
   ]) {
-    const error = await failed(call);
+    const error = await failed(call());
     expect(error.message).toMatch(/is a replica, which only lets read; expected the master, by an address that follows it/);
     expect(faultOf(error)).toBe('transient');
   }
