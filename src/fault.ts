@@ -86,3 +86,9 @@ export function isOutOfReach(error: unknown): error is Error {
 }
 
 const OUT_OF_REACH = /^(ENOTFOUND$|EPROTO$|ERR_SSL_|HPE_)/;
+
+/** A certificate of which Node does not know who has signed it, by the message of an error, and what to do. */
+export const UNTRUSTED: readonly [message: RegExp, remedy: string] = [
+  /self-signed certificate|unable to (get|verify) .*certificate/,
+  'Start it with NODE_EXTRA_CA_CERTS=/path/ca.pem, of who has signed the certificate; AWS_CA_BUNDLE is not read',
+];

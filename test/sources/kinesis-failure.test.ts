@@ -38,6 +38,11 @@ describe('a failure of Kinesis', () => {
     expect(told.message).toBe("kinesis shop: KMSDisabledException. Enable the stream's KMS key");
   });
 
+  it('says how to trust a server with a certificate of its own', () => {
+    const told = explain(failure('unable to verify the first certificate'), 'kinesis shop');
+    expect(told.message).toMatch(/certificate\. Start it with NODE_EXTRA_CA_CERTS=\/path\/ca\.pem/);
+  });
+
   it('passes when the clock was wrong that signed it, and no other does by that', () => {
     const corrected = { $metadata: { clockSkewCorrected: true }, name: 'InvalidSignatureException' };
     for (const message of [

@@ -1,11 +1,13 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { S3Client } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { faultOf } from '../../src/fault.ts';
 import type { OpenObjectStore } from '../../src/stores/object-store.ts';
 import { s3 } from '../../src/stores/s3.ts';
+import { certificate, certificateKey } from '../support/certificate.ts';
 import { type S3Server, startS3 } from '../support/s3.ts';
 import { objectStoreConformance } from './object-store.conformance.ts';
 
@@ -41,6 +43,21 @@ describe('s3', () => {
     } finally {
       set(before);
     }
+  });
+
+  test('says how to trust a server with a certificate of its own', async () => {
+    const secure = createSecureServer({ cert: certificate, key: certificateKey }).listen(0, '127.0.0.1');
+    await once(secure, 'listening');
+    const endpoint = `https://localhost:${(secure.address() as AddressInfo).port}`;
+    const credentials = { accessKeyId: 'S3RVER', secretAccessKey: 'S3RVER' };
+    const client = new S3Client({ endpoint, region: 'us-east-1', forcePathStyle: true, credentials });
+    const error = await s3('s3://shop-events', { client }).check!().then(String, (failure: unknown) => failure);
+    expect(error).toMatchObject({
+      message: expect.stringMatching(/self-signed certificate.*\. Start it with NODE_EXTRA_CA_CERTS=\/path\/ca\.pem/),
+    });
+    expect(faultOf(error)).toBe('permanent');
+    client.destroy();
+    secure.close();
   });
 
   describe('says what was answered, and what to do', () => {
@@ -89,6 +106,12 @@ describe('s3', () => {
         403,
         denied.replace('Access Denied', 'User x is not authorized to perform: kms:GenerateDataKey.'),
         /: kms:GenerateDataKey\. Allow these credentials kms:/,
+        'permanent',
+      ],
+      [
+        403,
+        denied.replace('Access Denied', 'User x may not: s3:PutObject with an explicit deny in a resource-based policy'),
+        /-based policy\. A policy of the bucket, .* default encryption of the bucket$/,
         'permanent',
       ],
       [

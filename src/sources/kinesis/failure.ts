@@ -1,5 +1,5 @@
 import { type Resume, compareSequences, isPosition } from '../../position.ts';
-import { faultOf } from '../../fault.ts';
+import { UNTRUSTED, faultOf } from '../../fault.ts';
 import { GapError } from '../gap.ts';
 import type { Shard } from '../shard-set.ts';
 
@@ -134,6 +134,7 @@ const REMEDIES: readonly (readonly [RegExp, string])[] = [
     /CredentialsProvider|credentials/i,
     'Set AWS_PROFILE, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give this machine a role',
   ],
+  UNTRUSTED,
   [/Region is missing/, 'Set AWS_REGION'],
   [/ENOTFOUND/, 'Correct the region or the endpoint'],
 ];

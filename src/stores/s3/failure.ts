@@ -1,3 +1,5 @@
+import { UNTRUSTED } from '../../fault.ts';
+
 /** What the answer to a HEAD says by its status alone, as it has no body. */
 const BY_STATUS: Readonly<Record<number, string>> = {
   301: 'PermanentRedirect',
@@ -38,6 +40,11 @@ const REMEDIES: readonly (readonly [RegExp, string])[] = [
   // What may be done is named like this, and a key is arn:aws:kms:eu-west-1:…
   [/\bkms:[A-Z]/, 'Allow these credentials kms:GenerateDataKey and kms:Decrypt of the key by which the bucket encrypts'],
   [/InvalidObjectState/, 'It was moved to Glacier: restore it, and leave what lies below _millrace/ out of lifecycle rules'],
+  // Whatever else is allowed. Headers that a policy wants, as of encryption, are not sent.
+  [
+    /explicit deny/,
+    'A policy of the bucket, the account or the VPC endpoint denies it: where it wants headers of encryption, leave that to the default encryption of the bucket',
+  ],
   [
     /AccessDenied|^Forbidden/,
     'Allow these credentials s3:ListBucket on the bucket, s3:GetObject and s3:PutObject on its objects',
@@ -50,6 +57,7 @@ const REMEDIES: readonly (readonly [RegExp, string])[] = [
     /CredentialsProvider|credentials/i,
     'Set AWS_PROFILE, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give this machine a role',
   ],
+  UNTRUSTED,
   [/Region is missing/, 'Set AWS_REGION'],
   [/ENOTFOUND/, 'Correct the region or the endpoint'],
 ];
