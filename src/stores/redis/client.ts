@@ -191,8 +191,6 @@ export class RedisClient {
   /** What may be wrong with a URL whose server cannot be talked to at all. */
   #openingHint(message: string): string {
     const [plain, secure] = this.isCluster ? ['redis-cluster', 'rediss-cluster'] : ['redis', 'rediss'];
-    const lacking = certificateHint(message);
-    if (lacking) return `; ${lacking}`;
     if (/cluster support disabled|unknown command 'cluster'/i.test(message))
       return `. Where there is no cluster, expected ${this.#isTls ? 'rediss' : 'redis'}://…`;
     if (this.#isTls && /timeout|ETIMEDOUT|wrong version|packet length/i.test(message))
@@ -215,11 +213,13 @@ export class RedisClient {
     const hint = HINTS.find(([pattern]) => pattern.test(cause.message))?.[1];
     if (hint) return new RedisError(`${this.where}: ${hint}: ${cause.message}`, cause.message, { cause });
     const lacking = certificateHint(cause.message);
-    if (lacking) return new Error(`${this.where}: ${lacking}: ${cause.message}`, { cause });
+    // One node of a cluster may have such a certificate, or its address by now be that of another server.
+    if (lacking && !this.isCluster) return new Error(`${this.where}: ${lacking}: ${cause.message}`, { cause });
     if (message.startsWith(SENT_AROUND)) return new LostConnectionError(`${this.where}: ${message}`, { cause });
     if (!isLost) return new RedisError(`${this.where}: ${message}`, message, { cause });
-    const why = message === NO_NODE ? await this.#whyEach() : cause.message || cause.code;
-    return new LostConnectionError(`${this.where}: no connection: ${why}`, { cause });
+    const why = message === NO_NODE ? await this.#whyEach() : cause.message || String(cause.code);
+    const remedy = certificateHint(why);
+    return new LostConnectionError(`${this.where}: no connection: ${why}${remedy ? `; ${remedy}` : ''}`, { cause });
   }
 
   async #whyEach(): Promise<string> {
