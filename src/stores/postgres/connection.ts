@@ -88,7 +88,11 @@ export class PostgresConnection {
       if (this.#connecting === connecting) this.#connecting = undefined;
     };
     // Without a listener the loss of an idle connection would end the process; the next call simply connects again.
-    client.on('error', forget);
+    client.on('error', () => {
+      forget();
+      // Over TLS, bytes that cannot be read are an error of a stream that stays open.
+      client.end().catch(() => {});
+    });
     client.on('end', forget);
     connecting.catch(forget);
     return (this.#connecting = connecting);

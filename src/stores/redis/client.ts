@@ -3,6 +3,7 @@ import { Cluster, Redis } from 'ioredis';
 import { addressOf, nodeOf } from './address.ts';
 import { certificateHint } from './certificate-hint.ts';
 import { whyEach } from './cluster-nodes.ts';
+import { endOnError } from './end-on-error.ts';
 import { overhear } from './overhear.ts';
 
 // A class of ioredis extends String, upon which V8 keeps String.prototype as a dictionary: in the whole process, each method of a text is
@@ -90,7 +91,10 @@ export class RedisClient {
       if (isOfSelect(error)) this.#redis.disconnect(true);
     });
     this.#redis.on('connect', () => (this.#lost = undefined));
-    if (this.#redis instanceof Redis) overhear(this.#redis, (refusal) => (this.#lost = refusal));
+    if (this.#redis instanceof Redis) {
+      overhear(this.#redis, (refusal) => (this.#lost = refusal));
+      endOnError(this.#redis);
+    }
     // Nobody waits for an answer to ASKING, and a failure that nobody hears of ends the process. The command behind it fails likewise, or is sent back.
     this.#redis.on('+node', (node: Redis) => {
       node.asking = async () => Redis.prototype.asking.call(node).catch(() => 'OK' as const);
@@ -99,6 +103,7 @@ export class RedisClient {
       node.on('error', hear);
       node.on('connect', () => (this.#lost = undefined));
       overhear(node, hear);
+      endOnError(node);
     });
   }
 

@@ -1,5 +1,6 @@
 import { Redis, type RedisOptions } from 'ioredis';
 import type { Node } from './address.ts';
+import { endOnError } from './end-on-error.ts';
 import { overhear } from './overhear.ts';
 
 /** How to talk to one. */
@@ -19,6 +20,7 @@ async function whyNot(node: Node, options: NodeOptions): Promise<string> {
   const hear = (why: Error): void => void (lost = why);
   redis.on('error', hear);
   overhear(redis, hear);
+  endOnError(redis);
   try {
     await redis.connect();
     const slots = await redis.cluster('SLOTS');

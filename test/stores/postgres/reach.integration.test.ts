@@ -80,9 +80,10 @@ describe('TLS', () => {
     const { url, close } = await emptyPostgres(server);
     onTestFinished(close);
     let damage = false;
+    const closed: boolean[] = [];
     const proxy = createServer((socket) => {
       const upstream = connect(Number(new URL(url).port), '127.0.0.1');
-      socket.on('error', () => upstream.destroy()).on('close', () => upstream.destroy());
+      socket.on('error', () => upstream.destroy()).on('close', () => (closed.push(true), upstream.destroy()));
       socket.on('data', (bytes) => (damage ? socket.write(Buffer.alloc(64, 'x')) : upstream.write(bytes)));
       upstream.on('error', () => socket.destroy()).on('close', () => socket.destroy());
       upstream.on('data', (bytes) => socket.write(bytes));
@@ -99,6 +100,8 @@ describe('TLS', () => {
     const error = await store.positions(owner, ['a']).catch((thrown: unknown) => thrown);
     expect((error as { code?: string }).code).toMatch(/SSL|EPROTO/);
     expect(faultOf(error)).toBe('transient');
+    // A stream that cannot be decrypted stays open by itself, and with it the session, with all that it has locked.
+    await expect.poll(() => closed).toEqual([true]);
     damage = false;
     expect(await store.positions(owner, ['a'])).toEqual(new Map());
   });

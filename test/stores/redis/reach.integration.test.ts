@@ -1,10 +1,12 @@
 import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect, createServer as createPlainServer } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type TlsOptions, createServer, getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { expect, onTestFinished, test } from 'vitest';
 import { faultOf } from '../../../src/fault.ts';
 import { identityLog } from '../../../src/stores/identity-log.ts';
 import * as reads from '../../../src/stores/reads.ts';
+import { RedisClient } from '../../../src/stores/redis/client.ts';
 import { redis } from '../../../src/stores/redis.ts';
 import { certificate, certificateKey } from '../../support/certificate.ts';
 import { startRedis } from '../../support/redis.ts';
@@ -52,6 +54,44 @@ test('a server is called by the name that its certificate is good for', async ()
     /expected a certificate that is good for the name by which it is called: .*IP: 127\.0\.0\.1 is not in the cert's list/,
   );
 });
+
+test.each(['rediss', 'rediss-cluster'])(
+  'bytes of %s:// that were damaged, and silence behind them, are a lost connection',
+  async (scheme) => {
+    const trusted = getCACertificates();
+    setDefaultCACertificates([certificate]);
+    onTestFinished(() => setDefaultCACertificates(trusted));
+    const secure = createServer({ cert: certificate, key: certificateKey }, (socket) => {
+      socket.on('error', () => {});
+      socket.on('data', (data: Buffer) => {
+        const commands = data.toString().match(/^\*\d+\r$/gm) ?? [];
+        if (/slots/i.test(data.toString())) socket.write(`*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n$9\r\nlocalhost\r\n:${port()}\r\n`);
+        else socket.write('+PONG\r\n'.repeat(commands.length));
+      });
+    }).listen(0, '127.0.0.1');
+    let isDamaged = false;
+    const between = createPlainServer((socket) => {
+      const upstream = connect((secure.address() as AddressInfo).port, '127.0.0.1');
+      socket.on('error', () => upstream.destroy()).on('close', () => upstream.destroy());
+      upstream.on('error', () => socket.destroy()).on('close', () => socket.destroy());
+      upstream.on('data', (bytes) => socket.write(bytes));
+      socket.on('data', (bytes) => (isDamaged ? socket.write(Buffer.alloc(64, 'x')) : upstream.write(bytes)));
+    }).listen(0, '127.0.0.1');
+    const port = (): number => (between.address() as AddressInfo).port;
+    onTestFinished(() => void (secure.close(), between.close()));
+    await Promise.all([once(secure, 'listening'), once(between, 'listening')]);
+    const client = new RedisClient(`${scheme}://localhost:${port()}`, { timeoutMs: 200 });
+    await client.open();
+    onTestFinished(() => client.close());
+    isDamaged = true;
+    const error = await failed(client.call('GET', ['a']));
+    expect(faultOf(error)).toBe('transient');
+    // As long as the client waits for an answer: by then nobody would have listened to it.
+    await sleep(400);
+    isDamaged = false;
+    await expect.poll(() => client.call('GET', ['a']).catch(String)).toBe('PONG');
+  },
+);
 
 test('a replica is told by --check and by a run as one that only lets read, and says where owners stand', async () => {
   const master = await startRedis();
