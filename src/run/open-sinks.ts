@@ -6,6 +6,7 @@ import { type Beginning, type Position, type Resume, type Standing, comparePosit
 import { type Ledger, Outcome } from '../ledger.ts';
 import type { Pipeline } from '../pipeline.ts';
 import type { Sink } from '../sinks/sink.ts';
+import { PassedShards } from './passed-shards.ts';
 import { type Retry, type RetryOptions, retrying } from './retry.ts';
 import { SinkDriver, type SinkDriverOptions } from './sink-driver.ts';
 
@@ -40,8 +41,7 @@ export class OpenSinks {
   readonly #resumed = new Map<string, Resume>();
   /** The shards that were read to their ends. */
   readonly #ended = new Set<string>();
-  /** By shard that the others had read to its end, the sinks that were new to it then. */
-  readonly #passedBy = new Map<string, Set<SinkDriver<Item>>>();
+  readonly #passed = new PassedShards();
   /** By sink, the shards in which it stood when that was first asked. */
   readonly #known: Promise<string[]>[] = [];
   readonly #toldQuietAtMs = new Map<string, number>();
@@ -104,10 +104,15 @@ export class OpenSinks {
   }
 
   /** Takes a shard over in every sink and says where the least of them stands, which is `from` where a sink does not know it. */
-  async acquire(shard: string, from: Beginning, parents: readonly string[] = []): Promise<Resume> {
+  async acquire(
+    shard: string,
+    from: Beginning,
+    parents: readonly string[] = [],
+    children: readonly string[] = [],
+  ): Promise<Resume> {
     const stands = await this.#takeOver(shard);
     const known = stands.filter((stand) => stand !== undefined);
-    const isBehind = this.drivers.map((driver) => parents.some((parent) => this.#passedBy.get(parent)?.has(driver)));
+    const isBehind = this.drivers.map((driver) => this.#passed.hasPassed(driver, parents));
     // Who has read the parents, and nothing of it yet, is to have all of it.
     const isAwaited = stands.some((stand, i) => stand === undefined && !isBehind[i]);
     const joinsAt = (i: number): Resume => {
@@ -121,9 +126,10 @@ export class OpenSinks {
       const first = begins[i]!;
       if (known.length > 0) this.#report({ type: 'sink-joined', sink: this.#pipeline.sinks[i]!.name, shard, resume: first });
       // Written down before the first read: a start at LATEST must not move when the run begins again.
-      if (first === 'SHARD_END') this.#passBy(shard, driver);
-      else await driver.moveTo(shard, first);
+      if (first !== 'SHARD_END') await driver.moveTo(shard, first);
     }
+    const passing = this.drivers.filter((_, i) => !stands[i] && begins[i] === 'SHARD_END');
+    await this.#passed.pass(shard, { drivers: passing, parents, children });
     const resume = least(begins);
     this.#resumed.set(shard, resume);
     const stood = this.drivers.map((driver) => driver.resumedAt(shard));
@@ -160,14 +166,6 @@ export class OpenSinks {
   #isAtEnd(shard: string): boolean {
     const hasBeenRead = this.#ledger.checkpoint(shard) !== undefined;
     return this.#ledger.isSettled(shard) && (hasBeenRead || !(this.#resumed.get(shard) instanceof Date));
-  }
-
-  /** Leaves a shard that is over to a later tick: written down before the new sink knows the children, it would have read the shard, and get all of them. */
-  #passBy(shard: string, driver: SinkDriver<Item>): void {
-    const passing = this.#passedBy.get(shard);
-    if (passing) passing.add(driver);
-    else this.#passedBy.set(shard, new Set([driver]));
-    this.#ended.add(shard);
   }
 
   /** All shards in which a sink stands somewhere, by its store's word. */

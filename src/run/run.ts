@@ -175,7 +175,7 @@ async function performOnce(
       start,
       acceptGap: options.acceptGap ?? false,
       stop,
-      acquire: (shard, from, parents) => sinks.acquire(shard, from, parents),
+      acquire: (...shard) => sinks.acquire(...shard),
       stands: (shard, child) => sinks.stands(shard, child),
       known: (child) => sinks.known(child),
       end: (shard) => sinks.end(shard),

@@ -80,6 +80,11 @@ export class SinkDriver<T extends Item> {
     return this.#resumedAt.get(shard);
   }
 
+  /** Whether the sink stands somewhere in a shard by now. */
+  standsIn(shard: string): boolean {
+    return this.#stands.has(shard);
+  }
+
   /** Takes an item on; `done` is called when it is durable: not before the call is over, also for one that the sink has already. */
   push(item: T, done: () => void): void {
     const rest = behind(item, this.#resumedAt.get(item.shard));

@@ -118,7 +118,7 @@ async function readAll(
   async function readOne(shard: Shard): Promise<void> {
     if (signal.aborted) return;
     await rememberParents(shard.id);
-    const resume = await acquire(shard.id, set.beginningOf(shard.id, start), shard.parents);
+    const resume = await acquire(shard.id, set.beginningOf(shard.id, start), shard.parents, set.childrenOf(shard.id));
     if (signal.aborted) return;
     set.began(shard.id, resume);
     if (resume === 'SHARD_END') {
@@ -145,7 +145,8 @@ async function readAll(
     // The other parent of a child may be one that nobody named yet, itself a child of a shard that is still read: it must not
     // be taken for one past retention.
     const isKnown = (parent: string): boolean => set.has(parent);
-    const isAll = children.length > 0 ? children.every(({ parents }) => parents.every(isKnown)) : set.hasChildren(shard.id);
+    const isAll =
+      children.length > 0 ? children.every(({ parents }) => parents.every(isKnown)) : set.childrenOf(shard.id).length > 0;
     if (!isAll && !areAllKnown) know(await list(signal));
     know(children);
   }

@@ -116,8 +116,9 @@ export class ShardSet {
     return this.#shards.has(id);
   }
 
-  hasChildren(id: string): boolean {
-    return this.#children.has(id);
+  /** The children of a shard that are known by now. */
+  childrenOf(id: string): string[] {
+    return (this.#children.get(id) ?? []).map(({ shard }) => shard.id);
   }
 
   /** True when every shard was read to its end. */

@@ -21,9 +21,14 @@ export interface SourceContext {
   /**
    * Takes a shard over in every sink and says where to begin. Call it once a shard, just before its first read.
    * `from` is where the shard begins when no sink knows it (LATEST already made a time). At SHARD_END there is nothing to read. Of a shard that was
-   * split or merged from others these are its parents.
+   * split or merged from others these are its parents, and of one that was split or merged since its children.
    */
-  readonly acquire: (shard: string, from: Beginning, parents?: readonly string[]) => Promise<Resume>;
+  readonly acquire: (
+    shard: string,
+    from: Beginning,
+    parents?: readonly string[],
+    children?: readonly string[],
+  ) => Promise<Resume>;
   /**
    * Says where the least of the sinks stands in a shard, which may be one that the stream no longer keeps, of those that do not know its child;
    * nothing when none of them knows it.

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { Diagnostic } from '../../src/diagnostic.ts';
 import type { Event } from '../../src/event.ts';
@@ -111,6 +112,35 @@ describe('a shard that was read to its end', () => {
     again.positions.set('left', at(2, 'left'));
     await play(script, [old, again], { start: 'LATEST' });
     expect(texts(again)).toEqual(['l3']);
+  });
+
+  it.each(['left', 'inner', 'outer'])('has it do so also after a run that ended before it had taken over %s', async (missing) => {
+    const script: Script = {
+      ...split,
+      inner: { parents: ['left'], scenes: [['i1'], ['i2']] },
+      outer: { parents: ['left'], scenes: [['o1'], ['o2']] },
+    };
+    const [old, added] = [memorySink<Text>('old'), memorySink<Text>('added')];
+    for (const ended of ['parent', 'left', 'right']) old.positions.set(ended, 'SHARD_END');
+    for (const shard of ['inner', 'outer']) old.positions.set(shard, at(1, shard));
+    // It takes shards over before the other one does.
+    const { open } = old;
+    old.open = async (context) => {
+      const opened = await open(context);
+      const acquire = async (shard: string) => {
+        if (shard !== missing) return opened.acquire(shard);
+        // Positions move on meanwhile.
+        await sleep(20);
+        throw new Error('killed');
+      };
+      return { ...opened, acquire };
+    };
+    const options: RunOptions = { start: 'LATEST', checkpointEvery: { seconds: 0.001 } };
+    await expect(play(script, [old, added], options)).rejects.toThrow('killed');
+    old.open = open;
+    await play(script, [old, added], options);
+    expect(texts(added).filter((text) => /[lri]$|1/.test(text))).toEqual([]);
+    expect(Object.fromEntries(added.positions)).toEqual(Object.fromEntries(old.positions));
   });
 
   it('has it get all of them where another one is to get that, or where it can have everything', async () => {
