@@ -18,9 +18,10 @@ export class PassedShards {
     await this.#leave([shard, ...passed.parents]);
   }
 
-  /** Whether a sink has passed by one of these shards. */
+  /** Whether a sink has passed by one of these shards, and read none of them. */
   hasPassed(driver: SinkDriver<Item>, shards: readonly string[]): boolean {
-    return shards.some((shard) => this.#passed.get(shard)?.drivers.includes(driver));
+    const isPassed = shards.some((shard) => this.#passed.get(shard)?.drivers.includes(driver));
+    return isPassed && !shards.some((shard) => driver.resumedAt(shard));
   }
 
   /**

@@ -143,6 +143,19 @@ describe('a shard that was read to its end', () => {
     expect(Object.fromEntries(added.positions)).toEqual(Object.fromEntries(old.positions));
   });
 
+  it('has it get all of one that came of a merge, of which it has read the other parent', async () => {
+    const script: Script = {
+      parent: [['p1']],
+      other: [['o1'], ['o2']],
+      merged: { parents: ['parent', 'other'], scenes: [['m1'], ['m2']] },
+    };
+    const [old, added] = [memorySink<Text>('old'), memorySink<Text>('added')];
+    old.positions.set('parent', 'SHARD_END').set('other', 'SHARD_END').set('merged', at(1, 'merged'));
+    added.positions.set('other', at(1, 'other'));
+    await play(script, [old, added], { start: 'LATEST' });
+    expect(texts(added)).toEqual(['o2', 'm1', 'm2']);
+  });
+
   it('has it get all of them where another one is to get that, or where it can have everything', async () => {
     const [old, late, added] = [memorySink<Text>('old'), memorySink<Text>('late'), memorySink<Text>('added')];
     old.positions.set('parent', 'SHARD_END').set('left', 'SHARD_END').set('right', 'SHARD_END');
