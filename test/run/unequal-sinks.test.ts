@@ -67,6 +67,16 @@ describe('sinks that stand at different places', () => {
     expect(texts(added!)).toEqual(['x', 'y', 'z', 'y']);
   });
 
+  it('get what is new only once one that was added has come to where they stand', async () => {
+    const script = { a: [['x'], { pauseMs: 10 }, ['y'], ['z']] } satisfies Script;
+    const [old, added] = sinksAt({ a: 2 }, {});
+    const before: string[][] = [];
+    old!.beforeCommit = ({ items }) => void (items.length > 0 && before.push(texts(added!)));
+    await run(pipeline('test').from(scripted(script)).to(old!, added!));
+    expect(texts(old!)).toEqual(['z']);
+    expect(before).toEqual([['x', 'y']]);
+  });
+
   it('have its reject, though their place has passed that of a repeat', async () => {
     const rejects = memorySink<Reject>('rejects');
     rejects.positions.set('a', at('a', 1));
