@@ -53,7 +53,7 @@ const MAX_WITHIN_DAYS = 3650;
  *
  * It holds no event. An identity is forgotten once every shard that is to be read, with all it has in flight, is `within` past it; or before
  * that, as one of the oldest of too many, told as `identities-forgotten`. So nothing is forgotten while a shard cannot be read. A state is loaded
- * before the source takes anything over, in about a quarter of a second for each million (and the time it takes a server to send them, 28 bytes each); told as
+ * before the source takes anything over, once that has asked for its shards, in about a quarter of a second for each million (and the time it takes a server to send them, 28 bytes each); told as
  * `identities-loaded`.
  * What `by` throws ends the stream with a StepError; a state that cannot be read or written is an error of the stream, too.
  *

@@ -9,7 +9,7 @@ export interface IdentityState {
    */
   check?(): Promise<string>;
   /**
-   * Of a state behind a network: connects, takes it over and reads it. A run calls it once its sinks are open, and before `open`.
+   * Of a state behind a network: connects, takes it over and reads it. A run calls it once its sinks are open and its source takes its first shard over, and before `open`.
    *
    * @returns what lets go of it; the run calls that once its sinks are closed, whether it was opened or not
    */

@@ -23,7 +23,7 @@ export interface Step {
   readonly owns?: string | undefined;
   /** Asks for `--check` whether a run could open that. */
   readonly check?: (() => Promise<string>) | undefined;
-  /** Has that ready once a run has opened its sinks, before it reads; what it resolves with lets go of it, and is called once they are closed. */
+  /** Has that ready once a run has opened its sinks and takes its first shard over, before it reads; what it resolves with lets go of it, and is called once they are closed. */
   readonly prepare?: ((pipeline: string) => Promise<() => Promise<void>>) | undefined;
   /** What it does with each event, when that is all it does: a run joins it with its neighbours. */
   readonly steps?: EventStepsList;

@@ -1,5 +1,5 @@
 import type { Duration } from 'date-fns';
-import { type SchedulerLike, asyncScheduler, interval } from 'rxjs';
+import { type Observable, type SchedulerLike, asyncScheduler, interval } from 'rxjs';
 import { counted } from '../counted.ts';
 import type { Report } from '../diagnostic.ts';
 import { MAX_TIMER_MS, durationMs } from '../duration.ts';
@@ -12,6 +12,7 @@ import { pause } from '../sources/pause.ts';
 import type { SourceContext, Start } from '../sources/source.ts';
 import { steady } from '../steady.ts';
 import { acceptor } from './accept.ts';
+import { askFirst } from './ask-first.ts';
 import { startDeadline } from './deadline.ts';
 import { takesDeliveries } from './fuse.ts';
 import { guarded } from './guard.ts';
@@ -163,9 +164,6 @@ async function performOnce(
   const deadline = startDeadline(stop, options.drainWithin ?? { seconds: 30 }, scheduler, report, fail, left);
   try {
     await Promise.race([sinks.open(), failure.promise]);
-    // Behind them: a run that cannot open its sinks is to take nothing from one that is at work.
-    await Promise.race([steps.prepare(), failure.promise]);
-    opened();
     const context: SourceContext = {
       pipeline: pipeline.name,
       ledger,
@@ -181,8 +179,15 @@ async function performOnce(
       end: (shard) => sinks.end(shard),
     };
     const accept = acceptor(ledger, sinks.drivers);
+    // Behind its sinks and its stream: a run that cannot have them is to take nothing from one that is at work.
+    const prepare = async (): Promise<void> => {
+      watch.found();
+      await steps.prepare();
+      opened();
+    };
+    const throughSteps = (its: Pipeline): Observable<unknown> => guarded(its, context, fail, () => (hasSourceEnded = true));
     const completed = Promise.withResolvers<void>();
-    const subscription = guarded(pipeline, context, fail, () => (hasSourceEnded = true)).subscribe({
+    const subscription = askFirst(pipeline, context, prepare, throughSteps).subscribe({
       next(item) {
         try {
           accept(item);

@@ -72,10 +72,10 @@ export class ShardWatch {
       case 'archive-found':
       case 'rejects-found':
       case 'files-found':
-        this.#isFound();
+        this.found();
         break;
       case 'shard-started':
-        this.#isFound();
+        this.found();
         this.#hasBegun = true;
         this.#shards.set(diagnostic.shard, new ShardProgress(nowMs));
         break;
@@ -92,7 +92,7 @@ export class ShardWatch {
         break;
       }
       case 'sink-retry':
-        this.#isFound();
+        this.found();
         this.#heardAtMs = nowMs;
         this.#retry = `${diagnostic.sink} tries again (${diagnostic.attempt}) after ${nameAndMessage(diagnostic.error)}`;
         break;
@@ -114,7 +114,8 @@ export class ShardWatch {
     return all;
   }
 
-  #isFound(): void {
+  /** Takes note that the stream has said what shards it has. */
+  found(): void {
     const shard = this.#beginning;
     if (shard === undefined) return;
     this.#beginning = undefined;
@@ -138,7 +139,7 @@ export class ShardWatch {
     // Who was stopped, or slept, has heard of nobody.
     if (nowMs - (this.#lookedAtMs ?? nowMs) > 3 * LOOK_EVERY_MS) this.#awakeSinceMs = nowMs;
     this.#lookedAtMs = nowMs;
-    if (this.#beginning !== undefined && this.#hasRead) this.#isFound();
+    if (this.#beginning !== undefined && this.#hasRead) this.found();
     if (!ledger.room.hasSomeAtSinks || ledger.room.sinkRests !== this.#sinkRests) this.#restedAtMs = nowMs;
     this.#sinkRests = ledger.room.sinkRests;
     const sinks = { restedAtMs: this.#restedAtMs, heardAtMs: this.#heardAtMs, retry: this.#retry, lookup: this.#lookup };

@@ -1,11 +1,19 @@
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setImmediate as soon } from 'node:timers/promises';
 import { asyncScheduler } from 'rxjs';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import type { Event } from '../../src/event.ts';
 import { dedupe } from '../../src/operators/dedupe.ts';
 import { named } from '../../src/operators/named.ts';
 import { pipeline } from '../../src/pipeline.ts';
 import { PreparedSteps } from '../../src/run/prepared-steps.ts';
 import { run } from '../../src/run/run.ts';
+import { readShards } from '../../src/sources/read-shards.ts';
+import { scripted } from '../../src/sources/scripted.ts';
+import { type Source, readingDeliveries } from '../../src/sources/source.ts';
+import { identityLog } from '../../src/stores/identity-log.ts';
 import { onServer } from '../../src/stores/identities/on-server.ts';
 import { memorySink } from '../../src/testing/memory-sink.ts';
 import { memoryBlocks } from '../support/memory-blocks.ts';
@@ -17,6 +25,78 @@ test('a run that cannot open its sinks takes nothing from one that is at work', 
   const closed = { ...memorySink<Event<Uint8Array>>(), open: () => Promise.reject(new Error('the disk is away')) };
   await expect(run(pipeline('shop').from(pushSource()).pipe(unique).to(closed))).rejects.toThrow('the disk is away');
   expect(await server.log('shop').stands()).toMatchObject({ epoch: 0 });
+});
+
+test.each(['read', 'deliveries'] as const)(
+  'nor does one that cannot have its stream, whichever way it is read: %s',
+  async (way) => {
+    const server = memoryBlocks();
+    const folder = mkdtempSync(join(tmpdir(), 'millrace-'));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const path = join(folder, 'ids');
+    const source = readingDeliveries((context) =>
+      readShards(context, { list: () => Promise.reject(new Error('no such stream')), readShard: async () => [] }),
+    );
+    const declared: Source<Uint8Array> = { name: 'gone', describe: 'gone', check: async () => '', read: source.read };
+    if (way === 'deliveries') Object.assign(declared, source);
+    for (const state of [onServer(server, undefined), identityLog(`file:${path}`)]) {
+      const unique = dedupe<Uint8Array>({ by: String, within: { hours: 1 }, state });
+      const sink = memorySink<Event<Uint8Array>>();
+      await expect(run(pipeline('shop').from(declared).pipe(unique).to(sink))).rejects.toThrow('no such stream');
+    }
+    expect(await server.log('shop').stands()).toMatchObject({ epoch: 0 });
+    expect(existsSync(path)).toBe(false);
+  },
+);
+
+test('a run takes the memory over once the stream has said what there is, and before it takes a shard over', async () => {
+  const server = memoryBlocks();
+  const state = onServer(server, undefined);
+  const epochs: number[] = [];
+  const look = async (): Promise<void> => void epochs.push((await server.log('shop').stands()).epoch);
+  const source = readingDeliveries((context) =>
+    readShards(context, {
+      async list() {
+        await look();
+        return [{ id: 's', parents: [] }];
+      },
+      readShard: async () => [],
+    }),
+  );
+  const sink = memorySink<Event<Uint8Array>>();
+  const looking: typeof sink = {
+    ...sink,
+    async open(context) {
+      const opened = await sink.open(context);
+      return { ...opened, acquire: async (shard) => (await look(), opened.acquire(shard)) };
+    },
+  };
+  const unique = dedupe<Uint8Array>({ by: String, within: { hours: 1 }, state });
+  await run(
+    pipeline('shop')
+      .from({ name: 'one', describe: 'one', check: async () => '', ...source })
+      .pipe(unique)
+      .to(looking),
+  );
+  expect(epochs.slice(0, 2)).toEqual([0, 1]);
+});
+
+test.each(['a step'])('a stop does not wait for %s that does not open: nothing was read', async (what) => {
+  const never = (): Promise<never> => new Promise(() => {});
+  const sink = memorySink<Event<Uint8Array>>();
+  const hanging = { ...sink, open: what === 'a sink' ? never : sink.open };
+  const step = named<Event<Uint8Array>, Event<Uint8Array>>('slow', '', (events) => events, { prepare: never });
+  const stop = new AbortController();
+  const finished = run(
+    pipeline('shop')
+      .from(scripted({ s: [['a']] }))
+      .pipe(step)
+      .to(hanging),
+    { stop: stop.signal },
+  );
+  await soon();
+  stop.abort('enough');
+  expect(await finished).toMatchObject({ read: 0 });
 });
 
 test('what is ready only once the run is over is let go of, and no further step is made ready', async () => {
