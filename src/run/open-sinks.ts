@@ -29,8 +29,6 @@ const QUIET_AT_END_MS = 60_000;
 /** The sinks of a run, opened, with the rejects' one among them: take-over, positions, drain. */
 export class OpenSinks {
   readonly drivers: SinkDriver<Item>[] = [];
-  /** The name of the sink that is being opened. */
-  opening: string | undefined;
   readonly #pipeline: Pipeline;
   readonly #clock: SinkClock;
   readonly #ledger: Ledger;
@@ -224,11 +222,9 @@ export class OpenSinks {
   async #drive<T extends Item>(sink: Sink<T>, beforeCommit: BeforeCommit, lingerMs = 0): Promise<SinkDriver<T>> {
     const { retry = {}, scheduler, random = Math.random } = this.#clock;
     this.#over.throwIfAborted();
-    this.opening = sink.name;
     const opened = await sink.open({ pipeline: this.#pipeline.name, report: this.#report }).catch((error: unknown) => {
       throw ofSink(sink, error);
     });
-    this.opening = undefined;
     if (this.#over.aborted) await opened.close();
     this.#over.throwIfAborted();
     return new SinkDriver({

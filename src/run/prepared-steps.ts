@@ -9,8 +9,6 @@ export class PreparedSteps {
   readonly #scheduler: SchedulerLike;
   readonly #releases: (() => Promise<void>)[] = [];
   #isOver = false;
-  /** What is being made ready. */
-  opening: string | undefined;
 
   constructor(pipeline: Pipeline, scheduler: SchedulerLike) {
     this.#pipeline = pipeline;
@@ -21,9 +19,7 @@ export class PreparedSteps {
     const { name, operators } = this.#pipeline;
     for (const step of operators.map(stepOf)) {
       if (!step?.prepare || this.#isOver) continue;
-      this.opening = `${step.name} (${step.owns})`;
       const release = await step.prepare(name);
-      this.opening = undefined;
       // The run may have failed meanwhile.
       if (this.#isOver) await release();
       else this.#releases.push(release);

@@ -151,8 +151,6 @@ async function performOnce(
   let hasEnded = false;
   let hasSourceEnded = false;
   const left = (): string => {
-    const opening = steps.opening ?? sinks.opening;
-    if (opening !== undefined) return `${opening} was not open`;
     const { inFlight } = ledger.counts();
     const keeps = hasSourceEnded && !hasEnded;
     const why = keeps
@@ -163,7 +161,9 @@ async function performOnce(
   };
   const deadline = startDeadline(stop, options.drainWithin ?? { seconds: 30 }, scheduler, report, fail, left);
   try {
-    await Promise.race([sinks.open(), failure.promise]);
+    const isOpen = await isDoneBefore(stop, Promise.race([sinks.open(), failure.promise]));
+    // Nothing has been read: what is still being opened is closed once it is.
+    if (!isOpen) return await (over.signal.aborted ? failure.promise : ledger.counts());
     const context: SourceContext = {
       pipeline: pipeline.name,
       ledger,
@@ -229,6 +229,15 @@ async function performOnce(
     await sinks.close();
     await steps.release();
   }
+}
+
+/** Whether something is done before a run is stopped. */
+async function isDoneBefore(stop: AbortSignal, what: Promise<unknown>): Promise<boolean> {
+  const stopped = Promise.withResolvers<boolean>();
+  const end = (): void => stopped.resolve(false);
+  stop.addEventListener('abort', end, { once: true });
+  if (stop.aborted) end();
+  return Promise.race([what.then(() => true), stopped.promise]).finally(() => stop.removeEventListener('abort', end));
 }
 
 /** Whether nobody looks at a record any more once it is settled. */

@@ -635,7 +635,7 @@ describe('run', () => {
     expect(closed.toSorted()).toEqual(['a', 'b', 'rejects']);
   });
 
-  it('closes a sink that opens when the run has ended, and opens no more of them', async () => {
+  it('is stopped at once while a sink is being opened, which is closed when it has opened, and opens no more of them', async () => {
     const opening = Promise.withResolvers<void>();
     const done: string[] = [];
     const slow = (name: string): MemorySink<Text> => {
@@ -651,10 +651,9 @@ describe('run', () => {
     };
     const stop = new AbortController();
     const declared = pipeline('test').from(pushSource()).to(slow('one'), slow('two'));
-    const { finished } = startRun(declared, { stop: stop.signal, drainWithin: { seconds: 0.001 } });
+    const { finished } = startRun(declared, { stop: stop.signal });
     stop.abort('enough');
-    await expect(finished).rejects.toBeInstanceOf(DrainDeadlineError);
-    await expect(finished).rejects.toThrow('1 ms after the stop, and one was not open');
+    expect(await finished).toMatchObject({ read: 0 });
     opening.resolve();
     await vi.waitFor(() => expect(done).toEqual(['one opened', 'one closed']));
     await sleep(5);

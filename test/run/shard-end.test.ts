@@ -124,7 +124,7 @@ describe('a shard that was read to its end', () => {
     for (const ended of ['parent', 'left', 'right']) old.positions.set(ended, 'SHARD_END');
     for (const shard of ['inner', 'outer']) old.positions.set(shard, at(1, shard));
     // It takes shards over before the other one does.
-    const { open } = old;
+    const open = old.open.bind(old);
     old.open = async (context) => {
       const opened = await open(context);
       const acquire = async (shard: string) => {
