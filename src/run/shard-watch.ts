@@ -119,8 +119,7 @@ export class ShardWatch {
     const shard = this.#beginning;
     if (shard === undefined) return;
     this.#beginning = undefined;
-    this.#shards.delete(shard);
-    this.#told.delete(shard);
+    this.#forget(shard);
     // Nothing more is heard of it: who was told that it is quiet would go by that until a shard is read.
     const nothing = { behindMs: undefined, readAtMs: undefined, settledAtMs: undefined, inFlight: 0, sizeBytes: 0 };
     this.#options.report({ type: 'shard-health', shard, ...nothing, waitsForRoom: false, quiet: undefined });
@@ -152,8 +151,13 @@ export class ShardWatch {
       const quiet = this.#quiet(standstills, nowMs);
       report({ type: 'shard-health', shard, behindMs, readAtMs, settledAtMs, inFlight: count, sizeBytes, waitsForRoom, quiet });
       this.#judge(shard, standstills, quiet, nowMs);
-      if (progress.hasEnded && count === 0) this.#shards.delete(shard);
+      if (progress.hasEnded && count === 0) this.#forget(shard);
     }
+  }
+
+  #forget(shard: string): void {
+    this.#shards.delete(shard);
+    this.#told.delete(shard);
   }
 
   /** The longest standstill of a shard, once it is worth telling of. */

@@ -9,10 +9,13 @@ import { named } from '../../src/operators/named.ts';
 import { stripCheckpoints } from '../../src/operators/strip-checkpoints.ts';
 import type { Window } from '../../src/operators/window.ts';
 import { pipeline } from '../../src/pipeline.ts';
+import { DrainDeadlineError } from '../../src/run/deadline.ts';
 import { run } from '../../src/run/run.ts';
 import { LOOK_EVERY_MS, ShardWatch, type ShardWatchOptions, StalledError } from '../../src/run/shard-watch.ts';
 import { kinesis } from '../../src/sources/kinesis.ts';
+import { readShards } from '../../src/sources/read-shards.ts';
 import { scripted } from '../../src/sources/scripted.ts';
+import { readingDeliveries } from '../../src/sources/source.ts';
 import { memorySink } from '../../src/testing/memory-sink.ts';
 import { type FaultyKinesis, startFaultyKinesis } from '../support/faulty-kinesis.ts';
 import { lineOf } from '../snowplow/line.ts';
@@ -355,6 +358,30 @@ describe('a run', () => {
     const done = run(declared, { scheduler, stalledAfter: { minutes: 2 } });
     if (keepsMs > 0) expect(await done).toMatchObject({ stored: 2 });
     else await expect(done).rejects.toThrow(/progress in s within 120 s.*waiting for a step/);
+  });
+
+  it('does not blame its stream, which was slow to say what shards it has, when a sink does not take one over', async () => {
+    const sink = memorySink<Event<Uint8Array>>();
+    const hanging: typeof sink = {
+      ...sink,
+      open: async (context) => ({ ...(await sink.open(context)), acquire: () => new Promise<never>(() => {}) }),
+    };
+    const source = readingDeliveries((context) =>
+      readShards(context, {
+        async list() {
+          context.report({ type: 'source-retry', shard: 'all shards', attempt: 1, delayMs: 1, error: down });
+          return [{ id: 's', parents: [] }];
+        },
+        readShard: async () => [],
+      }),
+    );
+    const declared = pipeline('slow')
+      .from({ name: 'one', describe: 'one', check: async () => '', ...source })
+      .to(hanging);
+    const stop = new AbortController();
+    const finished = run(declared, { scheduler: hurried(1000), stalledAfter: { seconds: 30 }, stop: stop.signal });
+    setTimeout(() => stop.abort('enough'), 100);
+    await expect(finished).rejects.toBeInstanceOf(DrainDeadlineError);
   });
 
   it('goes on while windows that are in an operator made of several may keep events', async () => {
