@@ -27,6 +27,12 @@ export class SinkStands {
     return isNewToAll ? undefined : sinks;
   }
 
+  /** Whether one of the sinks had all of a shard. */
+  isAtEnd(shard: string): boolean {
+    const [, ...sinks] = this.#stands.get(shard) ?? [];
+    return sinks.includes('SHARD_END');
+  }
+
   /** The first position in a shard at which a sink stands; behind that of the rejects' one all may have been stored by others. */
   firstPosition(shard: string): Position | undefined {
     const [, ...sinks] = this.#stands.get(shard) ?? [];

@@ -22,6 +22,12 @@ describe('where sinks stood when reading began', () => {
     expect(new SinkStands().newTo(at(1))).toBeUndefined();
   });
 
+  it('tells whether one of them has all of a shard', () => {
+    expect(standing(undefined, at(5), 'SHARD_END', undefined).isAtEnd('s')).toBe(true);
+    expect(standing(at(9), at(5), undefined).isAtEnd('s')).toBe(false);
+    expect(new SinkStands().isAtEnd('s')).toBe(false);
+  });
+
   it('tells the first position at which one stands, whatever rejects are stored', () => {
     expect(standing(at(1), 'TRIM_HORIZON', at(9), undefined, at(5), 'SHARD_END').firstPosition('s')).toEqual(at(5));
     expect(standing(at(1), 'TRIM_HORIZON', new Date(1)).firstPosition('s')).toBeUndefined();

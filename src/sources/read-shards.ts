@@ -121,8 +121,9 @@ async function readAll(
     const resume = await acquire(shard.id, set.beginningOf(shard.id, start), shard.parents, set.childrenOf(shard.id));
     if (signal.aborted) return;
     set.began(shard.id, resume);
-    if (resume === 'SHARD_END') {
-      if (shard.isOpen) await makeSureItHasEnded(shard.id);
+    const isOver = resume === 'SHARD_END';
+    if (shard.isOpen && (isOver || ledger.sinkStands.isAtEnd(shard.id))) await makeSureItHasEnded(shard.id);
+    if (isOver) {
       ledger.endShard(shard.id);
       set.settle(shard.id);
       return;
@@ -152,7 +153,7 @@ async function readAll(
   }
 
   /**
-   * An open shard that was read to its end is another one: the stream was made again under the same name. Unless it has ended since
+   * An open shard that was read to its end, be it for one sink, is another one: the stream was made again under the same name. Unless it has ended since
    * it was listed, and a run that this one takes over has read it.
    */
   async function makeSureItHasEnded(shard: string): Promise<void> {

@@ -10,7 +10,9 @@ import { pipeline } from '../../src/pipeline.ts';
 import { type RunOptions, run } from '../../src/run/run.ts';
 import { copyInto } from '../../src/sinks/copy-into.ts';
 import { GapError } from '../../src/sources/gap.ts';
+import { readShards } from '../../src/sources/read-shards.ts';
 import { type Script, scripted } from '../../src/sources/scripted.ts';
+import { readingDeliveries } from '../../src/sources/source.ts';
 import type { Database } from '../../src/stores/database.ts';
 import { type MemorySink, memorySink } from '../../src/testing/memory-sink.ts';
 
@@ -277,6 +279,19 @@ describe('a shard that was read to its end', () => {
       // Of what has come since, all is read.
       expect(again.positions.get('left')).toBe('SHARD_END');
     }
+  });
+
+  it('ends the run when it is open, as of a stream that was made again, also where another sink is to have it from its beginning', async () => {
+    const source = readingDeliveries((context) =>
+      readShards(context, {
+        list: async () => [{ id: 'shard', parents: [], isOpen: true }],
+        readShard: () => expect.unreachable(),
+      }),
+    );
+    const [kept, empty] = [memorySink<Text>('kept'), memorySink<Text>('empty')];
+    kept.positions.set('shard', 'SHARD_END');
+    const declared = pipeline('ends').from({ name: 'again', describe: 'again', check: async () => '', ...source });
+    await expect(run(declared.to(kept, empty))).rejects.toThrow(/shard was read to its end, and is open: .*made again/);
   });
 
   it('is written down by the drain, when the run is stopped while its last minute is open', async () => {
