@@ -224,6 +224,14 @@ describe('a shard that was read to its end', () => {
     }
   });
 
+  it('has no vanished sibling in what came of a merge, where that has another parent that is still there', async () => {
+    const sink = memorySink<Text>();
+    sink.positions.set('grandparent', 'SHARD_END');
+    const script: Script = { other: [['o']], merged: { parents: ['parent', 'other'], scenes: [['m']] } };
+    await play(script, [sink]);
+    expect(texts(sink)).toEqual(['o', 'm']);
+  });
+
   it('has no children that have vanished where all that is known is still there, as when a first run was killed as it began', async () => {
     const [killed, silent] = [memorySink<Text>('killed'), memorySink<Text>('silent')];
     killed.positions.set('left', at(1, 'left'));
