@@ -20,6 +20,7 @@ interface SinkClock {
   readonly retry?: RetryOptions;
   readonly scheduler: SchedulerLike;
   readonly random?: () => number;
+  readonly stop?: AbortSignal;
 }
 
 /** How often a position tells anew that its shard is quiet, and for how long it has to be at the end of a run. */
@@ -220,7 +221,7 @@ export class OpenSinks {
   }
 
   async #drive<T extends Item>(sink: Sink<T>, beforeCommit: BeforeCommit, lingerMs = 0): Promise<SinkDriver<T>> {
-    const { retry = {}, scheduler, random = Math.random } = this.#clock;
+    const { retry = {}, scheduler, random = Math.random, stop } = this.#clock;
     this.#over.throwIfAborted();
     const opened = await sink.open({ pipeline: this.#pipeline.name, report: this.#report }).catch((error: unknown) => {
       throw ofSink(sink, error);
@@ -235,6 +236,7 @@ export class OpenSinks {
       scheduler,
       random,
       report: this.#report,
+      stop,
       signal: this.#over,
       fail: this.#fail,
       beforeCommit,

@@ -19,6 +19,8 @@ export interface SinkDriverOptions<T extends Item> {
   readonly scheduler: SchedulerLike;
   /** Gives the back-off its jitter. */
   readonly random: () => number;
+  /** Aborted when the run is to stop: no more shards are taken over, which would take longer than a stop may where there are hundreds. @default never */
+  readonly stop?: AbortSignal | undefined;
   /** Ends waits between tries when the run has failed. */
   readonly signal: AbortSignal;
   /** Makes durable what has to be before this sink may stand at these positions. Says whether a try has failed before. */
@@ -65,9 +67,17 @@ export class SinkDriver<T extends Item> {
     this.#options = options;
   }
 
-  /** Takes a shard over and learns where the sink stands in it. */
+  /**
+   * Takes a shard over and learns where the sink stands in it.
+   *
+   * @throws the reason of the stop, once the run is to stop
+   */
   async acquire(shard: string): Promise<Resume | undefined> {
-    const stands = await this.#retrying(() => this.#options.sink.acquire(shard));
+    const { sink, stop } = this.#options;
+    const stands = await this.#retrying(async () => {
+      stop?.throwIfAborted();
+      return sink.acquire(shard);
+    });
     if (stands) {
       this.#resumedAt.set(shard, stands);
       this.#stands.set(shard, stands);

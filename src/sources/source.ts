@@ -20,7 +20,7 @@ export interface SourceContext {
   readonly report: Report;
   /**
    * Takes a shard over in every sink and says where to begin. Call it once a shard, just before its first read.
-   * `from` is where the shard begins when no sink knows it (LATEST already made a time). At SHARD_END there is nothing to read. Of a shard that was
+   * `from` is where the shard begins when no sink knows it (LATEST already made a time). At SHARD_END there is nothing to read. It fails once the run is to stop. Of a shard that was
    * split or merged from others these are its parents, and of one that was split or merged since its children.
    */
   readonly acquire: (

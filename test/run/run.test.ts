@@ -660,6 +660,38 @@ describe('run', () => {
     expect(done).toHaveLength(2);
   });
 
+  it.each(['takes its time', 'is away'])(
+    'takes no more shards over once it is stopped, though their store %s: there may be hundreds',
+    async (what) => {
+      const sink = memorySink<Text>();
+      const stop = new AbortController();
+      let asked = 0;
+      const slow: MemorySink<Text> = {
+        ...sink,
+        async open(context) {
+          const opened = await sink.open(context);
+          return {
+            ...opened,
+            async acquire(shard) {
+              asked++;
+              await sleep(5);
+              stop.abort('enough');
+              if (what === 'is away') throw reset;
+              return opened.acquire(shard);
+            },
+          };
+        },
+      };
+      const shards = Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`shard-${i}`, [['a']]]));
+      const counts = await run(pipeline('test').from(scripted(shards)).to(slow), {
+        stop: stop.signal,
+        retry: { firstDelayMs: 5 },
+      });
+      expect(counts).toMatchObject({ read: 0 });
+      expect(asked).toBe(1);
+    },
+  );
+
   it('asks the store whether a commit of unknown outcome took place, and does not repeat it', async () => {
     const sink = memorySink<Text>();
     let failures = 1;
