@@ -111,15 +111,12 @@ export class OpenSinks {
   ): Promise<Resume> {
     const stands = await this.#takeOver(shard);
     const known = stands.filter((stand) => stand !== undefined);
-    const isBehind = this.drivers.map((driver) => this.#passed.hasPassed(driver, parents));
     // Who has read the parents, and nothing of it yet, is to have all of it.
-    const isAwaited = stands.some((stand, i) => stand === undefined && !isBehind[i]);
-    const joinsAt = (i: number): Resume => {
-      // A sink added later begins where the others stand, unless it can have everything.
-      const takesAll = from === 'TRIM_HORIZON' && (isAwaited || !isBehind[i]);
-      return takesAll || known.length === 0 ? from : least(known);
-    };
-    const begins = stands.map((stand, i) => stand ?? joinsAt(i));
+    const isAwaited = this.drivers.some((driver, i) => !stands[i] && !this.#passed.hasPassed(driver, parents));
+    // A sink added later begins where the others stand, unless it can have everything.
+    const takesAll = from === 'TRIM_HORIZON' && isAwaited;
+    const joinsAt = takesAll || known.length === 0 ? from : least(known);
+    const begins = stands.map((stand) => stand ?? joinsAt);
     for (const [i, driver] of this.drivers.entries()) {
       if (stands[i]) continue;
       const first = begins[i]!;

@@ -41,6 +41,30 @@ it('a reject that is lost once a window before it was stored is missed before th
   expect(sink.stored.flatMap((window) => [...window.data()].map(textOf))).toEqual(['a', 'b']);
 });
 
+it('a reject that is lost with the first try of the commit that passes it is missed by the second', async () => {
+  const [sink, rejects] = [memorySink<Event<Uint8Array>>(), memorySink<Reject>('rejects')];
+  let losses = 0;
+  sink.beforeCommit = ({ items }) => {
+    if (items.length === 0 || losses++ > 0) return;
+    expect(rejects.stored).toHaveLength(1);
+    rejects.stored.length = 0;
+    rejects.positions.clear();
+    throw Object.assign(new Error('failing over'), { isTransient: true });
+  };
+  const told: Diagnostic[] = [];
+  await run(
+    pipeline('p')
+      .from(scripted({ s: [['bad', 'a']] }))
+      .pipe(refuseBad)
+      .to(sink)
+      .rejects(rejects),
+    { report: (diagnostic) => told.push(diagnostic) },
+  );
+  expect(told.filter(({ type }) => type === 'went-back')).toHaveLength(1);
+  expect(rejects.stored.map(({ event }) => textOf(event.data))).toEqual(['bad']);
+  expect(sink.stored.map(({ data }) => textOf(data))).toEqual(['a']);
+});
+
 it('a run ends when the store of rejects does not answer for as long as it is tried again, with its name', async () => {
   const rejects = memorySink<Reject>('rejects');
   const silent: typeof rejects = {

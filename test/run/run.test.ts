@@ -695,7 +695,9 @@ describe('run', () => {
   it('asks the store whether a commit of unknown outcome took place, and does not repeat it', async () => {
     const sink = memorySink<Text>();
     let failures = 1;
-    sink.afterCommit = ({ items }) => {
+    const sizes: number[] = [];
+    sink.afterCommit = ({ items, positions }) => {
+      sizes.push(positions.size);
       if (items.length > 0 && failures-- > 0) throw reset;
     };
     const { source, finished } = await begin({ sinks: [sink] });
@@ -703,6 +705,7 @@ describe('run', () => {
     source.end();
     expect(await finished).toMatchObject({ stored: 1 });
     expect(texts(sink)).toEqual(['one']);
+    expect(sizes).not.toContain(0);
   });
 
   it.each([
