@@ -58,6 +58,5 @@ export function askFirst(
       complete: () => (step ?? subscriber).complete(),
     });
     subscriber.add(reading);
-    if (stop.aborted) leave();
   });
 }

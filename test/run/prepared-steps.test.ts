@@ -2,19 +2,20 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as soon } from 'node:timers/promises';
-import { asyncScheduler } from 'rxjs';
-import { expect, onTestFinished, test } from 'vitest';
+import { type Observable, asyncScheduler, concat, defer, from, ignoreElements, take } from 'rxjs';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import type { Event } from '../../src/event.ts';
 import { dedupe } from '../../src/operators/dedupe.ts';
 import { named } from '../../src/operators/named.ts';
 import { pipeline } from '../../src/pipeline.ts';
 import { PreparedSteps } from '../../src/run/prepared-steps.ts';
-import { run } from '../../src/run/run.ts';
+import { run, startRun } from '../../src/run/run.ts';
 import { readShards } from '../../src/sources/read-shards.ts';
 import { scripted } from '../../src/sources/scripted.ts';
 import { type Source, readingDeliveries } from '../../src/sources/source.ts';
 import { identityLog } from '../../src/stores/identity-log.ts';
 import { onServer } from '../../src/stores/identities/on-server.ts';
+import { deliver } from '../../src/testing/deliver.ts';
 import { memorySink } from '../../src/testing/memory-sink.ts';
 import { memoryBlocks } from '../support/memory-blocks.ts';
 import { pushSource } from '../support/push-source.ts';
@@ -58,7 +59,7 @@ test('a run takes the memory over once the stream has said what there is, and be
     readShards(context, {
       async list() {
         await look();
-        return [{ id: 's', parents: [] }];
+        return [{ id: 's', parents: ['gone'] }];
       },
       readShard: async () => [],
     }),
@@ -79,6 +80,44 @@ test('a run takes the memory over once the stream has said what there is, and be
       .to(looking),
   );
   expect(epochs.slice(0, 2)).toEqual([0, 1]);
+});
+
+test('what is ready only once the run was stopped begins no step', async () => {
+  const ready = Promise.withResolvers<() => Promise<void>>();
+  const [begins, releases] = [vi.fn<() => void>(), vi.fn<() => Promise<void>>(async () => {})];
+  const step = named<Event<Uint8Array>, Event<Uint8Array>>('slow', '', (events) => defer(() => (begins(), events)), {
+    prepare: () => ready.promise,
+  });
+  const stop = new AbortController();
+  const declared = pipeline('shop').from(scripted({ s: [['a']] }));
+  const finished = run(declared.pipe(step).to(memorySink()), { stop: stop.signal });
+  await soon();
+  stop.abort('enough');
+  await finished;
+  ready.resolve(releases);
+  await soon();
+  expect(begins).not.toHaveBeenCalled();
+  expect(releases).toHaveBeenCalledOnce();
+});
+
+test('a source whose events no step wants any more is read no further, though the steps go on', async () => {
+  const goesOn = Promise.withResolvers<void>();
+  const first = (events: Observable<Event<Uint8Array>>): Observable<Event<Uint8Array>> =>
+    concat(events.pipe(take(1)), from(goesOn.promise).pipe(ignoreElements()));
+  const source = scripted({ s: [['a'], ['b'], ['c']] });
+  const { ledger, finished } = startRun(pipeline('shop').from(source).pipe(first).to(memorySink()));
+  await vi.waitFor(() => expect(ledger.counts().read).toBe(1));
+  for (let turn = 0; turn < 20; turn++) await soon();
+  expect(ledger.counts().read).toBe(1);
+  goesOn.resolve();
+  await finished;
+});
+
+test('a source that takes no shard over before its first event is told to', async () => {
+  const source = { name: 'odd', describe: 'odd', check: async () => '', read: () => from(deliver(['a']).events) };
+  await expect(run(pipeline('shop').from(source).to(memorySink()))).rejects.toThrow(
+    'odd: expected a source to take a shard over',
+  );
 });
 
 test.each(['a sink', 'a step'])('a stop does not wait for %s that does not open: nothing was read', async (what) => {
