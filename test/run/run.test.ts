@@ -816,6 +816,35 @@ describe('run', () => {
     },
   );
 
+  it('ends with what it throws when it is told of a stop, though a sink is being opened', async () => {
+    const stop = new AbortController();
+    const opening: MemorySink<Text> = { ...memorySink<Text>(), open: () => new Promise<never>(() => {}) };
+    const report = ({ type }: Diagnostic): void => {
+      if (type === 'stopping') throw new Error('my log is full');
+    };
+    const finished = run(
+      pipeline('test')
+        .from(scripted({ a: [['good']] }))
+        .to(opening),
+      { report, stop: stop.signal },
+    );
+    stop.abort('enough');
+    await expect(finished).rejects.toThrow('my log is full');
+  });
+
+  it('may be stopped for as long as a drain may take, however little a shard may stand still', async () => {
+    const sink = memorySink<Text>();
+    const stop = new AbortController();
+    sink.beforeCommit = async ({ items }) => {
+      if (items.length === 0) return;
+      stop.abort('enough');
+      await sleep(100);
+    };
+    const limits: RunOptions = { stalledAfter: { seconds: 20 }, drainWithin: { minutes: 60 }, scheduler: hurried(1000) };
+    const source = scripted({ a: [['good'], 'until-stopped'] });
+    expect(await run(pipeline('test').from(source).to(sink), { ...limits, stop: stop.signal })).toMatchObject({ stored: 1 });
+  });
+
   it('says of a shard that stands still what its lookup tries again for', async () => {
     const declared = pipeline('test')
       .from(scripted({ a: [['good'], ['good'], 'until-stopped'] }))
