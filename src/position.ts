@@ -39,7 +39,8 @@ export function compareSequences(a: string, b: string): number {
 
 /**
  * Says which of two places in a shard comes first, as `comparePositions` does: the oldest record, then times, then positions, then
- * the end. A time is only stored where a run began, so it lies before every position.
+ * the end. A time is only stored where a run began, so it lies before every position of the sinks
+ * that were there; `readShards` sees to one that was away.
  */
 export function compareResumes(a: Resume, b: Resume): number {
   if (isPosition(a) && isPosition(b)) return comparePositions(a, b);

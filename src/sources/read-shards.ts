@@ -1,6 +1,6 @@
 import { Observable, type Subscriber } from 'rxjs';
 import type { Delivery } from '../delivery.ts';
-import type { Beginning, Resume } from '../position.ts';
+import type { Beginning, Position, Resume } from '../position.ts';
 import type { Records, SourceRecord } from '../records.ts';
 import { emitDelivery } from './emit-delivery.ts';
 import { type Gap, passGap } from './gap.ts';
@@ -37,6 +37,8 @@ export interface ShardReaders {
   readonly atOnce?: number;
   /** Says what may be lost of a shard that was not read to its end and is no longer listed. @default all, of unknown length */
   readonly gapBehind?: (shard: string, resume: Resume, signal: AbortSignal) => Promise<Gap>;
+  /** Says when the record of a position was put, in milliseconds since 1970, or a little before. @default unknown */
+  readonly putAt?: (position: Position) => number | undefined;
   /**
    * Reads one shard. Resolves with its children, as far as it knows them, once it has ended; with nothing when the signal ended the reading. `end` of
    * the context then writes down that each sink has the whole shard, of which no later run reads more: of one that may grow, as a file does, put
@@ -78,6 +80,7 @@ async function readAll(
     listEveryMs,
     atOnce = Infinity,
     gapBehind = async (shard, resume) => ({ shard, resume }),
+    putAt = () => undefined,
   }: ShardReaders,
   subscriber: Subscriber<Delivery>,
   signal: AbortSignal,
@@ -118,9 +121,11 @@ async function readAll(
   async function readOne(shard: Shard): Promise<void> {
     if (signal.aborted) return;
     await rememberParents(shard.id);
-    const resume = await acquire(shard.id, set.beginningOf(shard.id, start), shard.parents, set.childrenOf(shard.id));
+    const from = set.beginningOf(shard.id, start);
+    const resume = noLater(shard.id, await acquire(shard.id, from, shard.parents, set.childrenOf(shard.id)));
     if (signal.aborted) return;
-    set.began(shard.id, resume);
+    // Whoever has read some of it is to have all of its children, also where another one began at a time.
+    set.began(shard.id, resume instanceof Date && isReadBySome(shard.id) ? 'TRIM_HORIZON' : resume);
     const isOver = resume === 'SHARD_END';
     if (shard.isOpen && (isOver || ledger.sinkStands.isAtEnd(shard.id))) await makeSureItHasEnded(shard.id);
     if (isOver) {
@@ -150,6 +155,20 @@ async function readAll(
       children.length > 0 ? children.every(({ parents }) => parents.every(isKnown)) : set.childrenOf(shard.id).length > 0;
     if (!isAll && !areAllKnown) know(await list(signal));
     know(children);
+  }
+
+  function isReadBySome(shard: string): boolean {
+    return ledger.sinkStands.isAtEnd(shard) || ledger.sinkStands.firstPosition(shard) !== undefined;
+  }
+
+  /**
+   * A time lies before all positions of a shard, but for one at which a sink began while another one was away: that stands before it, and reading
+   * begins when its record was put.
+   */
+  function noLater(shard: string, resume: Resume): Resume {
+    const first = resume instanceof Date ? ledger.sinkStands.firstPosition(shard) : undefined;
+    const putAtMs = (first && putAt(first)) ?? Infinity;
+    return resume instanceof Date && putAtMs < resume.getTime() ? new Date(putAtMs) : resume;
   }
 
   /**

@@ -289,6 +289,21 @@ describe('a shard that was read to its end', () => {
     }
   });
 
+  it('has all of its children go to who has read it, though another one began at a time since, while that was away', async () => {
+    const time = new Date(1_000);
+    for (const stood of ['SHARD_END', at(1, 'parent')] as const) {
+      const [wasAway, since] = [memorySink<Text>('was away'), memorySink<Text>('since')];
+      wasAway.positions.set('parent', stood);
+      since.positions.set('parent', time).set('left', time);
+      const script = {
+        parent: [['p']],
+        left: { parents: ['parent'], scenes: [['l1'], [{ data: 'l2', arrivedAtMs: 2_000 }]] },
+      } satisfies Script;
+      await play(script, [wasAway, since], { start: 'LATEST' });
+      expect(texts(wasAway)).toEqual(['l1', 'l2']);
+    }
+  });
+
   it('ends the run when it is open, as of a stream that was made again, also where another sink is to have it from its beginning', async () => {
     const source = readingDeliveries((context) =>
       readShards(context, {

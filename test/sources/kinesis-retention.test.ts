@@ -214,6 +214,24 @@ describe('a position past retention', () => {
     );
   });
 
+  it('is read on from for the sink that stands there, though another one began at a time behind it, while that was away', async () => {
+    const startMs = nowMs - 72 * HOUR_MS;
+    const sequenceOf = (place: number): string => sequenceAt(startMs + 1000 * place, place);
+    const shard = { id: 's', startMs, records: ['a', 'b', 'c', 'd', 'e'], sequenceOf, isClosed: true };
+    const server = await startFaultyKinesis({ shards: [shard], retentionHours: 7 * 24 });
+    servers.push(server);
+    const [wasAway, since] = [memorySink<Event<Uint8Array>>('was away'), memorySink<Event<Uint8Array>>('since')];
+    wasAway.positions.set('s', { shard: 's', sequence: sequenceOf(2), subSequence: 0 });
+    since.positions.set('s', new Date(startMs + 4500));
+    await run(
+      pipeline('shop')
+        .from(kinesis({ stream: 'shop', endpoint: server.endpoint }))
+        .to(wasAway, since),
+      { scheduler },
+    );
+    expect(textsByShard(wasAway.stored)).toEqual({ s: ['c', 'd', 'e'] });
+  });
+
   describe('when retention was raised after its record had left', () => {
     const week = { retentionHours: 7 * 24 };
 

@@ -12,6 +12,7 @@ import { Consumer, consumerNameOf } from './consumer.ts';
 import { explain, refuseForeign } from './failure.ts';
 import { readShard } from './read-shard.ts';
 import { beginningBehind, gapBehind } from './retention.ts';
+import { sequenceTimeMs } from './sequence-time.ts';
 import { subscribeShard } from './subscribe-shard.ts';
 import type { Unpacking } from './unpack.ts';
 
@@ -76,6 +77,7 @@ export class KinesisStream {
           await ready?.(signal);
           return (await repeated(() => calls.listShards(signal), context, name, signal)) ?? [];
         },
+        putAt: ({ sequence }) => sequenceTimeMs(sequence),
         gapBehind: async (shard, resume, signal) =>
           (await repeated(() => gapBehind(shard, resume, calls, context.scheduler.now(), signal), context, name, signal)) ?? {
             shard,
