@@ -69,6 +69,19 @@ describe('lines, of a stream with a spool,', () => {
     expect(diagnostics).toContainEqual({ type: 'spool-read', shard: 'stdin', where: where(), sizeBytes: 5, cutBytes: 0 });
   });
 
+  it('come again where they had come, though the memory of those before is given back meanwhile', async () => {
+    const input = new PassThrough();
+    const { events, unsubscribe } = read(input, nine, held);
+    for (const [i, text] of ['a\n', 'bb\n', 'c\n'].entries()) {
+      input.write(text);
+      await expect.poll(() => events.length).toBe(i + 1);
+    }
+    unsubscribe();
+    await soon();
+    const again = await ended('', nine, { ledger: new Ledger({ freesRecords: true }) });
+    expect(again.events.map(({ position }) => position)).toEqual(events.map(({ position }) => position));
+  });
+
   it('come again from run to run, whatever the clock says, until they are settled', async () => {
     await killed('a\n');
     await killed('b\n', nine - 1000);

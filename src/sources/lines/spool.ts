@@ -96,8 +96,10 @@ export class Spool {
     for (const { path, beganAtMs, beginsAt } of this.#files) {
       let at = beginsAt;
       for await (const frame of readFrames(path)) {
-        yield { ...frame, beganAtMs, beginsAt: at };
+        const begins = at;
+        // Before they go out: their memory may be given back then.
         at += frame.bytes.length;
+        yield { ...frame, beganAtMs, beginsAt: begins };
       }
     }
   }
