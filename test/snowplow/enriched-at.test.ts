@@ -26,5 +26,7 @@ describe('enrichedAt', () => {
     `shop\tweb\t${at}`,
     'shop\tweb\t\t',
     'shop\tweb\t2026-13-45 99:00:00.000\t',
+    'shop\tweb\t0000-01-01 00:00:00\t',
+    'shop\tweb\t1969-12-31 23:59:59.999\t',
   ])('tells nothing of %j', (line) => expect(timeIn(line)).toBeUndefined());
 });
