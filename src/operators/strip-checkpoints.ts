@@ -27,9 +27,9 @@ const NEWLINE = 10;
  *     source  -(R)-(n)-(Rn)-(x)-|     R a record, n noise, x neither
  *     result  -(R)-----(R)------|     n is dropped, x is a reject
  *
- * A record comes out byte for byte, without its newline. A payload without noise passes as it is, and with `\r\n` at its end. A payload of
- * several records becomes as many events of one position. A payload with something that is not explained, or that the enricher refused
- * itself, is one reject.
+ * A record comes out byte for byte, without its newline, which may be `\r\n` at the end of a payload. A payload without noise passes as it is. A
+ * payload of several records becomes as many events of one position. A payload with something that is not explained, or that the enricher
+ * refused itself, is one reject.
  *
  * Of a text, a record may span events:
  *
@@ -83,7 +83,7 @@ function ofPayloads(seed: () => CheckpointNoise): OperatorFunction<Event<Uint8Ar
       // Whoever decodes it next finds it indexed.
       lineIndex.add(payload);
       if (isClean(lineIndex)) out.emit(payload);
-      else stripPayload(noise, payload, out);
+      else stripPayload(noise, withoutReturn(payload), out);
     },
   });
 }
@@ -99,9 +99,7 @@ function stripPayload(noise: CheckpointNoise, payload: Uint8Array, out: Out<Uint
     reject(bytes, _from, _to, code, reason) {
       // One line and no noise: whoever decodes it has the better words.
       const isOneQuietLine = bytes.length >= payload.length - 1 && indexOf.call(payload, LOGGER) === -1;
-      if (code === 'unexplained' && isOneQuietLine && !noise.hasGlued(bytes))
-        // With a carriage return it keeps its newline: they are taken off together.
-        records.push(bytes.at(-1) === RETURN ? payload : bytes);
+      if (code === 'unexplained' && isOneQuietLine && !noise.hasGlued(bytes)) records.push(bytes);
       else why ??= { code, reason };
     },
   };

@@ -153,10 +153,15 @@ describe('stripCheckpoints', () => {
     ];
     expect(run([odd]).out.map(text)).toEqual(odd);
     expect(run([['a\tb\n']]).out.map(text)).toEqual(['a\tb']);
-    // Taken off one by one, its newline would leave a carriage return in the last column.
-    const windows = [`${a}\r\n`, 'a\tb\r\n'];
-    expect(run([windows]).out.map(text)).toEqual(windows);
-    expect(windows.map((payload) => decoded(payload)?.bytes.toString())).toEqual([a, undefined]);
+  });
+
+  it('takes a newline with a carriage return off together, whatever else is in the payload', () => {
+    const named = line('KinesisStream');
+    const windows = [`${a}\r\n`, 'a\tb\r\n', `${named}\r\n`, `${log}\n${a}\r\n`];
+    const { out, rejects } = run([windows]);
+    expect(rejects).toEqual([]);
+    expect(out.map(text)).toEqual([a, 'a\tb', named, a]);
+    expect(decoded(`${named}\r\n`)?.bytes.toString()).toBe(named);
   });
 
   it('is never, empty, or an error, when its source is', () => {
