@@ -40,6 +40,14 @@ const payload = fc.oneof(
   fc.constantFrom(...ids).map((id) => `${line(id).slice(0, 40)}${LOG}${line(id).slice(40)}`),
   fc.tuple(fc.constantFrom(...ids), fc.constantFrom(...ids)).map(([a, b]) => `${line(a)}\n${line(b, '{')}\n`),
   fc.constantFrom(LOG, 'no\tevent', 'nothing', `${line(ids[0]!)}\t`, `${line(ids[2]!)}\n`, lineOf({}, 98).toString()),
+  fc
+    .constantFrom(
+      { event_id: 'c6ef3124' },
+      { event_id: '' },
+      { collector_tstamp: '2026-11-22T09:00:00' },
+      { collector_tstamp: '' },
+    )
+    .map((fields) => lineOf(fields).toString()),
   fc.constantFrom('damaged', 'elsewhere').map((fate) => lineOf({ event_id: ids[0]!, name_tracker: fate }).toString()),
 );
 

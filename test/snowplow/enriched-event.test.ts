@@ -110,9 +110,14 @@ describe('an enriched event', () => {
     ['se_value', 'NaN', 'invalid_number'],
     ['br_cookies', 'true', 'invalid_boolean'],
     ['br_cookies', '2', 'invalid_boolean'],
+    ['br_cookies', '00', 'invalid_boolean'],
+    ['br_cookies', '10', 'invalid_boolean'],
     ['true_tstamp', '2026-02-29 00:00:00', 'invalid_timestamp'],
     ['contexts', '{"schema":', 'invalid_json'],
     ['contexts', '[]', 'invalid_json'],
+    ['contexts', 'null', 'invalid_json'],
+    ['contexts', '{"data":[]}', 'invalid_json'],
+    ['contexts', '{"schema":"iglu:a/b/c/1-0-0","data":[{}]}', 'invalid_json'],
     ['contexts', '{"schema":"iglu:a/b/c/1-0-0","data":{}}', 'invalid_json'],
     ['unstruct_event', '{"schema":"iglu:a/b/c/1-0-0","data":{}}', 'invalid_json'],
   ] as const)('throws a TypeError that names the field when %s is %s', (name, text, code) => {
@@ -128,6 +133,16 @@ describe('an enriched event', () => {
   it('says of a very long text at once that it is no number', () => {
     const event = eventOf({ se_value: `${'1'.repeat(300_000)}x` });
     expect(() => event.se_value).toThrow(FieldError);
+  });
+
+  it.each([
+    ['1.0E-5', 0.00001],
+    ['-2.5e+3', -2500],
+    ['+.25', 0.25],
+    ['5.', 5],
+    ['007', 7],
+  ])('takes %s for a number', (text, number) => {
+    expect(eventOf({ se_value: text }).se_value).toBe(number);
   });
 
   it('takes the least and the greatest integer', () => {
@@ -151,6 +166,7 @@ describe('a line that is no event', () => {
     ],
     ['no event_id', lineOf({ event_id: '' }), 'no_event_id', 'expected a UUID in event_id, got none'],
     ['another event_id', lineOf({ event_id: 'abc' }), 'invalid_event_id', 'event_id: expected a UUID, got "abc"'],
+    ['an event_id beyond ASCII', lineOf({ event_id: 'é' }), 'invalid_event_id', 'event_id: expected a UUID, got "é"'],
     [
       'no collector_tstamp',
       lineOf({ collector_tstamp: '' }),

@@ -82,6 +82,13 @@ describe('toRow', () => {
     );
   });
 
+  it.each([98, 108, 125])('has nothing in a field that came after %d columns', (columns) => {
+    const event = eventOf({ app_id: 'shop', doc_height: '415' }, columns);
+    for (const { name } of fields.filter((_, field) => layoutOf(columns)!.columnOf[field]! < 0)) {
+      expect([event[name], event.text(name), event.bytesOf(name).length], name).toEqual([undefined, '', 0]);
+    }
+  });
+
   it.each([108, 125])('makes a timestamp of the epoch milliseconds that stood in %d columns', (columns) => {
     const event = eventOf({ etl_tstamp: '1417023480123', doc_height: '415' }, columns);
     expect(Buffer.from(event.toRow()).toString()).toBe(
