@@ -1,17 +1,19 @@
+import { Subject } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import type { Event, Reject } from '../../src/event.ts';
 import { decode } from '../../src/operators/decode.ts';
 import { json } from '../../src/operators/json.ts';
-import { mapAccum } from '../../src/operators/map-accum.ts';
+import { type Steps, mapAccum } from '../../src/operators/map-accum.ts';
 import { named } from '../../src/operators/named.ts';
 import { transform } from '../../src/operators/transform.ts';
 import { pipeline } from '../../src/pipeline.ts';
 import { run } from '../../src/run/run.ts';
 import { scripted } from '../../src/sources/scripted.ts';
+import { deliver } from '../../src/testing/deliver.ts';
 import { memorySink } from '../../src/testing/memory-sink.ts';
 
 /** A step as somebody may write it: hands each event on when the next of its shard comes. */
-function oneLater<T>() {
+function oneLater<T>(more: Partial<Steps<Map<string, Event<T>>, Event<T>, Event<T>>> = {}) {
   const steps = mapAccum<Map<string, Event<T>>, Event<T>, Event<T>>({
     seed: () => new Map(),
     step(state, event, emit) {
@@ -26,6 +28,7 @@ function oneLater<T>() {
       for (const event of left) giveOut(event, emit);
     },
     kept: (state, shard) => state.get(shard)?.position,
+    ...more,
   });
   return named('oneLater', '', steps);
 }
@@ -61,6 +64,38 @@ describe('mapAccum, of events that a step keeps', () => {
       ['3', 'decode'],
     ]);
     expect(behind).toEqual(behind.toSorted());
+  });
+
+  it('hands on what waits once it has given out what it kept of a shard that has ended', () => {
+    const { events, delivery } = deliver(['a', 'b']);
+    const seen: string[] = [];
+    delivery.ledger.onReject(({ first }) => seen.push(`reject ${first.sequence}`));
+    const source = new Subject<Event<Uint8Array>>();
+    const endShard = (state: Map<string, Event<Uint8Array>>, shard: string, emit: (event: Event<Uint8Array>) => void): void => {
+      const left = state.get(shard);
+      state.delete(shard);
+      if (left) giveOut(left, emit);
+    };
+    source.pipe(oneLater({ endShard })).subscribe(({ position }) => seen.push(position.sequence));
+    source.next(events[0]!);
+    events[1]!.reject({ step: 'decode', code: 'bad', reason: 'bad' });
+    expect(seen).toEqual([]);
+    delivery.ledger.endShard('shard-1');
+    expect(seen).toEqual(['1', 'reject 2']);
+  });
+
+  it('keeps rejects back for good once it is left: what it kept before them is read again', () => {
+    const { events, delivery } = deliver(['a', 'b']);
+    const rejects: Reject[] = [];
+    delivery.ledger.onReject((reject) => rejects.push(reject));
+    const source = new Subject<Event<Uint8Array>>();
+    let closed = 0;
+    const subscription = source.pipe(oneLater({ close: () => void closed++ })).subscribe();
+    source.next(events[0]!);
+    events[1]!.reject({ step: 'decode', code: 'bad', reason: 'bad' });
+    subscription.unsubscribe();
+    delivery.ledger.passRejects('shard-1');
+    expect([rejects, closed]).toEqual([[], 1]);
   });
 
   it('hands on what waits once the source has ended, also of a step that does not care for the ends of shards', async () => {

@@ -62,22 +62,51 @@ describe('mapAsync', () => {
 
   it('keeps rejects of later records back until its own events are handed on, so that they are stored in order', async () => {
     const { open, operator } = calls();
-    const { events, delivery } = deliver(['a', 'b', 'c', 'd']);
-    const [a, b, c, d] = events as [Event<Uint8Array>, Event<Uint8Array>, Event<Uint8Array>, Event<Uint8Array>];
+    const { events, delivery } = deliver(['a', 'b', 'c', 'd', 'e']);
     const rejects: string[] = [];
     delivery.ledger.onReject(({ event }) => rejects.push(textOf(event.origin.raw)));
     const source = new Subject<Event<Uint8Array>>();
     source.pipe(operator).subscribe();
     const why = { step: 'before', code: 'bad', reason: 'bad' };
-    a.reject(why);
-    source.next(b);
-    c.reject(why);
-    source.next(d);
+    events[0]!.reject(why);
+    source.next(events[1]!);
+    events[2]!.reject(why);
+    source.next(events[3]!);
+    events[4]!.reject(why);
     await turn();
     expect(rejects).toEqual(['a']);
     open.get('b')!.reject(new Error('no answer'));
     await turn();
     expect(rejects).toEqual(['a', 'b', 'c']);
+    open.get('d')!.resolve('D');
+    await turn();
+    expect(rejects).toEqual(['a', 'b', 'c', 'e']);
+  });
+
+  it('keeps rejects of later records back for good once it is left: what it kept before them is read again', async () => {
+    const { operator } = calls();
+    const { events, delivery } = deliver(['a', 'b']);
+    const rejects: string[] = [];
+    delivery.ledger.onReject(({ event }) => rejects.push(textOf(event.origin.raw)));
+    const source = new Subject<Event<Uint8Array>>();
+    const subscription = source.pipe(operator).subscribe();
+    source.next(events[0]!);
+    events[1]!.reject({ step: 'decode', code: 'bad', reason: 'bad' });
+    subscription.unsubscribe();
+    delivery.ledger.passRejects('shard-1');
+    await turn();
+    expect(rejects).toEqual([]);
+  });
+
+  it('begins no more calls once it is left', async () => {
+    const { open, operator } = calls(1);
+    const { events } = deliver(['a', 'b']);
+    const subscription = from(events).pipe(operator).subscribe();
+    await turn();
+    subscription.unsubscribe();
+    open.get('a')!.resolve('A');
+    await turn();
+    expect([...open.keys()]).toEqual([]);
   });
 
   it('holds an event until it is emitted, and not longer', async () => {
