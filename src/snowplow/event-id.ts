@@ -7,7 +7,7 @@ const FINGERPRINT = fieldNumber('event_fingerprint');
 
 const fingerprint = new Uint32Array(4);
 
-/** Takes events of one event_id for the same event: its 128 bits, read from the line without a string. */
+/** Takes events of one event_id for the same event: its 128 bits, read from the line without a string. One of zeros is no id: it is never a repeat. */
 export const eventId: Identity<EnrichedEvent> = {
   name: 'event_id',
   hash: readEventId,

@@ -22,6 +22,10 @@ describe('eventId', () => {
     );
   });
 
+  it('is none when it is zeros, so that events of a tracker that sends those are no repeats', () => {
+    expect(hashOf(eventId, eventOf({ event_id: '00000000-0000-0000-0000-000000000000' }))).toBe('0'.repeat(32));
+  });
+
   it('is the same in capitals', () => {
     const id = 'c6ef3124-b53a-4b13-a233-0088f79dcbcb';
     expect(hashOf(eventId, eventOf({ event_id: id.toUpperCase() }))).toBe(hashOf(eventId, eventOf({ event_id: id })));
