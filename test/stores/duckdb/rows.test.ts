@@ -2,6 +2,7 @@ import { type DuckDBConnection, DuckDBInstance, LIST, VARCHAR, listValue } from 
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Column, OpenDatabase } from '../../../src/stores/database.ts';
+import { CHUNK_ROWS } from '../../../src/stores/duckdb/lines.ts';
 import { emptyDuckdb } from '../../support/databases.ts';
 
 const owner = { pipeline: 'warehouse', sink: 'copy' };
@@ -155,6 +156,32 @@ test('the rows of a table are what DuckDB makes of each field, and every other l
   );
   expect(Math.min(stored, refusals)).toBeGreaterThan(500);
 }, 60_000);
+
+test('a chunk of nothing but lines that are refused is not the end of a load, and each is refused for what it was', async () => {
+  const table = { name: 'chunks', columns: [{ name: 'n', type: { kind: 'integer' }, required: true }] as const };
+  // One chunk after the other lies in the same memory: the first is written over before the load ends.
+  const lines = Array.from({ length: 6 * CHUNK_ROWS }, (_, i) => Buffer.from(i < CHUNK_ROWS ? `x${i}` : String(i)));
+  const reasons: string[] = [];
+  await store.createTable(table);
+  const position = at(++loads);
+  await store.commit(owner, {
+    rows: { table, lines },
+    refuse(index, fault) {
+      reasons.push(fault.reason);
+      return {
+        position: { ...position, subSequence: index },
+        arrivedAtMs: 0,
+        why: { step: 'copy', ...fault },
+        raw: lines[index]!,
+      };
+    },
+    positions: new Map([['a', position]]),
+  });
+  expect(reasons).toEqual(Array.from({ length: CHUNK_ROWS }, (_, i) => expect.stringContaining(`'x${i}'`)));
+  expect(await database.query('SELECT CAST(count(*) AS integer) AS rows, min(n) AS least, max(n) AS most FROM chunks')).toEqual([
+    { rows: 5 * CHUNK_ROWS, least: CHUNK_ROWS, most: 6 * CHUNK_ROWS - 1 },
+  ]);
+});
 
 /** How often each row is there. */
 function counted(rows: readonly (readonly unknown[])[]): ReadonlyMap<string, number> {
