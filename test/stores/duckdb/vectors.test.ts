@@ -41,3 +41,16 @@ test('a longer text is found by its address, also behind the 4 GiB that its line
     [0, 1, 2].map((i) => [LONG.length, 'a te', address + BigInt(i * (LONG.length + 1))]),
   );
 });
+
+test('a line that would leave no room behind it goes into the next chunk, as a tab follows each', async () => {
+  const lines = [Buffer.alloc(USUAL_LINE_BYTES - 8, 'a'), Buffer.alloc(20, 'b')];
+  const sender = new LineSender(USUAL_LINE_BYTES);
+  const [first, second] = LineSlot.all(sender.memory) as [LineSlot, LineSlot];
+  await sender.send(1, lines, Int32Array.of(0, 1));
+  expect(
+    [first, second].map((slot) => [slot.count, slot.line(0).equals(lines[slot.numbers[0]!]!), slot.bytes[slot.ends[0]!]]),
+  ).toEqual([
+    [1, true, 9],
+    [1, true, 9],
+  ]);
+});
