@@ -1,6 +1,7 @@
 import { Observable, type Subscriber } from 'rxjs';
 import type { Pipeline } from '../pipeline.ts';
-import { type Source, type SourceContext, readingDeliveries } from '../sources/source.ts';
+import type { Source, SourceContext } from '../sources/source.ts';
+import { readsDeliveries } from './fuse.ts';
 
 /**
  * Reads a pipeline so that its source asks for its shards first, and the steps begin when it takes the first of them over: a step, too, may take
@@ -28,7 +29,7 @@ export function askFirst(
       first.add(() => reading.unsubscribe());
       begun.resolve();
     });
-    const relay: Source<unknown> = { ...source, read: () => relayed, ...(source.deliveries && readingDeliveries(() => relayed)) };
+    const relay: Source<unknown> = { ...source, read: () => relayed, ...(source.deliveries && { deliveries: () => relayed }) };
     const begin = async (): Promise<void> => {
       await prepare();
       if (!subscriber.closed) steps({ ...pipeline, source: relay }).subscribe(subscriber);
@@ -48,7 +49,8 @@ export function askFirst(
     };
     stop.addEventListener('abort', leave, { once: true });
     subscriber.add(() => stop.removeEventListener('abort', leave));
-    const stream = (source.deliveries?.(asking) ?? source.read(asking)) as Observable<never>;
+    // The way in which the steps will read it: one that is made of another source may have a `read` of its own.
+    const stream = (readsDeliveries(pipeline) ? source.deliveries!(asking) : source.read(asking)) as Observable<never>;
     const reading = stream.subscribe({
       next(item) {
         if (step) return step.next(item);

@@ -35,6 +35,11 @@ export function begin(pipeline: Fusable, context: SourceContext): Begun {
   return { stream: source.deliveries!(context).pipe(windows), count, rest: fuse(operators.slice(count)) };
 }
 
+/** Whether a pipeline is read in whole deliveries. */
+export function readsDeliveries(pipeline: Fusable): boolean {
+  return windowsOfDeliveries(pipeline) !== undefined;
+}
+
 /** Whether all steps of a pipeline take whole deliveries: then they are done with a record once it is settled. */
 export function takesDeliveries(pipeline: Fusable): boolean {
   return windowsOfDeliveries(pipeline)?.count === pipeline.operators.length;

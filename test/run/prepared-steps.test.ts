@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as soon } from 'node:timers/promises';
-import { type Observable, asyncScheduler, concat, defer, from, ignoreElements, take } from 'rxjs';
+import { type Observable, asyncScheduler, concat, defer, from, ignoreElements, map, take } from 'rxjs';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import type { Event } from '../../src/event.ts';
 import { dedupe } from '../../src/operators/dedupe.ts';
@@ -111,6 +111,18 @@ test('a source whose events no step wants any more is read no further, though th
   expect(ledger.counts().read).toBe(1);
   goesOn.resolve();
   await finished;
+});
+
+test('a source that is made of another one is read by its own read, where no step takes whole deliveries', async () => {
+  const inner = scripted({ s: [['a'], ['b']] });
+  const loud = map((event: Event<Uint8Array>) => event.with(Buffer.from(`${String(event.data)}!`)));
+  const sink = memorySink<Event<Uint8Array>>();
+  await run(
+    pipeline('shop')
+      .from({ ...inner, read: (context) => inner.read(context).pipe(loud) })
+      .to(sink),
+  );
+  expect(sink.stored.map(({ data }) => String(data))).toEqual(['a!', 'b!']);
 });
 
 test('a source that takes no shard over before its first event is told to', async () => {
