@@ -7,7 +7,7 @@ import { readsDeliveries } from './fuse.ts';
  * Reads a pipeline so that its source asks for its shards first, and the steps begin when it takes the first of them over: a step, too, may take
  * something from a run that is at work (the memory of `dedupe`), which one that cannot have its stream is not to do.
  *
- * Completes when `stop` is aborted before that.
+ * Completes when `stop` is aborted before that, and when the source fails with its reason.
  *
  * @param prepare has ready what the steps need
  * @param steps reads a pipeline through its steps
@@ -56,7 +56,12 @@ export function askFirst(
         if (step) return step.next(item);
         subscriber.error(new Error(`${source.name}: expected a source to take a shard over (acquire) before it emits an event`));
       },
-      error: (error) => (step ?? subscriber).error(error),
+      error(error) {
+        const to = step ?? subscriber;
+        // `acquire` fails so, and whatever else is given the signal of the stop, as `fetch` is.
+        if (stop.aborted && error === stop.reason) to.complete();
+        else to.error(error);
+      },
       complete: () => (step ?? subscriber).complete(),
     });
     subscriber.add(reading);

@@ -74,10 +74,13 @@ export class SinkDriver<T extends Item> {
    */
   async acquire(shard: string): Promise<Resume | undefined> {
     const { sink, stop } = this.#options;
+    let isCalledOff = false;
     const stands = await this.#retrying(async () => {
-      stop?.throwIfAborted();
-      return sink.acquire(shard);
+      isCalledOff = stop?.aborted ?? false;
+      return isCalledOff ? undefined : sink.acquire(shard);
     });
+    // Not in there: a time that is up (AbortSignal.timeout) would be taken for a fault that passes.
+    if (isCalledOff) stop!.throwIfAborted();
     if (stands) {
       this.#resumedAt.set(shard, stands);
       this.#stands.set(shard, stands);

@@ -19,9 +19,11 @@ export interface SourceContext {
   readonly random?: () => number;
   readonly report: Report;
   /**
-   * Takes a shard over in every sink and says where to begin. Call it once a shard, just before its first read.
-   * `from` is where the shard begins when no sink knows it (LATEST already made a time). At SHARD_END there is nothing to read. It fails once the run is to stop. Of a shard that was
+   * Takes a shard over in every sink and says where to begin. Call it once a shard, just before its first read: no event may come before it.
+   * `from` is where the shard begins when no sink knows it (LATEST already made a time). At SHARD_END there is nothing to read. Of a shard that was
    * split or merged from others these are its parents, and of one that was split or merged since its children.
+   *
+   * Once the run is to stop it fails with the reason of the stop, as does what else is given `stop`: a source may hand that on, and has ended.
    */
   readonly acquire: (
     shard: string,
@@ -51,7 +53,7 @@ export interface SourceContext {
 /**
  * Where events come from. A declaration: nothing runs before `read`.
  *
- * The contract, proven by `test/sources/conformance.ts`: it tells the ledger which shards are to be read (`expect`); for each delivery it reserves room, opens the delivery, emits its
+ * The contract, proven by `test/sources/conformance.ts`: it tells the ledger which shards are to be read (`expect`), and takes each over (`acquire`); for each delivery it reserves room, opens the delivery, emits its
  * events synchronously and in order, lets go of it; it never emits an event at or before the position it resumes after;
  * it completes after `stop`, or when the stream has ended; a failure it cannot mend is an error of the observable.
  * When the subscription ends while a delivery is emitted, it does not let go of that: it must not count as settled.

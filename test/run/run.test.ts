@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
-  EMPTY,
-  NEVER,
   type Observable,
   type OperatorFunction,
   type SchedulerLike,
+  EMPTY,
+  NEVER,
   VirtualTimeScheduler,
   asyncScheduler,
   catchError,
@@ -12,7 +12,9 @@ import {
   delay,
   filter,
   finalize,
+  from,
   groupBy,
+  ignoreElements,
   map,
   merge,
   mergeMap,
@@ -689,6 +691,35 @@ describe('run', () => {
       });
       expect(counts).toMatchObject({ read: 0 });
       expect(asked).toBe(1);
+    },
+  );
+
+  it.each(['which reads shards', 'of one’s own, which only hands on what ended it'])(
+    'is stopped as well by a time that is up, with a source %s',
+    async (what) => {
+      const sink = memorySink<Text>();
+      const stop = new AbortController();
+      const stopping: MemorySink<Text> = {
+        ...sink,
+        async open(context) {
+          const opened = await sink.open(context);
+          // The reason of AbortSignal.timeout, in its name a fault that passes.
+          const acquire = async (shard: string) => (stop.abort(new DOMException('up', 'TimeoutError')), opened.acquire(shard));
+          return { ...opened, acquire };
+        },
+      };
+      const shards = ['shard-1', 'shard-2'];
+      const read = ({ acquire }: SourceContext): Observable<never> =>
+        from(shards).pipe(
+          concatMap((shard) => acquire(shard, 'TRIM_HORIZON')),
+          ignoreElements(),
+        );
+      const own = { name: 'own', describe: 'own', check: async () => '', read };
+      const source = what === 'which reads shards' ? scripted(Object.fromEntries(shards.map((shard) => [shard, [['a']]]))) : own;
+      const told: string[] = [];
+      const options = { stop: stop.signal, report: ({ type }: Diagnostic) => void told.push(type) };
+      expect(await run(pipeline('test').from(source).to(stopping), options)).toMatchObject({ read: 0 });
+      expect(told).not.toContain('sink-retry');
     },
   );
 
