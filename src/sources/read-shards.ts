@@ -176,11 +176,14 @@ async function readAll(
    * it was listed, and a run that this one takes over has read it.
    */
   async function makeSureItHasEnded(shard: string): Promise<void> {
-    if (isListedOpen(shard, await list(signal)))
+    const all = await list(signal);
+    if (isListedOpen(shard, all))
       throw new Error(
         `${shard} was read to its end, and is open: the stream may have been deleted and made again under the same name. ` +
           'Name the pipeline anew, or remove its positions, to read the new stream',
       );
+    // No list before it had its children, and none may come after it.
+    know(all);
   }
 
   /** Asks the sinks for parents that are past retention, for a shard that some sink does not know. */

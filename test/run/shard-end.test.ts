@@ -317,6 +317,27 @@ describe('a shard that was read to its end', () => {
     await expect(run(declared.to(kept, empty))).rejects.toThrow(/shard was read to its end, and is open: .*made again/);
   });
 
+  it('has its children read that came since it was listed as open', async () => {
+    const shard = { id: 'shard', parents: [] };
+    const lists = [[{ ...shard, isOpen: true }], [shard, { id: 'child', parents: ['shard'] }]];
+    const read: string[] = [];
+    const source = readingDeliveries((context) =>
+      readShards(context, {
+        list: async () => lists.shift() ?? expect.unreachable(),
+        readShard: async (reading) => (read.push(reading.shard.id), []),
+        areAllKnown: true,
+      }),
+    );
+    const sink = memorySink<Text>();
+    sink.positions.set('shard', 'SHARD_END');
+    await run(
+      pipeline('ends')
+        .from({ name: 'grows', describe: 'grows', check: async () => '', ...source })
+        .to(sink),
+    );
+    expect(read).toEqual(['child']);
+  });
+
   it('is written down by the drain, when the run is stopped while its last minute is open', async () => {
     const sink = memorySink<Window<Uint8Array>>();
     const stop = new AbortController();
