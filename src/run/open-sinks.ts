@@ -38,6 +38,8 @@ export class OpenSinks {
   readonly #over: AbortSignal;
   /** By shard, where its reading began. */
   readonly #resumed = new Map<string, Resume>();
+  /** The same for each sink, also of a parent that the stream no longer keeps. */
+  readonly #begins = new Map<string, readonly (Resume | undefined)[]>();
   /** The shards that were read to their ends. */
   readonly #ended = new Set<string>();
   readonly #passed = new PassedShards();
@@ -87,7 +89,9 @@ export class OpenSinks {
     const inChild = await this.#takeOver(child);
     // Who knows the child has, or has done without, what came before.
     if (inChild.every((stand) => stand !== undefined)) return undefined;
-    const known = (await this.#takeOver(shard)).filter((stand, i) => stand !== undefined && inChild[i] === undefined);
+    const stands = await this.#takeOver(shard);
+    this.#begins.set(shard, stands);
+    const known = stands.filter((stand, i) => stand !== undefined && inChild[i] === undefined);
     return known.length === 0 ? undefined : least(known as Resume[]);
   }
 
@@ -116,7 +120,8 @@ export class OpenSinks {
     // A sink added later begins where the others stand, unless it can have everything.
     const takesAll = from === 'TRIM_HORIZON' && isAwaited;
     const joinsAt = takesAll || known.length === 0 ? from : least(known);
-    const begins = stands.map((stand) => stand ?? joinsAt);
+    const begins = stands.map((stand, i) => stand ?? least([joinsAt, ...this.#awaySince(i, parents, stands)]));
+    this.#begins.set(shard, begins);
     for (const [i, driver] of this.drivers.entries()) {
       if (stands[i]) continue;
       const first = begins[i]!;
@@ -162,6 +167,17 @@ export class OpenSinks {
   #isAtEnd(shard: string): boolean {
     const hasBeenRead = this.#ledger.checkpoint(shard) !== undefined;
     return this.#ledger.isSettled(shard) && (hasBeenRead || !(this.#resumed.get(shard) instanceof Date));
+  }
+
+  /** Since when a sink that stands nowhere in a shard is to have all: it began in a parent at a time, and those that went on without it did later. */
+  #awaySince(sink: number, parents: readonly string[], stands: readonly (Resume | undefined)[]): Date[] {
+    return parents.flatMap((parent) => {
+      const begins = this.#begins.get(parent) ?? [];
+      const since = begins[sink];
+      if (!(since instanceof Date)) return [];
+      const others = begins.filter((begin, i) => begin !== undefined && stands[i] !== undefined) as Resume[];
+      return others.every((other) => compareResumes(since, other) < 0) ? [since] : [];
+    });
   }
 
   /** All shards in which a sink stands somewhere, by its store's word. */

@@ -5,6 +5,7 @@ import { pipeline } from '../../src/pipeline.ts';
 import { run } from '../../src/run/run.ts';
 import { type Script, scripted } from '../../src/sources/scripted.ts';
 import { type MemorySink, memorySink } from '../../src/testing/memory-sink.ts';
+import { killedAfter } from '../support/killed-after.ts';
 
 type Text = Event<Uint8Array>;
 const texts = (sink: MemorySink<Text>): string[] => sink.stored.map(({ data }) => Buffer.from(data).toString()).toSorted();
@@ -34,29 +35,6 @@ function familyOf(reshardings: readonly { isSplit: boolean; which: number; other
     if (isSplit) make([first]);
   }
   return parents;
-}
-
-/** Has a sink fail after so many calls, all told; some take a moment, in which positions move on. */
-function killedAfter(sink: MemorySink<Text>, left: { calls: number }): MemorySink<Text> {
-  const step = async (): Promise<void> => {
-    if (left.calls % 3 === 0) await new Promise((resolve) => setTimeout(resolve, 2));
-    if (left.calls-- <= 0) throw new Error('killed');
-  };
-  return {
-    ...sink,
-    async open(context) {
-      const opened = await sink.open(context);
-      return {
-        ...opened,
-        acquire: async (shard) => (await step(), opened.acquire(shard)),
-        async commit(batch, refused) {
-          await step();
-          await opened.commit(batch, refused);
-          await step();
-        },
-      };
-    },
-  };
 }
 
 it('a sink that is new, in a run from LATEST, gets what the other one has yet to get, over splits, merges and kills', async () => {

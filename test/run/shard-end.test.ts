@@ -304,6 +304,29 @@ describe('a shard that was read to its end', () => {
     }
   });
 
+  it('has its children go, from the time on at which it began, to one that was away since before the others began', async () => {
+    const [wasAway, since] = [memorySink<Text>('was away'), memorySink<Text>('since')];
+    const script = {
+      parent: [[{ data: 'p', arrivedAtMs: 2_000 }]],
+      left: { parents: ['parent'], scenes: [[{ data: 'l1', arrivedAtMs: 3_000 }], [{ data: 'l2', arrivedAtMs: 5_000 }]] },
+    } satisfies Script;
+    wasAway.positions.set('parent', new Date(1_000));
+    since.positions.set('parent', new Date(4_000)).set('left', at(2, 'left'));
+    const again = memorySink<Text>('again');
+    again.positions.set('parent', new Date(1_000));
+    await play(script, [again, since], { start: 'LATEST' });
+    expect(texts(again)).toEqual(['p', 'l1', 'l2']);
+    since.positions.set('parent', new Date(4_000)).set('left', at(2, 'left'));
+    // Of a parent that is no longer kept, as well.
+    await play({ left: script.left }, [wasAway, since], { start: 'LATEST', acceptGap: true });
+    expect(texts(wasAway)).toEqual(['l1', 'l2']);
+    // One that is new began nowhere before them.
+    const added = memorySink<Text>('added');
+    since.positions.set('parent', new Date(4_000)).set('left', at(2, 'left'));
+    await play(script, [since, added], { start: 'LATEST' });
+    expect(texts(added)).toEqual([]);
+  });
+
   it('ends the run when it is open, as of a stream that was made again, also where another sink is to have it from its beginning', async () => {
     const source = readingDeliveries((context) =>
       readShards(context, {
