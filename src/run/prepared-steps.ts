@@ -9,13 +9,28 @@ export class PreparedSteps {
   readonly #scheduler: SchedulerLike;
   readonly #releases: (() => Promise<void>)[] = [];
   #isOver = false;
+  #preparing: Promise<void> = Promise.resolve();
 
   constructor(pipeline: Pipeline, scheduler: SchedulerLike) {
     this.#pipeline = pipeline;
     this.#scheduler = scheduler;
   }
 
-  async prepare(): Promise<void> {
+  prepare(): Promise<void> {
+    return (this.#preparing = this.#prepare());
+  }
+
+  /** Lets go of all, in a while that a connection gone silent does not prolong; what is being made ready would take something from the next run. */
+  async release(): Promise<void> {
+    this.#isOver = true;
+    await atMost(
+      this.#scheduler,
+      this.#preparing.catch(() => {}),
+    );
+    await Promise.allSettled(this.#releases.splice(0).map((release) => atMost(this.#scheduler, release())));
+  }
+
+  async #prepare(): Promise<void> {
     const { name, operators } = this.#pipeline;
     for (const step of operators.map(stepOf)) {
       if (!step?.prepare || this.#isOver) continue;
@@ -24,11 +39,5 @@ export class PreparedSteps {
       if (this.#isOver) await release();
       else this.#releases.push(release);
     }
-  }
-
-  /** Lets go of all, in a while that a connection gone silent does not prolong. */
-  async release(): Promise<void> {
-    this.#isOver = true;
-    await Promise.allSettled(this.#releases.splice(0).map((release) => atMost(this.#scheduler, release())));
   }
 }

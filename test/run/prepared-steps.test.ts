@@ -2,7 +2,18 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as soon } from 'node:timers/promises';
-import { type Observable, asyncScheduler, concat, defer, from, ignoreElements, map, take } from 'rxjs';
+import {
+  type Observable,
+  type SchedulerAction,
+  type SchedulerLike,
+  asyncScheduler,
+  concat,
+  defer,
+  from,
+  ignoreElements,
+  map,
+  take,
+} from 'rxjs';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import type { Event } from '../../src/event.ts';
 import { dedupe } from '../../src/operators/dedupe.ts';
@@ -19,6 +30,14 @@ import { deliver } from '../../src/testing/deliver.ts';
 import { memorySink } from '../../src/testing/memory-sink.ts';
 import { memoryBlocks } from '../support/memory-blocks.ts';
 import { pushSource } from '../support/push-source.ts';
+
+/** What is waited for so long that a test could not wait for it. */
+const hurried: SchedulerLike = {
+  now: () => asyncScheduler.now(),
+  schedule<T>(work: (this: SchedulerAction<T>, state: T) => void, delayMs = 0, state?: T) {
+    return asyncScheduler.schedule(work as (this: SchedulerAction<T>, state?: T) => void, delayMs / 100, state);
+  },
+};
 
 test('a run that cannot open its sinks takes nothing from one that is at work', async () => {
   const server = memoryBlocks();
@@ -90,7 +109,7 @@ test('what is ready only once the run was stopped begins no step', async () => {
   });
   const stop = new AbortController();
   const declared = pipeline('shop').from(scripted({ s: [['a']] }));
-  const finished = run(declared.pipe(step).to(memorySink()), { stop: stop.signal });
+  const finished = run(declared.pipe(step).to(memorySink()), { stop: stop.signal, scheduler: hurried });
   await soon();
   stop.abort('enough');
   await finished;
@@ -132,7 +151,29 @@ test('a source that takes no shard over before its first event is told to', asyn
   );
 });
 
-test.each(['a sink', 'a step'])('a stop does not wait for %s that does not open: nothing was read', async (what) => {
+test('a pipeline that is stopped while the memory is taken over can be run again, and keeps it', async () => {
+  const server = memoryBlocks();
+  const opens = Promise.withResolvers<void>();
+  const begun = Promise.withResolvers<void>();
+  const slow: typeof server = {
+    ...server,
+    openIdentities: async (log) => (begun.resolve(), await opens.promise, server.openIdentities(log)),
+  };
+  const unique = dedupe<Uint8Array>({ by: String, within: { hours: 1 }, state: onServer(slow, undefined) });
+  const declared = pipeline('shop')
+    .from(scripted({ s: [['a']] }))
+    .pipe(unique)
+    .to(memorySink<Event<Uint8Array>>());
+  const stop = new AbortController();
+  const stopped = run(declared, { stop: stop.signal });
+  await begun.promise;
+  stop.abort('enough');
+  setTimeout(opens.resolve, 20);
+  await stopped;
+  expect(await run(declared)).toMatchObject({ stored: 1 });
+});
+
+test.each(['a sink', 'a step'])('a stop does not wait long for %s that does not open: nothing was read', async (what) => {
   const never = (): Promise<never> => new Promise(() => {});
   const sink = memorySink<Event<Uint8Array>>();
   const hanging = what === 'a sink' ? { ...sink, open: never } : sink;
@@ -143,7 +184,7 @@ test.each(['a sink', 'a step'])('a stop does not wait for %s that does not open:
       .from(scripted({ s: [['a']] }))
       .pipe(step)
       .to(hanging),
-    { stop: stop.signal },
+    { stop: stop.signal, scheduler: hurried },
   );
   await soon();
   stop.abort('enough');
@@ -162,7 +203,7 @@ test('what is ready only once the run is over is let go of, and no further step 
       },
     });
   const declared = pipeline('shop').from(pushSource()).pipe(step('slow'), step('other')).to(memorySink());
-  const steps = new PreparedSteps(declared, asyncScheduler);
+  const steps = new PreparedSteps(declared, hurried);
   const prepared = steps.prepare();
   await steps.release();
   ready.resolve();
