@@ -327,6 +327,19 @@ describe('checkpoint noise', () => {
     expect(kept).toBeLessThan(400_000);
   });
 
+  it('restores a record in the middle of which more lines of the log were printed than a doubt may have records', () => {
+    const trace = [
+      log('Checkpoint failed after 10 attempts.', 'pool-1-thread-3', 'ERROR'),
+      'com.amazonaws.services.kinesis.clientlibrary.exceptions.ThrottlingException: Rate exceeded [400]',
+      ...Array.from(
+        { length: 600 },
+        (_, i) => `\tat com.amazonaws.services.kinesis.leases.impl.LeaseManager.renew(LeaseManager.java:${i})`,
+      ),
+    ];
+    const text = `${b}\n${long1}${trace.join('\n')}\n${long2}${long3}\n`;
+    expect(read(latin1(text))).toMatchObject({ records: [b, long], rejects: [] });
+  });
+
   it('forgets a text when it ends', () => {
     const noise = new CheckpointNoise();
     const records: string[] = [];

@@ -14,8 +14,11 @@ export interface NoiseOut {
 const MARGIN = 3;
 /** From here on, what all likely readings agree on is given out while the rest is in doubt. */
 const ENOUGH_BYTES = 65_536;
-/** What so many lines have not cleared up, more of them will not: the best reading is believed in what it found first. */
-const MANY_LINES = 256;
+/**
+ * What so many records have not cleared up, more of them will not: the best reading is believed in what it found first. Not so many lines: those of a
+ * log may all be inside of one record.
+ */
+const MANY_RECORDS = 256;
 const NEWLINE = Buffer.from('\n');
 /** @internal */
 export const BAD_ROW_REASON = 'the enricher refused this event';
@@ -66,7 +69,7 @@ export class NoisePuzzle {
       else this.#readings.length = MAX_READINGS;
     }
     if (this.sizeBytes > ENOUGH_BYTES) this.#giveAgreed(out);
-    if (this.#lines.length > MANY_LINES) this.#decide(out);
+    if (this.#lines.length > MANY_RECORDS) this.#decide(out);
   }
 
   /** Gives out what is left: nothing more comes that would tell. */
@@ -154,9 +157,11 @@ export class NoisePuzzle {
   // Gives up the readings that differ from the best in what comes first, so that the others agree in that; where one is as good, all of it is told by `end`.
   #decide(out: NoiseOut): void {
     const [best] = this.#readings;
-    const first = listed(best!).at(-1);
-    const isLike = (reading: Reading): boolean => listed(reading).at(-1)?.id === first?.id;
-    if (!first || this.#readings.some((reading) => reading.cost === best!.cost && !isLike(reading))) return this.end(out);
+    const all = listed(best!);
+    if (all.length <= MANY_RECORDS) return;
+    const first = all.at(-1)!;
+    const isLike = (reading: Reading): boolean => listed(reading).at(-1)?.id === first.id;
+    if (this.#readings.some((reading) => reading.cost === best!.cost && !isLike(reading))) return this.end(out);
     const count = this.#readings.length;
     this.#readings = this.#readings.filter(isLike);
     if (this.#readings.length < count) this.#giveAgreed(out);
