@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdtemp, readFile, readdir, rm, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, readdir, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
@@ -7,17 +7,19 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import { type SchedulerLike, asyncScheduler } from 'rxjs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Event } from '../../src/event.ts';
+import type { Event, Reject } from '../../src/event.ts';
 import { Ledger } from '../../src/ledger.ts';
 import { dedupe } from '../../src/operators/dedupe.ts';
 import { minuteWindow } from '../../src/operators/minute-window.ts';
 import type { Window } from '../../src/operators/window.ts';
+import { stripCheckpoints } from '../../src/operators/strip-checkpoints.ts';
 import { transform } from '../../src/operators/transform.ts';
 import { pipeline } from '../../src/pipeline.ts';
 import { run } from '../../src/run/run.ts';
 import { lines } from '../../src/sources/lines.ts';
 import { identityLog } from '../../src/stores/identity-log.ts';
 import { memorySink } from '../../src/testing/memory-sink.ts';
+import { anId, lineOf } from '../snowplow/line.ts';
 import { type ReadOptions, type Reading, readSource } from '../support/read-source.ts';
 
 const nine = Date.UTC(2026, 10, 22, 9);
@@ -208,6 +210,44 @@ describe('lines, of a stream with a spool,', () => {
     text.unsubscribe();
   });
 
+  it.each([
+    ['a whole one', ''],
+    ['half of one', 'half'],
+  ])('do not go on in the text of the next run, where the last record of theirs has no newline: %s', async (_, part) => {
+    const ids = ['11', '12', '13'].map((end) => anId.slice(0, -2) + end);
+    const [a, b, c] = ids.map((id) => lineOf({ app_id: 'shop', event_id: id }).toString());
+    const last = part === '' ? b! : b!.slice(0, 60);
+    const [sink, rejects] = [memorySink<Event<Uint8Array>>(), memorySink<Reject>('rejects')];
+    const start = (text: string): Promise<unknown> =>
+      run(
+        pipeline('p')
+          .from(lines({ input: new PassThrough().end(text), of: 'text', spool: join(folder, 'spool') }))
+          .pipe(stripCheckpoints({ of: 'text' }))
+          .to(sink)
+          .rejects(rejects),
+      );
+    const kill = ({ items }: { readonly items: readonly unknown[] }): void => {
+      if (items.length > 0) throw new Error('killed');
+    };
+    for (const one of [sink, rejects]) one.beforeCommit = kill;
+    await expect(start(`${a}\n${last}`)).rejects.toThrow('killed');
+    await soon();
+    for (const one of [sink, rejects]) one.beforeCommit = () => {};
+    await start(`${c}\n`);
+    expect(sink.stored.map(textOf)).toEqual(part === '' ? [a, b, c] : [a, c]);
+    expect(rejects.stored.map(({ event }) => Buffer.from(event.data as Uint8Array).toString())).toEqual(
+      part === '' ? [] : [last],
+    );
+  });
+
+  it('come first also where the stream fails meanwhile, which then ends the run', async () => {
+    await killed('a\n');
+    const input = new PassThrough();
+    const { events, completed } = read(input, nine + 1, { onEvent: () => void input.destroy(new Error('gone')) });
+    await expect(completed).rejects.toThrow('lines: stdin: gone');
+    expect(events.map(textOf)).toEqual(['a']);
+  });
+
   it('that there was no room for when the run was stopped come with the next one', async () => {
     const input = new PassThrough();
     const ledger = new Ledger({ maxInFlightBytes: 1 });
@@ -266,6 +306,11 @@ describe('lines, of a stream with a spool,', () => {
     first.unsubscribe();
     await soon();
     await ended('');
+  });
+
+  it('are not read where the folder cannot be locked, and that names it', async () => {
+    await mkdir(join(where(), 'lock'), { recursive: true });
+    await expect(ended('')).rejects.toThrow(`lines: ${where()}: unable to open database file`);
   });
 
   it('are told of by check, which makes nothing', async () => {

@@ -1,8 +1,9 @@
 import type { Readable } from 'node:stream';
 import { isPosition } from '../../position.ts';
-import { cutLines } from '../cut-lines.ts';
+import { NEWLINE, cutLines } from '../cut-lines.ts';
+import { ownMemory } from '../own-memory.ts';
 import type { ShardReading } from '../read-shards.ts';
-import { type InputPlace, isBehind, placeOf, sequenceOf } from './input-place.ts';
+import { isBehind, placeOf, sequenceOf } from './input-place.ts';
 import { LineFeed, type LineFeedOptions } from './line-feed.ts';
 import type { Spool } from './spool.ts';
 
@@ -26,6 +27,8 @@ export async function readInput(
     throw new Error(`lines: ${shard.id}: expected a stream that was not read yet, got one that was: it cannot be read again`);
   const end = (): void => void input.destroy();
   signal.addEventListener('abort', end, { once: true });
+  // It may fail while the spool is read, and an error that nobody hears of ends the process; who reads it then is told.
+  input.on('error', ignore);
   try {
     if (spool && !(await readSpooled(reading, options, spool))) return false;
     const beganAtMs = Math.max(Math.ceil(scheduler.now()), lastBeganAtMs(reading, spool) + 1);
@@ -46,6 +49,7 @@ export async function readInput(
     throw new Error(`lines: ${shard.id}: ${(cause as Error).message}`, { cause });
   } finally {
     signal.removeEventListener('abort', end);
+    input.off('error', ignore);
   }
 }
 
@@ -57,21 +61,23 @@ async function readSpooled(reading: ShardReading, options: InputFeedOptions, spo
   const stands = options.of === 'line' && isPosition(resume) ? placeOf(resume) : undefined;
   const done = stands && isBehind(stands, spool.settled) ? stands : spool.settled;
   if (sizeBytes + cutBytes > 0) report({ type: 'spool-read', shard: shard.id, where, sizeBytes, cutBytes });
-  for await (const lines of spool.earlier()) {
+  for await (const { beganAtMs, beginsAt, bytes, readAtMs, lineBeforeAtMs } of spool.earlier()) {
     if (signal.aborted) return false;
-    const { beganAtMs, beginsAt, bytes, readAtMs, lineBeforeAtMs } = lines;
-    const behind = done && endIn(beganAtMs, done);
-    const feedOptions = { ...options, behind, sequenceOf: (at: number) => sequenceOf({ beganAtMs, end: at }) };
+    const end = beginsAt + bytes.length;
+    if (done && !isBehind({ beganAtMs, end }, done)) continue;
+    const feedOptions = {
+      ...options,
+      behind: done?.beganAtMs === beganAtMs ? done.end : undefined,
+      sequenceOf: (at: number) => sequenceOf({ beganAtMs, end: Math.min(at, end) }),
+    };
     const feed = new LineFeed(reading, feedOptions, beginsAt, lineBeforeAtMs);
-    for await (const blocks of cutLines(one(bytes)))
+    // The text of a run that ended without a newline does not go on in what the next one reads.
+    const isCut = options.of === 'text' && bytes.at(-1) !== NEWLINE;
+    const text = isCut ? ownMemory(Buffer.concat([bytes, Buffer.of(NEWLINE)])) : bytes;
+    for await (const blocks of cutLines(one(text)))
       if (!(await feed.emit(blocks, { usualMs: readAtMs, latestMs: readAtMs }))) return false;
   }
   return true;
-}
-
-/** Up to where a run's text lies before a place: none of it, a part, or all. */
-function endIn(beganAtMs: number, place: InputPlace): number {
-  return beganAtMs === place.beganAtMs ? place.end : beganAtMs < place.beganAtMs ? Infinity : -1;
 }
 
 /**
@@ -82,6 +88,8 @@ function lastBeganAtMs({ ledger, resume, shard }: ShardReading, spool: Spool | u
   const stood = ledger.sinkStands.lastPosition(shard.id) ?? (isPosition(resume) ? resume : undefined);
   return Math.max(stood ? placeOf(stood).beganAtMs : 0, spool?.lastBeganAtMs ?? 0);
 }
+
+const ignore = (): void => {};
 
 async function* one(bytes: Uint8Array): AsyncGenerator<Uint8Array, void> {
   yield bytes;

@@ -204,12 +204,13 @@ function filesIn(folder: string): SpoolFile[] {
 /** A lock that goes with the process, however that ends. A run that is about to end is waited for. */
 async function takeLock(folder: string): Promise<DatabaseSync> {
   for (let tries = 1; ; tries++) {
-    const lock = new DatabaseSync(join(folder, 'lock'), { timeout: 0 });
+    let lock: DatabaseSync | undefined;
     try {
+      lock = new DatabaseSync(join(folder, 'lock'), { timeout: 0 });
       lock.exec('BEGIN EXCLUSIVE');
       return lock;
     } catch (cause) {
-      lock.close();
+      lock?.close();
       const isBusy = (cause as { errcode?: number }).errcode === SQLITE_BUSY;
       if (!isBusy) throw new Error(`${folder}: ${(cause as Error).message}`, { cause });
       if (tries === LOCK_TRIES)
