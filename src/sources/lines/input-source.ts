@@ -41,10 +41,11 @@ export function fromInput({ input, name = 'stdin', spool: spools }: InputPlaces,
         /** What is not settled stays for the next run. */
         const close = async (): Promise<void> => {
           const spool = await opening;
-          await spool?.close();
+          if (!spool) return;
+          await spool.close();
           await context.ledger.whenSettled(name);
           const settled = context.ledger.checkpoint(name);
-          if (settled) spool?.forget(placeOf(settled));
+          if (settled) spool.forget(placeOf(settled));
         };
         return readShards(
           { ...context, end: (shard) => settled(context, shard) },
