@@ -1,8 +1,8 @@
 import type { Source } from '../src/index.ts';
 import { AnsweredRecords } from '../src/sources/kinesis/answered-records.ts';
-import { emitInTurn } from '../src/sources/emit-in-turn.ts';
-import { freeing, ownMemory } from '../src/sources/own-memory.ts';
-import { readShards } from '../src/sources/read-shards.ts';
+import { emitInTurn } from '../src/sources/delivery/emit-in-turn.ts';
+import { freeing, ownMemory } from '../src/sources/text/own-memory.ts';
+import { readShards } from '../src/sources/shards/read-shards.ts';
 import { readingDeliveries } from '../src/sources/source.ts';
 
 /** What GetRecords gives in a good second. */

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RECORD_OVERHEAD_BYTES } from '../src/ledger.ts';
 import type { SourceRecord } from '../src/records.ts';
-import { readShards } from '../src/sources/read-shards.ts';
-import { reserveRoom } from '../src/sources/reserve-room.ts';
+import { readShards } from '../src/sources/shards/read-shards.ts';
+import { reserveRoom } from '../src/sources/delivery/reserve-room.ts';
 import type { Source } from '../src/index.ts';
 import { readingDeliveries } from '../src/sources/source.ts';
 

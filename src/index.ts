@@ -45,15 +45,15 @@ export type { FilesOptions, InputOptions, LinesOptions } from './sources/lines.t
 export { rejected } from './sources/rejected.ts';
 export type { RejectedOptions } from './sources/rejected.ts';
 export type { TimeRange } from './sources/time-range.ts';
-export { GapError } from './sources/gap.ts';
-export type { Gap } from './sources/gap.ts';
+export { GapError } from './sources/shards/gap.ts';
+export type { Gap } from './sources/shards/gap.ts';
 export { kinesis } from './sources/kinesis.ts';
 export type { KinesisMode, KinesisOptions } from './sources/kinesis.ts';
 export { scripted } from './sources/scripted.ts';
-export { readShards } from './sources/read-shards.ts';
-export type { ShardReaders, ShardReading } from './sources/read-shards.ts';
-export { reserveRoom } from './sources/reserve-room.ts';
-export type { Shard } from './sources/shard-set.ts';
+export { readShards } from './sources/shards/read-shards.ts';
+export type { ShardReaders, ShardReading } from './sources/shards/read-shards.ts';
+export { reserveRoom } from './sources/delivery/reserve-room.ts';
+export type { Shard } from './sources/shards/shard-set.ts';
 export { readingDeliveries } from './sources/source.ts';
 export type { Source, SourceContext, Start } from './sources/source.ts';
 

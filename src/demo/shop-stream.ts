@@ -5,7 +5,7 @@ import {
   ResourceNotFoundException,
 } from '@aws-sdk/client-kinesis';
 import { asyncScheduler } from 'rxjs';
-import { pause } from '../sources/pause.ts';
+import { pause } from '../sources/waiting/pause.ts';
 
 const SHARDS = 2;
 const LOOK_EVERY_MS = 50;

@@ -2,7 +2,7 @@ import { PutRecordsCommand, type PutRecordsRequestEntry, type KinesisClient } fr
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { zstdCompressSync } from 'node:zlib';
 import { asyncScheduler } from 'rxjs';
-import { pause } from '../sources/pause.ts';
+import { pause } from '../sources/waiting/pause.ts';
 import { batchOf } from './batch.ts';
 import { type ShopRecord, shop } from './shop.ts';
 

@@ -1,5 +1,5 @@
 import type { SchedulerLike } from 'rxjs';
-import { pause } from '../sources/pause.ts';
+import { pause } from '../sources/waiting/pause.ts';
 
 /** How long a commit under way is waited for when a run has failed, and then for whatever it has open to close. */
 const CLOSE_WITHIN_MS = 5000;

@@ -2,7 +2,7 @@ import type { Duration } from 'date-fns';
 import type { SchedulerLike } from 'rxjs';
 import { durationMs } from '../duration.ts';
 import { faultOf } from '../fault.ts';
-import { pause } from '../sources/pause.ts';
+import { pause } from '../sources/waiting/pause.ts';
 
 export interface RetryOptions {
   /**

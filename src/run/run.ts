@@ -8,7 +8,7 @@ import { type Counts, Ledger } from '../ledger.ts';
 import { stepOf } from '../operators/named.ts';
 import { type Pipeline, sinksOf } from '../pipeline.ts';
 import type { RoomOptions } from '../room.ts';
-import { pause } from '../sources/pause.ts';
+import { pause } from '../sources/waiting/pause.ts';
 import type { SourceContext, Start } from '../sources/source.ts';
 import { steady } from '../steady.ts';
 import { acceptor } from './accept.ts';

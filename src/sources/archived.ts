@@ -3,7 +3,7 @@ import { checkPrefix } from '../sinks/object-key.ts';
 import type { ObjectStore, OpenObjectStore } from '../stores/object-store.ts';
 import { type FoundObject, findObjects } from './archived/find-objects.ts';
 import { readObjects } from './archived/read-objects.ts';
-import { readRange } from './read-range.ts';
+import { readRange } from './shards/read-range.ts';
 import { type Source, readingDeliveries } from './source.ts';
 import { type TimeRange, checkRange, formatRange } from './time-range.ts';
 

@@ -1,10 +1,10 @@
 import { isPosition } from '../position.ts';
 import { RecordList, type SourceRecord } from '../records.ts';
 import type { OpenRejects, RejectSource, RejectsOf } from '../stores/reject-source.ts';
-import { emitInTurn } from './emit-in-turn.ts';
-import { patiently } from './patiently.ts';
-import { readRange } from './read-range.ts';
-import type { ShardReading } from './read-shards.ts';
+import { emitInTurn } from './delivery/emit-in-turn.ts';
+import { patiently } from './waiting/patiently.ts';
+import { readRange } from './shards/read-range.ts';
+import type { ShardReading } from './shards/read-shards.ts';
 import { type Source, readingDeliveries } from './source.ts';
 import { type TimeRange, checkRange, formatRange } from './time-range.ts';
 

@@ -1,9 +1,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { RECORD_OVERHEAD_BYTES } from '../ledger.ts';
 import type { Records, SourceRecord } from '../records.ts';
-import { pause } from './pause.ts';
-import { type ShardReading, readShards } from './read-shards.ts';
-import { reserveRoom } from './reserve-room.ts';
+import { pause } from './waiting/pause.ts';
+import { type ShardReading, readShards } from './shards/read-shards.ts';
+import { reserveRoom } from './delivery/reserve-room.ts';
 import { type Generated, generatedShards } from './scripted/generated.ts';
 import { type ScriptedShard, writtenShards } from './scripted/written.ts';
 import { type Source, readingDeliveries } from './source.ts';

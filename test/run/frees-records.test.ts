@@ -10,8 +10,8 @@ import { run } from '../../src/run/run.ts';
 import type { Resume } from '../../src/position.ts';
 import type { Sink } from '../../src/sinks/sink.ts';
 import { enriched } from '../../src/snowplow/enriched.ts';
-import { emitInTurn } from '../../src/sources/emit-in-turn.ts';
-import { readShards } from '../../src/sources/read-shards.ts';
+import { emitInTurn } from '../../src/sources/delivery/emit-in-turn.ts';
+import { readShards } from '../../src/sources/shards/read-shards.ts';
 import { type Source, readingDeliveries } from '../../src/sources/source.ts';
 import { lineOf } from '../snowplow/line.ts';
 

@@ -21,7 +21,7 @@ import { named } from '../../src/operators/named.ts';
 import { pipeline } from '../../src/pipeline.ts';
 import { PreparedSteps } from '../../src/run/prepared-steps.ts';
 import { run, startRun } from '../../src/run/run.ts';
-import { readShards } from '../../src/sources/read-shards.ts';
+import { readShards } from '../../src/sources/shards/read-shards.ts';
 import { scripted } from '../../src/sources/scripted.ts';
 import { type Source, readingDeliveries } from '../../src/sources/source.ts';
 import { identityLog } from '../../src/stores/identity-log.ts';

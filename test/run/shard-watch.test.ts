@@ -13,7 +13,7 @@ import { DrainDeadlineError } from '../../src/run/deadline.ts';
 import { run } from '../../src/run/run.ts';
 import { LOOK_EVERY_MS, ShardWatch, type ShardWatchOptions, StalledError } from '../../src/run/shard-watch.ts';
 import { kinesis } from '../../src/sources/kinesis.ts';
-import { readShards } from '../../src/sources/read-shards.ts';
+import { readShards } from '../../src/sources/shards/read-shards.ts';
 import { scripted } from '../../src/sources/scripted.ts';
 import { readingDeliveries } from '../../src/sources/source.ts';
 import { memorySink } from '../../src/testing/memory-sink.ts';

@@ -5,7 +5,7 @@ import {
   type KinesisClient,
   ListShardsCommand,
 } from '@aws-sdk/client-kinesis';
-import { ownMemory } from '../../src/sources/own-memory.ts';
+import { ownMemory } from '../../src/sources/text/own-memory.ts';
 import type { Record } from './records.ts';
 import { type SimulatedProcess, delay } from './simulated-process.ts';
 import type { World } from './world.ts';

@@ -6,7 +6,7 @@ import type { Beginning, Position } from '../../src/position.ts';
 import { Ledger } from '../../src/ledger.ts';
 import { pipeline } from '../../src/pipeline.ts';
 import { run } from '../../src/run/run.ts';
-import { GapError } from '../../src/sources/gap.ts';
+import { GapError } from '../../src/sources/shards/gap.ts';
 import { Calls } from '../../src/sources/kinesis/calls.ts';
 import { kinesisClient } from '../../src/sources/kinesis/client.ts';
 import { sequenceTimeMs } from '../../src/sources/kinesis/sequence-time.ts';

@@ -20,7 +20,7 @@ import { kinesisClient } from '../../src/sources/kinesis/client.ts';
 import { collectBody } from '../../src/sources/kinesis/collect-body.ts';
 import { isPassing } from '../../src/sources/kinesis/failure.ts';
 import { speakLean } from '../../src/sources/kinesis/lean-protocol.ts';
-import { freeing } from '../../src/sources/own-memory.ts';
+import { freeing } from '../../src/sources/text/own-memory.ts';
 import { startFaultyKinesis } from '../support/faulty-kinesis.ts';
 import { readSource } from '../support/read-source.ts';
 

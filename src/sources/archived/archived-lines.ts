@@ -1,6 +1,6 @@
 import type { Position } from '../../position.ts';
 import type { Records } from '../../records.ts';
-import type { LineBlock } from '../line-block.ts';
+import type { LineBlock } from '../text/line-block.ts';
 
 /** Where lines are from: what they have in common. */
 export interface LinesOrigin {

@@ -1,11 +1,11 @@
 import { compareSequences, isPosition } from '../../position.ts';
 import type { OpenObjectStore } from '../../stores/object-store.ts';
-import { emitInTurn } from '../emit-in-turn.ts';
-import type { ShardReading } from '../read-shards.ts';
+import { emitInTurn } from '../delivery/emit-in-turn.ts';
+import type { ShardReading } from '../shards/read-shards.ts';
 import { ArchivedLines } from './archived-lines.ts';
 import { type FetchedObject, fetchObject } from './fetch-object.ts';
 import type { FoundObject } from './find-objects.ts';
-import { patiently } from '../patiently.ts';
+import { patiently } from '../waiting/patiently.ts';
 import { unpackLines } from './unpack-lines.ts';
 
 export interface ObjectsReading {

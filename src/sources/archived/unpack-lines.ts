@@ -1,7 +1,7 @@
 import type { Compression } from '../../sinks/pack-lines.ts';
-import { cutLines } from '../cut-lines.ts';
-import type { LineBlock } from '../line-block.ts';
-import { unpackText } from '../unpack-text.ts';
+import { cutLines } from '../text/cut-lines.ts';
+import type { LineBlock } from '../text/line-block.ts';
+import { unpackText } from '../text/unpack-text.ts';
 
 const PIECE_BYTES = 1024 * 1024;
 

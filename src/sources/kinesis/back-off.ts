@@ -1,4 +1,4 @@
-import { BackOff, type BackOffContext } from '../back-off.ts';
+import { BackOff, type BackOffContext } from '../waiting/back-off.ts';
 import { explain, isPassing } from './failure.ts';
 
 /** Waits while what the API says will pass. */

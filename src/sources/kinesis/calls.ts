@@ -16,7 +16,7 @@ import {
 import { MAX_TIMER_MS } from '../../duration.ts';
 import { type Beginning, isPosition } from '../../position.ts';
 import { isOutOfReach } from '../../fault.ts';
-import { type Shard, isListedOpen } from '../shard-set.ts';
+import { type Shard, isListedOpen } from '../shards/shard-set.ts';
 import { isNotFound } from './failure.ts';
 import { orAborted } from './or-aborted.ts';
 

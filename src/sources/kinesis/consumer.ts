@@ -1,4 +1,4 @@
-import { pause } from '../pause.ts';
+import { pause } from '../waiting/pause.ts';
 import type { SourceContext } from '../source.ts';
 import { KinesisBackOff } from './back-off.ts';
 import type { Calls } from './calls.ts';

@@ -3,9 +3,9 @@ import type { _Record } from '@aws-sdk/client-kinesis';
 import { type Position, type Beginning, comparePositions, isPosition } from '../../position.ts';
 import { RECORD_OVERHEAD_BYTES } from '../../ledger.ts';
 import { RecordList, type Records, type SourceRecord } from '../../records.ts';
-import { freeing } from '../own-memory.ts';
-import type { ShardReading } from '../read-shards.ts';
-import { reserveRoom } from '../reserve-room.ts';
+import { freeing } from '../text/own-memory.ts';
+import type { ShardReading } from '../shards/read-shards.ts';
+import { reserveRoom } from '../delivery/reserve-room.ts';
 import { AnsweredRecords } from './answered-records.ts';
 import { type Part, Unpacker, type Unpacking, isPacked } from './unpack.ts';
 

@@ -1,7 +1,7 @@
 import { type Resume, compareSequences, isPosition } from '../../position.ts';
 import { UNTRUSTED, faultOf } from '../../fault.ts';
-import { GapError } from '../gap.ts';
-import type { Shard } from '../shard-set.ts';
+import { GapError } from '../shards/gap.ts';
+import type { Shard } from '../shards/shard-set.ts';
 
 /** The clocks of this machine and of AWS may differ by so much. */
 export const CLOCKS_DIFFER_MS = 15 * 60_000;

@@ -1,8 +1,8 @@
 import { RECORD_OVERHEAD_BYTES } from '../../ledger.ts';
-import { pause } from '../pause.ts';
-import type { ShardReading } from '../read-shards.ts';
-import { reserveRoom } from '../reserve-room.ts';
-import type { Shard } from '../shard-set.ts';
+import { pause } from '../waiting/pause.ts';
+import type { ShardReading } from '../shards/read-shards.ts';
+import { reserveRoom } from '../delivery/reserve-room.ts';
+import type { Shard } from '../shards/shard-set.ts';
 import { KinesisBackOff } from './back-off.ts';
 import type { Answer, Calls } from './calls.ts';
 import { deliver } from './deliver.ts';

@@ -1,8 +1,8 @@
 import type { _Record } from '@aws-sdk/client-kinesis';
 import { type Beginning, type Position, type Resume, compareSequences, isPosition } from '../../position.ts';
-import { type Gap, passGap } from '../gap.ts';
-import { pause } from '../pause.ts';
-import type { ShardReading } from '../read-shards.ts';
+import { type Gap, passGap } from '../shards/gap.ts';
+import { pause } from '../waiting/pause.ts';
+import type { ShardReading } from '../shards/read-shards.ts';
 import type { Calls } from './calls.ts';
 import { CLOCKS_DIFFER_MS, foreignPosition } from './failure.ts';
 import { sequenceTimeMs } from './sequence-time.ts';

@@ -3,7 +3,7 @@ import { Observable, type Subscriber } from 'rxjs';
 import { counted } from '../../counted.ts';
 import type { Delivery } from '../../delivery.ts';
 import { isPosition } from '../../position.ts';
-import { type ShardReaders, readShards } from '../read-shards.ts';
+import { type ShardReaders, readShards } from '../shards/read-shards.ts';
 import type { SourceContext } from '../source.ts';
 import { KinesisBackOff } from './back-off.ts';
 import { Calls } from './calls.ts';

@@ -3,8 +3,8 @@ import { type Stats, constants } from 'node:fs';
 import { type FileHandle, access, glob, open, realpath, stat } from 'node:fs/promises';
 import { dirname, join, resolve, sep } from 'node:path';
 import type { Compression } from '../../sinks/pack-lines.ts';
-import { NEWLINE } from '../cut-lines.ts';
-import { ownMemory } from '../own-memory.ts';
+import { NEWLINE } from '../text/cut-lines.ts';
+import { ownMemory } from '../text/own-memory.ts';
 import { piecesOf, unpackedText } from './pieces.ts';
 import {
   MARK_DIGITS,

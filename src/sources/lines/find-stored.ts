@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { dirname, matchesGlob } from 'node:path/posix';
 import type { OpenObjectStore } from '../../stores/object-store.ts';
-import { ownMemory } from '../own-memory.ts';
+import { ownMemory } from '../text/own-memory.ts';
 import { MAX_FILES } from './find-files.ts';
 import {
   MARK_DIGITS,

@@ -1,6 +1,6 @@
-import { emitInTurn } from '../emit-in-turn.ts';
-import type { LineBlock } from '../line-block.ts';
-import type { ShardReading } from '../read-shards.ts';
+import { emitInTurn } from '../delivery/emit-in-turn.ts';
+import type { LineBlock } from '../text/line-block.ts';
+import type { ShardReading } from '../shards/read-shards.ts';
 import { LineRecords, type Lines } from './line-records.ts';
 
 export interface LineFeedOptions {

@@ -1,6 +1,6 @@
 import type { Position } from '../../position.ts';
 import type { Records } from '../../records.ts';
-import type { LineBlock } from '../line-block.ts';
+import type { LineBlock } from '../text/line-block.ts';
 
 /** Lines of a shard, and what is known of them. */
 export interface Lines {

@@ -1,5 +1,5 @@
 import type { Compression } from '../../sinks/pack-lines.ts';
-import { unpackText } from '../unpack-text.ts';
+import { unpackText } from '../text/unpack-text.ts';
 import type { OpenFile } from './text-file.ts';
 
 const PACKED_PIECE_BYTES = 64 * 1024;

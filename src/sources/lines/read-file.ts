@@ -1,7 +1,7 @@
 import { isPosition } from '../../position.ts';
-import { MAX_LINE_BYTES, NEWLINE, oneLine, tooLong } from '../cut-lines.ts';
-import type { LineBlock } from '../line-block.ts';
-import type { ShardReading } from '../read-shards.ts';
+import { MAX_LINE_BYTES, NEWLINE, oneLine, tooLong } from '../text/cut-lines.ts';
+import type { LineBlock } from '../text/line-block.ts';
+import type { ShardReading } from '../shards/read-shards.ts';
 import { LineFeed, type LineFeedOptions } from './line-feed.ts';
 import type { TextFile } from './text-file.ts';
 import { lastByteOf, linesOfFile } from './text-of-file.ts';

@@ -1,8 +1,8 @@
 import type { Readable } from 'node:stream';
 import { isPosition } from '../../position.ts';
-import { NEWLINE, cutLines } from '../cut-lines.ts';
-import { ownMemory } from '../own-memory.ts';
-import type { ShardReading } from '../read-shards.ts';
+import { NEWLINE, cutLines } from '../text/cut-lines.ts';
+import { ownMemory } from '../text/own-memory.ts';
+import type { ShardReading } from '../shards/read-shards.ts';
 import { isBehind, placeOf, sequenceOf } from './input-place.ts';
 import { LineFeed, type LineFeedOptions } from './line-feed.ts';
 import type { Spool } from './spool.ts';

@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
-import { ownMemory } from '../own-memory.ts';
+import { ownMemory } from '../text/own-memory.ts';
 import type { InputPlace } from './input-place.ts';
 
 /** What is known of lines that were read in one go. */

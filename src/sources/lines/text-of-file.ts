@@ -1,5 +1,5 @@
-import { cutLines } from '../cut-lines.ts';
-import type { LineBlock } from '../line-block.ts';
+import { cutLines } from '../text/cut-lines.ts';
+import type { LineBlock } from '../text/line-block.ts';
 import { piecesOf, unpackedText } from './pieces.ts';
 import type { OpenFile, TextFile } from './text-file.ts';
 

@@ -1,7 +1,7 @@
 import { type Position, type Beginning, comparePositions, isPosition } from '../../position.ts';
 import type { SourceRecord } from '../../records.ts';
 import type { Scene } from '../scripted.ts';
-import type { Shard } from '../shard-set.ts';
+import type { Shard } from '../shards/shard-set.ts';
 
 /** A record as a script has it: text stands for its UTF-8 bytes. */
 type ScriptedRecord =

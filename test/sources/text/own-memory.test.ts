@@ -1,11 +1,11 @@
 import type { _Record } from '@aws-sdk/client-kinesis';
 import { describe, expect, it } from 'vitest';
-import { Ledger } from '../../src/ledger.ts';
-import { RecordList, type Records, type SourceRecord } from '../../src/records.ts';
-import { deliver } from '../../src/sources/kinesis/deliver.ts';
-import { freeing, ownMemory } from '../../src/sources/own-memory.ts';
-import type { ShardReading } from '../../src/sources/read-shards.ts';
-import { aggregate } from '../support/aggregates.ts';
+import { Ledger } from '../../../src/ledger.ts';
+import { RecordList, type Records, type SourceRecord } from '../../../src/records.ts';
+import { deliver } from '../../../src/sources/kinesis/deliver.ts';
+import { freeing, ownMemory } from '../../../src/sources/text/own-memory.ts';
+import type { ShardReading } from '../../../src/sources/shards/read-shards.ts';
+import { aggregate } from '../../support/aggregates.ts';
 
 const isFreed = ({ buffer }: Uint8Array): boolean => (buffer as ArrayBuffer).detached;
 

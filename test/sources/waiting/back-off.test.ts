@@ -1,7 +1,7 @@
 import { VirtualTimeScheduler } from 'rxjs';
 import { expect, it } from 'vitest';
-import type { Diagnostic } from '../../src/diagnostic.ts';
-import { BackOff } from '../../src/sources/back-off.ts';
+import type { Diagnostic } from '../../../src/diagnostic.ts';
+import { BackOff } from '../../../src/sources/waiting/back-off.ts';
 
 const error = new Error('throttled');
 

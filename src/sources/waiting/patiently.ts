@@ -1,6 +1,6 @@
-import { faultOf } from '../fault.ts';
+import { faultOf } from '../../fault.ts';
 import { BackOff } from './back-off.ts';
-import type { SourceContext } from './source.ts';
+import type { SourceContext } from '../source.ts';
 
 /**
  * Does something with a store, again and again while that fails for a passing reason. Nothing when the signal ends it before it is done.

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Shard, ShardSet } from '../../src/sources/shard-set.ts';
+import { type Shard, ShardSet } from '../../../src/sources/shards/shard-set.ts';
 
 const ids = (shards: readonly Shard[]): string[] => shards.map(({ id }) => id);
 

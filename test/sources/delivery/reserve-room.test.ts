@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { Ledger } from '../../src/ledger.ts';
-import { reserveRoom } from '../../src/sources/reserve-room.ts';
+import { Ledger } from '../../../src/ledger.ts';
+import { reserveRoom } from '../../../src/sources/delivery/reserve-room.ts';
 
 describe('reserveRoom', () => {
   it('waits for none when it is aborted already', async () => {

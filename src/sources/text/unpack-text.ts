@@ -1,6 +1,6 @@
 import { pipeline } from 'node:stream';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
-import type { Compression } from '../sinks/pack-lines.ts';
+import type { Compression } from '../../sinks/pack-lines.ts';
 import { ownMemory } from './own-memory.ts';
 
 export interface PackedText {

@@ -1,5 +1,5 @@
 import type { SchedulerLike } from 'rxjs';
-import { MAX_TIMER_MS } from '../duration.ts';
+import { MAX_TIMER_MS } from '../../duration.ts';
 
 /** Waits by the scheduler's clock, 24 days at most; ends at once when aborted. */
 export function pause(scheduler: SchedulerLike, ms: number, signal: AbortSignal): Promise<void> {

@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { RECORD_OVERHEAD_BYTES } from '../ledger.ts';
-import type { Records } from '../records.ts';
-import type { ShardReading } from './read-shards.ts';
+import { RECORD_OVERHEAD_BYTES } from '../../ledger.ts';
+import type { Records } from '../../records.ts';
+import type { ShardReading } from '../shards/read-shards.ts';
 import { reserveRoom } from './reserve-room.ts';
 
 /**

@@ -1,4 +1,4 @@
-import type { Beginning, Resume } from '../position.ts';
+import type { Beginning, Resume } from '../../position.ts';
 
 /** A shard as its stream lists it. */
 export interface Shard {

@@ -1,8 +1,8 @@
 import { type Observable, defer, finalize } from 'rxjs';
-import type { Delivery } from '../delivery.ts';
-import { patiently } from './patiently.ts';
+import type { Delivery } from '../../delivery.ts';
+import { patiently } from '../waiting/patiently.ts';
 import { type ShardReading, readShards } from './read-shards.ts';
-import type { SourceContext } from './source.ts';
+import type { SourceContext } from '../source.ts';
 
 export interface RangeReaders<Open, Found> {
   readonly open: () => Promise<Open>;

@@ -1,5 +1,5 @@
-import { type Position, comparePositions, formatResume } from '../position.ts';
-import type { SourceRecord } from '../records.ts';
+import { type Position, comparePositions, formatResume } from '../../position.ts';
+import type { SourceRecord } from '../../records.ts';
 
 /**
  * Sees that a source gives the records of a shard in order, each at a position of its own: a sink's position says that all before it is stored, so

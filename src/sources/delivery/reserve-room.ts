@@ -1,4 +1,4 @@
-import type { Ledger } from '../ledger.ts';
+import type { Ledger } from '../../ledger.ts';
 
 /** Waits for room in the ledger. Resolves with false, nothing reserved, when it is aborted before there is some. */
 export function reserveRoom(ledger: Ledger, bytes: number, signal: AbortSignal, shard: string): Promise<boolean> {

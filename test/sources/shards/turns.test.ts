@@ -1,6 +1,6 @@
 import { setImmediate as soon } from 'node:timers/promises';
 import { expect, it } from 'vitest';
-import { Turns } from '../../src/sources/turns.ts';
+import { Turns } from '../../../src/sources/shards/turns.ts';
 
 it('lets so many do something at a time, in their order, also when they come one after the other and when one fails', async () => {
   const turns = new Turns(2);

@@ -1,7 +1,7 @@
 import type { Subscriber } from 'rxjs';
-import type { Delivery } from '../delivery.ts';
-import type { Ledger } from '../ledger.ts';
-import { RecordList, type Records, type SourceRecord } from '../records.ts';
+import type { Delivery } from '../../delivery.ts';
+import type { Ledger } from '../../ledger.ts';
+import { RecordList, type Records, type SourceRecord } from '../../records.ts';
 
 /**
  * Opens one delivery of a shard's records, emits it and lets go of it, all in this call. Gives the reservation back.

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { cutLines } from '../../src/sources/cut-lines.ts';
-import type { LineBlock } from '../../src/sources/line-block.ts';
+import { cutLines } from '../../../src/sources/text/cut-lines.ts';
+import type { LineBlock } from '../../../src/sources/text/line-block.ts';
 
 const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString();
 const linesOf = (block: LineBlock): string[] => Array.from({ length: block.count }, (_, i) => text(block.lineOf(i)));

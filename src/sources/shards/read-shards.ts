@@ -1,13 +1,13 @@
 import { Observable, type Subscriber } from 'rxjs';
-import type { Delivery } from '../delivery.ts';
-import type { Beginning, Position, Resume } from '../position.ts';
-import type { Records, SourceRecord } from '../records.ts';
-import { emitDelivery } from './emit-delivery.ts';
+import type { Delivery } from '../../delivery.ts';
+import type { Beginning, Position, Resume } from '../../position.ts';
+import type { Records, SourceRecord } from '../../records.ts';
+import { emitDelivery } from '../delivery/emit-delivery.ts';
 import { type Gap, passGap } from './gap.ts';
-import { pause } from './pause.ts';
+import { pause } from '../waiting/pause.ts';
 import { RecordOrder } from './record-order.ts';
 import { type Shard, ShardSet, isListedOpen } from './shard-set.ts';
-import type { SourceContext } from './source.ts';
+import type { SourceContext } from '../source.ts';
 import { Turns } from './turns.ts';
 
 /** What the reader of one shard works with. */

@@ -1,6 +1,6 @@
-import { inWords } from '../duration.ts';
-import { type Resume, formatResume } from '../position.ts';
-import type { SourceContext } from './source.ts';
+import { inWords } from '../../duration.ts';
+import { type Resume, formatResume } from '../../position.ts';
+import type { SourceContext } from '../source.ts';
 
 /** Records that a shard may have had behind where the sinks stand, and that its stream no longer keeps. */
 export interface Gap {

@@ -1,17 +1,17 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { VirtualTimeScheduler } from 'rxjs';
 import { describe, expect, it } from 'vitest';
-import type { Event } from '../../src/event.ts';
-import { minuteWindow } from '../../src/operators/minute-window.ts';
-import type { Window } from '../../src/operators/window.ts';
-import { pipeline } from '../../src/pipeline.ts';
-import { run } from '../../src/run/run.ts';
-import { type ShardReaders, readShards } from '../../src/sources/read-shards.ts';
-import { scripted } from '../../src/sources/scripted.ts';
-import type { Shard } from '../../src/sources/shard-set.ts';
-import { type Source, readingDeliveries } from '../../src/sources/source.ts';
-import { memorySink } from '../../src/testing/memory-sink.ts';
-import { readSource, textsByShard } from '../support/read-source.ts';
+import type { Event } from '../../../src/event.ts';
+import { minuteWindow } from '../../../src/operators/minute-window.ts';
+import type { Window } from '../../../src/operators/window.ts';
+import { pipeline } from '../../../src/pipeline.ts';
+import { run } from '../../../src/run/run.ts';
+import { type ShardReaders, readShards } from '../../../src/sources/shards/read-shards.ts';
+import { scripted } from '../../../src/sources/scripted.ts';
+import type { Shard } from '../../../src/sources/shards/shard-set.ts';
+import { type Source, readingDeliveries } from '../../../src/sources/source.ts';
+import { memorySink } from '../../../src/testing/memory-sink.ts';
+import { readSource, textsByShard } from '../../support/read-source.ts';
 
 async function turns(count: number): Promise<void> {
   for (let i = 0; i < count; i++) await nextTurn();

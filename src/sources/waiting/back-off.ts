@@ -1,5 +1,5 @@
 import { pause } from './pause.ts';
-import type { SourceContext } from './source.ts';
+import type { SourceContext } from '../source.ts';
 
 /** The longest wait before the first try again; it doubles from try to try. */
 const FIRST_MS = 200;

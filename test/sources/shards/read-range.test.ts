@@ -1,8 +1,8 @@
 import { setImmediate as soon } from 'node:timers/promises';
 import { describe, expect, it, vi } from 'vitest';
-import { type RangeReaders, readRange } from '../../src/sources/read-range.ts';
-import { readingDeliveries } from '../../src/sources/source.ts';
-import { type ReadOptions, type Reading, readSource } from '../support/read-source.ts';
+import { type RangeReaders, readRange } from '../../../src/sources/shards/read-range.ts';
+import { readingDeliveries } from '../../../src/sources/source.ts';
+import { type ReadOptions, type Reading, readSource } from '../../support/read-source.ts';
 
 interface Open {
   close(): Promise<void>;
