@@ -17,6 +17,8 @@ export interface Records {
   arrivedAtMsOf(index: number): number;
   /** What becomes of it when it is no event: a reject, for this reason, or a drop, counted by this name. */
   fateOf(index: number): RejectReason | string | undefined;
+  /** Whether the first of them begins a text: what came before does not go on in it, and tells nothing of it. @default false */
+  readonly beginsText?: boolean;
   /**
    * Gives the memory of their bytes back, which would else wait for a collection of garbage: what is a view of it has nothing in it from then on,
    * and no other can be made. Called once they are settled, in a run in which nobody looks at them any more then. @default it waits

@@ -127,12 +127,14 @@ function ofText(seed: () => CheckpointNoise): OperatorFunction<Event<Uint8Array>
     lines: {
       passes: isClean,
       takes(texts, { shard, records }, record) {
+        if (record === 0 && records!.beginsText) return false;
         const line = records!.rawOf(record);
         return records!.sizeOf(record) === line.length + 1 && takesLine(texts, shard, line);
       },
     },
     step(texts, given, origin, out) {
-      const { shard, raw } = origin;
+      const { shard, raw, delivery, index } = origin;
+      if (index === 0 && delivery.records?.beginsText) endText(texts, shard, out);
       if (isItsLine(given, raw)) {
         lineIndex.add(raw);
         if (isClean(lineIndex) && takesLine(texts, shard, raw)) return out.emit(raw);
@@ -148,11 +150,7 @@ function ofText(seed: () => CheckpointNoise): OperatorFunction<Event<Uint8Array>
       noise.push(data, found);
       pieces.doneTo(noise.doneTo);
     },
-    endShard(texts, name, out) {
-      const text = texts.get(name);
-      if (text) giveOut(text, out);
-      texts.delete(name);
-    },
+    endShard: endText,
     complete(texts, out) {
       for (const text of texts.values()) giveOut(text, out);
     },
@@ -176,6 +174,13 @@ function takesLine(texts: Texts, shard: string, line: Uint8Array): boolean {
   if (!text?.noise.takes(line)) return false;
   text.pieces.pass(line.length + 1);
   return true;
+}
+
+/** Ends the text of a shard: what comes next is another one. */
+function endText(texts: Texts, shard: string, out: Out<Uint8Array>): void {
+  const text = texts.get(shard);
+  if (text) giveOut(text, out);
+  texts.delete(shard);
 }
 
 /** Gives out what of a shard's text can become no more than it is. */

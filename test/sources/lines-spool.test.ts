@@ -248,6 +248,27 @@ describe('lines, of a stream with a spool,', () => {
     expect(events.map(textOf)).toEqual(['a']);
   });
 
+  it('of a text come from the beginning of their file, though some are settled, as what is made of them depends on what came before', async () => {
+    const first = new PassThrough();
+    const begun = read(first, nine, { onEvent: (event) => textOf(event) === 'open\n' && event.hold() }, 'text');
+    for (const [i, text] of ['done\n', 'open\n', 'last\n'].entries()) {
+      first.write(text);
+      await expect.poll(() => begun.events.length).toBe(i + 1);
+      await soon();
+    }
+    begun.unsubscribe();
+    await soon();
+    const again = read(new PassThrough().end('new\n'), nine + 1, {}, 'text');
+    await again.completed;
+    const begins = (event: Event<Uint8Array>): unknown => [textOf(event), event.delivery.records!.beginsText];
+    expect(begun.events.map(begins)).toEqual([
+      ['done\n', true],
+      ['open\n', false],
+      ['last\n', false],
+    ]);
+    expect(again.events.map(begins)).toEqual([...begun.events.map(begins), ['new\n', true]]);
+  });
+
   it('that there was no room for when the run was stopped come with the next one', async () => {
     const input = new PassThrough();
     const ledger = new Ledger({ maxInFlightBytes: 1 });

@@ -31,6 +31,7 @@ export class LineFeed {
   #at: number;
   /** When the line before arrived. */
   #arrivedAtMs: number | undefined;
+  #beginsText = false;
 
   /**
    * @param at where the first line begins
@@ -51,6 +52,11 @@ export class LineFeed {
   /** When the line before that arrived, where lines tell. */
   get lineBeforeAtMs(): number | undefined {
     return this.#arrivedAtMs;
+  }
+
+  /** The next lines begin a text. */
+  beginText(): void {
+    this.#beginsText = true;
   }
 
   /** Passes over bytes that were read before, or which another shard has. */
@@ -83,7 +89,14 @@ export class LineFeed {
     const free = lines.block.freeing(Math.ceil(count / maxLines));
     for (let from = 0; from < count; from += maxLines) {
       const to = Math.min(from + maxLines, count);
-      const records = new LineRecords(this.#reading.shard.id, lines, { from, to, sequenceOf, free });
+      const records = new LineRecords(this.#reading.shard.id, lines, {
+        from,
+        to,
+        sequenceOf,
+        beginsText: this.#beginsText,
+        free,
+      });
+      this.#beginsText = false;
       if (!(await emitInTurn(this.#reading, records))) return false;
     }
     return true;

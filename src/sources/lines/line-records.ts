@@ -19,6 +19,8 @@ export interface LineRecordsOptions {
   readonly to: number;
   /** Makes a sequence number of where a line ends. */
   readonly sequenceOf: (end: number) => string;
+  /** Whether the first of them begins a text. @default false */
+  readonly beginsText?: boolean;
   /** Gives their memory back. */
   readonly free: () => void;
 }
@@ -28,14 +30,16 @@ export class LineRecords implements Records {
   readonly shard: string;
   readonly count: number;
   readonly sizeBytes: number;
+  readonly beginsText: boolean;
   readonly free: () => void;
   readonly #lines: Lines;
   readonly #from: number;
   readonly #sequenceOf: (end: number) => string;
 
-  constructor(shard: string, lines: Lines, { from, to, sequenceOf, free }: LineRecordsOptions) {
+  constructor(shard: string, lines: Lines, { from, to, sequenceOf, beginsText = false, free }: LineRecordsOptions) {
     this.shard = shard;
     this.count = to - from;
+    this.beginsText = beginsText;
     this.free = free;
     this.#lines = lines;
     this.#from = from;

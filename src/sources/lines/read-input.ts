@@ -1,9 +1,9 @@
 import type { Readable } from 'node:stream';
 import { isPosition } from '../../position.ts';
-import { NEWLINE, cutLines } from '../text/cut-lines.ts';
-import { ownMemory } from '../text/own-memory.ts';
+import { cutLines } from '../text/cut-lines.ts';
+import type { LineBlock } from '../text/line-block.ts';
 import type { ShardReading } from '../shards/read-shards.ts';
-import { isBehind, placeOf, sequenceOf } from './input-place.ts';
+import { type InputPlace, isBehind, placeOf, sequenceOf } from './input-place.ts';
 import { LineFeed, type LineFeedOptions } from './line-feed.ts';
 import type { Spool } from './spool.ts';
 
@@ -36,9 +36,11 @@ export async function readInput(
     for await (const blocks of cutLines(bytesOf(input))) {
       const nowMs = scheduler.now();
       if (spool) {
-        const settled = ledger.checkpoint(shard.id);
-        const facts = { readAtMs: nowMs, lineBeforeAtMs: feed.lineBeforeAtMs, settled: settled && placeOf(settled) };
+        const checkpoint = ledger.checkpoint(shard.id);
+        const settled = checkpoint && placeOf(checkpoint);
+        if (await spool.beginsFile(beginsRecord(blocks[0]!, options), settled)) feed.beginText();
         const parts = blocks.map(({ text }) => text);
+        const facts = { readAtMs: nowMs, lineBeforeAtMs: feed.lineBeforeAtMs, settled };
         await spool.write(parts, { beganAtMs, beginsAt: feed.at }, facts);
       }
       if (!(await feed.emit(blocks, { usualMs: nowMs, latestMs: nowMs }))) return false;
@@ -57,27 +59,32 @@ export async function readInput(
 async function readSpooled(reading: ShardReading, options: InputFeedOptions, spool: Spool): Promise<boolean> {
   const { report, resume, shard, signal } = reading;
   const { where, sizeBytes, cutBytes } = spool;
-  // Of a text records are made, which may lie across the place where a sink stands; none does across what was settled.
-  const stands = options.of === 'line' && isPosition(resume) ? placeOf(resume) : undefined;
-  const done = stands && isBehind(stands, spool.settled) ? stands : spool.settled;
+  // Of a text all of the file comes again: the same is made of it, and sinks pass over what they have.
+  const done = options.of === 'line' ? lastOf(spool.settled, isPosition(resume) ? placeOf(resume) : undefined) : undefined;
   if (sizeBytes + cutBytes > 0) report({ type: 'spool-read', shard: shard.id, where, sizeBytes, cutBytes });
-  for await (const { beganAtMs, beginsAt, bytes, readAtMs, lineBeforeAtMs } of spool.earlier()) {
+  for await (const { beganAtMs, beginsAt, beginsFile, bytes, readAtMs, lineBeforeAtMs } of spool.earlier()) {
     if (signal.aborted) return false;
-    const end = beginsAt + bytes.length;
-    if (done && !isBehind({ beganAtMs, end }, done)) continue;
+    if (done && !isBehind({ beganAtMs, end: beginsAt + bytes.length }, done)) continue;
     const feedOptions = {
       ...options,
       behind: done?.beganAtMs === beganAtMs ? done.end : undefined,
-      sequenceOf: (at: number) => sequenceOf({ beganAtMs, end: Math.min(at, end) }),
+      sequenceOf: (at: number) => sequenceOf({ beganAtMs, end: at }),
     };
     const feed = new LineFeed(reading, feedOptions, beginsAt, lineBeforeAtMs);
-    // The text of a run that ended without a newline does not go on in what the next one reads.
-    const isCut = options.of === 'text' && bytes.at(-1) !== NEWLINE;
-    const text = isCut ? ownMemory(Buffer.concat([bytes, Buffer.of(NEWLINE)])) : bytes;
-    for await (const blocks of cutLines(one(text)))
+    if (beginsFile) feed.beginText();
+    for await (const blocks of cutLines(one(bytes)))
       if (!(await feed.emit(blocks, { usualMs: readAtMs, latestMs: readAtMs }))) return false;
   }
   return true;
+}
+
+/** Whether the first of some lines begins a record, by its time of arrival, which stands at a record's beginning; where lines do not tell, it may. */
+function beginsRecord(block: LineBlock, { arrivedAt }: InputFeedOptions): boolean {
+  return !arrivedAt || arrivedAt(block.lineOf(0)) !== undefined;
+}
+
+function lastOf(a: InputPlace | undefined, b: InputPlace | undefined): InputPlace | undefined {
+  return b && isBehind(b, a) ? b : a;
 }
 
 /**

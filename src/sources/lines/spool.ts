@@ -6,8 +6,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type InputPlace, isBehind } from './input-place.ts';
 import { type Frame, type FrameFacts, headOf, readFrames } from './spool-frame.ts';
 
-/** A file that has so much is not added to: what is settled goes file by file. */
+/** A file that has so much is not added to, where another one may begin, and in no case beyond the second: what is settled goes file by file. */
 const FILE_BYTES = 16 * 1024 * 1024;
+const MOST_FILE_BYTES = 8 * FILE_BYTES;
 
 /** `<when the run began to read>-<where in its text the file begins>.lines` */
 const FILE_NAME = /^(\d+)-(\d+)\.lines$/;
@@ -40,13 +41,17 @@ interface LinesPlace {
 }
 
 /** Lines that an earlier run read. */
-export type SpooledLines = Frame & LinesPlace;
+interface SpooledLines extends Frame, LinesPlace {
+  /** Whether they are the first of a file. */
+  readonly beginsFile: boolean;
+}
 
 /**
  * What was read of a stream and may not be stored yet, in files of a folder, so that it can be read again when the process was killed. Lines are with the
  * operating system before anybody sees them; nothing waits for the disk, so a machine that loses its power may lose the last of them.
  *
- * One run at a time has it. It goes on behind what was settled when the lines after that were read: no record spans that place.
+ * One run at a time has it. What comes of a text depends on what came before, so each file is a text of its own, for the run that writes it and for whoever
+ * reads it again: from the beginning of the first file of which not all is settled, the same comes of it.
  */
 export class Spool {
   /** Up to where all that earlier runs read is settled, as far as they wrote it down. */
@@ -91,15 +96,15 @@ export class Spool {
     this.lastBeganAtMs = found.files.at(-1)?.beganAtMs ?? 0;
   }
 
-  /** What earlier runs read, the oldest first. Ask for it before anything is written. */
+  /** What earlier runs read, the oldest first, but for files of which all is settled. Ask for it before anything is written. */
   async *earlier(): AsyncGenerator<SpooledLines, void> {
-    for (const { path, beganAtMs, beginsAt } of this.#files) {
+    for (const { path, beganAtMs, beginsAt } of this.#files.filter((file) => isBehind(file, this.settled))) {
       let at = beginsAt;
       for await (const frame of readFrames(path)) {
         const begins = at;
         // Before they go out: their memory may be given back then.
         at += frame.bytes.length;
-        yield { ...frame, beganAtMs, beginsAt: begins };
+        yield { ...frame, beganAtMs, beginsAt: begins, beginsFile: begins === beginsAt };
       }
     }
   }
@@ -119,10 +124,22 @@ export class Spool {
     const { bytesWritten } = await handle.writev([head, ...parts]);
     if (bytesWritten < head.length + size)
       throw new Error(`${file.path}: expected to write ${head.length + size} bytes, wrote ${bytesWritten}: the disk may be full`);
-    if (file.end - file.beginsAt < FILE_BYTES) return;
+  }
+
+  /**
+   * Whether what is written next begins a file.
+   *
+   * @param mayBegin whether what came before cannot go on in it
+   * @param settled up to where all is settled
+   */
+  async beginsFile(mayBegin: boolean, settled: InputPlace | undefined): Promise<boolean> {
+    if (!this.#writing) return true;
+    const { file, handle } = this.#writing;
+    if (file.end - file.beginsAt < (mayBegin ? FILE_BYTES : MOST_FILE_BYTES)) return false;
     this.#writing = undefined;
     await handle.close();
-    if (facts.settled) this.forget(facts.settled);
+    if (settled) this.forget(settled);
+    return true;
   }
 
   /** Removes the files of which all is settled. */
