@@ -1,6 +1,7 @@
 import { Observable, type Subscriber } from 'rxjs';
 import type { Pipeline } from '../pipeline.ts';
-import type { Source, SourceContext } from '../sources/source.ts';
+import { eachEvent } from '../operators/each-event.ts';
+import { type Source, type SourceContext, readsEachOfDeliveries } from '../sources/source.ts';
 import { readsDeliveries } from './fuse.ts';
 
 /**
@@ -29,7 +30,13 @@ export function askFirst(
       first.add(() => reading.unsubscribe());
       begun.resolve();
     });
-    const relay: Source<unknown> = { ...source, read: () => relayed, ...(source.deliveries && { deliveries: () => relayed }) };
+    // Whole deliveries where that may be: nothing more is done for each event then.
+    const isWhole = readsDeliveries(pipeline) || readsEachOfDeliveries(source);
+    const relay: Source<unknown> = {
+      ...source,
+      read: () => (isWhole ? relayed.pipe(eachEvent()) : relayed),
+      ...(source.deliveries && { deliveries: () => relayed }),
+    };
     const begin = async (): Promise<void> => {
       await prepare();
       if (!subscriber.closed) steps({ ...pipeline, source: relay }).subscribe(subscriber);
@@ -49,8 +56,7 @@ export function askFirst(
     };
     stop.addEventListener('abort', leave, { once: true });
     subscriber.add(() => stop.removeEventListener('abort', leave));
-    // The way in which the steps will read it: one that is made of another source may have a `read` of its own.
-    const stream = (readsDeliveries(pipeline) ? source.deliveries!(asking) : source.read(asking)) as Observable<never>;
+    const stream = (isWhole ? source.deliveries!(asking) : source.read(asking)) as Observable<never>;
     const reading = stream.subscribe({
       next(item) {
         if (step) return step.next(item);

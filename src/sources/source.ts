@@ -69,9 +69,19 @@ export interface Source<out T> {
   deliveries?(context: SourceContext): Observable<Delivery>;
 }
 
+/** Ways to read a source event by event that are no more than the events of its deliveries. */
+const ofDeliveries = new WeakSet<object>();
+
 /** Both ways to read a source that reads deliveries. */
 export function readingDeliveries(
   deliveries: (context: SourceContext) => Observable<Delivery>,
 ): Required<Pick<Source<Uint8Array>, 'read' | 'deliveries'>> {
-  return { deliveries, read: (context) => deliveries(context).pipe(eachEvent()) };
+  const read = (context: SourceContext): Observable<Event<Uint8Array>> => deliveries(context).pipe(eachEvent());
+  ofDeliveries.add(read);
+  return { deliveries, read };
+}
+
+/** Whether its deliveries have all that a source's own `read` gives: one that is made of another source may have a `read` of its own. */
+export function readsEachOfDeliveries(source: { readonly read: object; readonly deliveries?: object }): boolean {
+  return source.deliveries !== undefined && ofDeliveries.has(source.read);
 }
