@@ -74,13 +74,9 @@ export class SinkDriver<T extends Item> {
    */
   async acquire(shard: string): Promise<Resume | undefined> {
     const { sink, stop } = this.#options;
-    let isCalledOff = false;
-    const stands = await this.#retrying(async () => {
-      isCalledOff = stop?.aborted ?? false;
-      return isCalledOff ? undefined : sink.acquire(shard);
-    });
+    const stands = await this.#retrying(async () => (stop?.aborted ? undefined : sink.acquire(shard)));
     // Not in there: a time that is up (AbortSignal.timeout) would be taken for a fault that passes.
-    if (isCalledOff) stop!.throwIfAborted();
+    stop?.throwIfAborted();
     if (stands) {
       this.#resumedAt.set(shard, stands);
       this.#stands.set(shard, stands);
