@@ -157,14 +157,16 @@ describe('a directory that is only to be read', () => {
   });
 });
 
-/** Opens a folder where it may not write, reads once, and again when it is asked. */
+/** Opens a folder where it may not write, reads once, and again when it is asked. Whoever runs the test may write there by then. */
 async function startReader(folder: string): Promise<{ readonly head: () => Promise<unknown> }> {
-  await chmod(join(folder, '.millrace'), 0o555).catch(() => {});
+  const catalogs = join(folder, '.millrace');
+  await chmod(catalogs, 0o555).catch(() => {});
   const asked = `await new Promise((go) => process.stdin.once('data', go))`;
   const program = reading(folder, `(await open.head('a'), console.log('ready'), ${asked}, await open.head('a'))`);
   const child = spawn(process.execPath, ['--input-type=module', '--eval', program], { stdio: ['pipe', 'pipe', 'inherit'] });
   const answers = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   await answers.next();
+  await chmod(catalogs, 0o755).catch(() => {});
   return {
     async head() {
       child.stdin.end('go');
