@@ -51,7 +51,11 @@ export class IdentityPartition {
   find(sight: Uint32Array, hash: number, withinMs: number): Seen {
     const slots = this.#slots;
     const sights = this.#sights;
-    const [k0, k1, k2, k3] = [sight[0]!, sight[1]!, sight[2]!, sight[3]!];
+    // One by one: taken apart as a list, they become an array each time.
+    const k0 = sight[0]!;
+    const k1 = sight[1]!;
+    const k2 = sight[2]!;
+    const k3 = sight[3]!;
     const tag = tagOf(hash, k1, k3);
     let seen: Seen = 'first';
     for (let i = home(hash, slots.length); i < slots.length;) {
