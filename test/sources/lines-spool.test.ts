@@ -198,6 +198,21 @@ describe('lines, of a stream with a spool,', () => {
     expect((await ended('')).events.length).toBeLessThan(3 * 1024);
   });
 
+  it('take another file after 128 MiB at the latest, though no line tells that a record begins there', async () => {
+    const input = new PassThrough();
+    const source = lines({
+      input,
+      arrivedAt: (line) => (line[0] === 0x3d ? new Date(nine) : undefined),
+      spool: join(folder, 'spool'),
+    });
+    const { ledger, unsubscribe } = readSource(source, { scheduler: at(nine), ...held });
+    const megabyte = `${'x'.repeat(1023)}\n`.repeat(1024);
+    for (let i = 0; i < 129; i++) if (!input.write(`${i === 0 ? '=' : 'x'}${megabyte.slice(1)}`)) await once(input, 'drain');
+    await expect.poll(() => ledger.counts().read).toBe(129 * 1024);
+    expect(await filesThere()).toEqual([expect.stringMatching(/-0+\.lines$/), expect.stringMatching(/-0*134217728\.lines$/)]);
+    unsubscribe();
+  });
+
   it('are left out up to where the sinks stand, of which a text may have an event on both sides', async () => {
     const [a] = await killed('a\nb\n');
     const acquire = async () => a!.position;
@@ -238,6 +253,25 @@ describe('lines, of a stream with a spool,', () => {
     expect(rejects.stored.map(({ event }) => Buffer.from(event.data as Uint8Array).toString())).toEqual(
       part === '' ? [] : [last],
     );
+  });
+
+  it('teach the next text nothing, also where its first line is an ordinary one and takes the short cut', async () => {
+    const ids = ['11', '12', '13'].map((end) => anId.slice(0, -2) + end);
+    const [a, b, c] = ids.map((id) => lineOf({ app_id: 'shop', event_id: id }).toString());
+    const exception = 'com.amazonaws.ThrottlingException: Rate exceeded [400]';
+    const [sink, rejects] = [memorySink<Window<Uint8Array>>(), memorySink<Reject>('rejects')];
+    await killed(`${a}\n${exception}\n`);
+    await run(
+      pipeline('test')
+        .from(lines({ input: new PassThrough().end(`${b}\n${exception}${c}\n\n`), of: 'text', spool: join(folder, 'spool') }))
+        .pipe(stripCheckpoints({ of: 'text' }), minuteWindow())
+        .to(sink)
+        .rejects(rejects),
+    );
+    const stored = sink.stored.flatMap((window) => window.events.map(textOf));
+    expect(stored.sort()).toEqual([a, b]);
+    // Had it heard of the exception, it would know where that ends.
+    expect(rejects.stored.map(({ event }) => Buffer.from(event.data as Uint8Array).toString())).toEqual([exception + c]);
   });
 
   it('come first also where the stream fails meanwhile, which then ends the run', async () => {
