@@ -33,7 +33,6 @@ export async function startRedis({ replicaOf, settings = {} }: RedisOptions = {}
   const all = {
     port: '',
     bind: '127.0.0.1',
-    dir: folder,
     save: '',
     appendonly: 'yes',
     appendfsync: 'always',
@@ -46,7 +45,8 @@ export async function startRedis({ replicaOf, settings = {} }: RedisOptions = {}
     const child = spawn(
       program.path,
       Object.entries(all).flatMap(([name, value]) => [`--${name}`, ...(value === '' ? [''] : value.split(' '))]),
-      { argv0: program.argv0, stdio: ['ignore', 'pipe', 'inherit'] },
+      // Not as a setting, in which a blank would begin another value.
+      { cwd: folder, argv0: program.argv0, stdio: ['ignore', 'pipe', 'inherit'] },
     );
     const ready = new Promise<void>((resolve, reject) => {
       let said = '';
