@@ -1,7 +1,7 @@
 import type { Command, Script, ScriptCommand } from '../commands.ts';
-import { type Needed, neededBy } from './needed.ts';
 import { PackWriter } from './pack-writer.ts';
 import { type RedisClient, RedisError, type Sendable } from './client.ts';
+import { Rights } from './rights.ts';
 import { type Compiled, compiled } from './script.ts';
 
 /** The script of a batch, with the scripts of the pipeline's own that have occurred so far. */
@@ -9,18 +9,19 @@ export class BatchScript {
   readonly #client: RedisClient;
   readonly #lua: string;
   readonly #own = new Map<string, Script>();
-  /** What its user may run, for certain: commands by name. */
-  readonly #permitted = new Set<string>();
-  /** What the next call asks whether its user may run it, by the name for which that is needed. */
-  #asking = new Map<string, readonly Needed[]>();
+  readonly #rights: Rights;
   /** Those that are not at work. */
   readonly #writers: PackWriter[] = [];
   #compiled: Compiled;
 
-  /** @param lua what comes before the commands: checks, positions, a function `reject` */
-  constructor(client: RedisClient, lua: string) {
+  /**
+   * @param lua what comes before the commands: checks, positions, a function `reject`
+   * @param remembers whether scores are remembered
+   */
+  constructor(client: RedisClient, lua: string, remembers = false) {
     this.#client = client;
     this.#lua = lua;
+    this.#rights = new Rights(remembers);
     this.#compiled = compiled(lua, []);
   }
 
@@ -33,16 +34,14 @@ export class BatchScript {
     const writer = this.#writers.pop() ?? new PackWriter();
     write(writer);
     const { sha, lua } = this.#compiled;
-    const asking = this.#asking;
-    const asked = asking.size === 0 ? '' : JSON.stringify([...asking.values()].flat());
-    if (asking.size > 0) this.#asking = new Map();
-    const rest = [keys.length, ...keys, ...args, asked, writer.take()];
+    const { needed, granted } = this.#rights.take();
+    const rest = [keys.length, ...keys, ...args, needed, writer.take()];
     const answer = await this.#client.call('EVALSHA', [sha, ...rest]).catch((error: unknown) => {
       // The server was restarted, or another one has taken its place: it gets the script anew.
       if (error instanceof RedisError && error.reply.startsWith('NOSCRIPT')) return this.#client.call('EVAL', [lua, ...rest]);
       throw error;
     });
-    for (const name of asking.keys()) this.#permitted.add(name);
+    granted();
     // Of a call that failed the bytes may still be on their way.
     this.#writers.push(writer);
     return answer;
@@ -50,9 +49,7 @@ export class BatchScript {
 
   /** Adds the script that a command may have, and asks for the right to run what is new. To be told of it before it is written. */
   know(command: Command): void {
-    const { name, reads } = command;
-    const kind = reads === undefined ? name : `${name} that reads`;
-    if (!this.#permitted.has(kind) && !this.#asking.has(kind)) this.#asking.set(kind, neededBy(command));
+    this.#rights.need(command);
     if (!('script' in command)) return;
     const { script } = command as ScriptCommand;
     const known = this.#own.get(script.name);

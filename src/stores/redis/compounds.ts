@@ -1,4 +1,5 @@
 import { MAX_ARGUMENTS } from '../commands/check-command.ts';
+import { refusing } from './needed.ts';
 import { MAX_SET } from './score-memory.ts';
 
 /**
@@ -6,14 +7,8 @@ import { MAX_SET } from './score-memory.ts';
  * which a number that has to be made text is a quarter, and a time that has to be reckoned another.
  */
 export const COMPOUNDS = `
--- Commands that have not come before, as JSON: without the right to run them each event would be a reject, and a compound be done by half.
-if ARGV[#ARGV - 1] ~= '' and redis.acl_check_cmd then
-  for _, needed in ipairs(cjson.decode(ARGV[#ARGV - 1])) do
-    local isKnown, may = pcall(redis.acl_check_cmd, unpack(needed))
-    if isKnown and not may then return redis.error_reply('NOPERM no right to run ' .. table.concat(needed, ' ')) end
-  end
-end
-local A = cmsgpack.unpack(ARGV[#ARGV])
+-- Commands that have not come before: without the right to run them each event would be a reject, and a compound be done by half.
+${refusing('ARGV[#ARGV - 1]')}local A = cmsgpack.unpack(ARGV[#ARGV])
 local call, compounds, moments, texts = redis.call, {}, {}, {}
 
 local function expire(key, ms)

@@ -1,17 +1,21 @@
 import type { BlockServer, LogState, SentBlock } from '../identities/block-server.ts';
 import type { RedisClient } from './client.ts';
+import { type Needed, refusing } from './needed.ts';
 
 /** KEYS: where the log stands, a hash; its blocks, a list. Returns where it stands, and how many blocks there are. */
-const STANDS = `
+const STATE = `
 local state = redis.call('HMGET', KEYS[1], 'epoch', 'first', 'last')
 return { state[1] or '0', state[2] or '1', state[3] or '0', redis.call('LLEN', KEYS[2]) }
 `;
+
+/** The same; ARGV: what its user has to be allowed. To learn in the middle of an append that it may not would leave the log damaged. */
+const STANDS = `${refusing('ARGV[1]')}${STATE}`;
 
 /** KEYS as above; ARGV: the epoch that was seen. Returns the same as above, or nothing when it is another one by now. */
 const TAKE_OVER = `
 if (redis.call('HGET', KEYS[1], 'epoch') or '0') ~= ARGV[1] then return false end
 redis.call('HINCRBY', KEYS[1], 'epoch', 1)
-${STANDS}`;
+${STATE}`;
 
 /** KEYS as above; ARGV: epoch, id, the block, the id of the first that stays. Returns where the log stands then. */
 const APPEND = `
@@ -40,7 +44,7 @@ export class RedisIdentityBlocks implements BlockServer {
   }
 
   async stands(): Promise<LogState> {
-    return this.#stateOf(await this.#client.call('EVAL', [STANDS, 2, ...this.#keys]));
+    return this.#stateOf(await this.#client.call('EVAL', [STANDS, 2, ...this.#keys, JSON.stringify(this.#needed())]));
   }
 
   async takeOver(seen: number): Promise<LogState | undefined> {
@@ -66,6 +70,12 @@ export class RedisIdentityBlocks implements BlockServer {
     const [stored, first, last] = (answer as readonly (string | number)[]).map(Number) as [number, number, number];
     this.#first = first;
     return { epoch: stored, first, last };
+  }
+
+  #needed(): readonly Needed[] {
+    const [state, blocks] = this.#keys;
+    const ofState = ['HGET', 'HMGET', 'HSET', 'HINCRBY'].map((name): Needed => [name, state]);
+    return [...ofState, ...['LLEN', 'LRANGE', 'RPUSH', 'LTRIM'].map((name): Needed => [name, blocks])];
   }
 
   async close(): Promise<void> {

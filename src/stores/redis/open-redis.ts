@@ -44,8 +44,8 @@ export class OpenRedis implements OpenCommandStore {
     this.#client = client;
     this.#memory = rememberScores > 0 ? new ScoreMemory(rememberScores) : undefined;
     this.#keys = keys;
-    this.#positions = new RedisPositions(client, keys);
-    this.#script = new BatchScript(client, BATCH);
+    this.#positions = new RedisPositions(client, keys, keepRejectsMs !== undefined);
+    this.#script = new BatchScript(client, BATCH, rememberScores > 0);
   }
 
   /** Where this run left a shard. */

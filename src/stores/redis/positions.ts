@@ -3,6 +3,7 @@ import { type Owner, keyOf } from '../../owner.ts';
 import { type Resume, type Standing, compareResumes, formatResume, parseResume } from '../../position.ts';
 import type { RedisClient } from './client.ts';
 import type { RedisKeys } from './keys.ts';
+import { neededByOwner } from './needed.ts';
 import { ACQUIRE } from './script.ts';
 
 /** How a call moves a shard. */
@@ -18,6 +19,7 @@ interface Move {
 export class RedisPositions {
   readonly #client: RedisClient;
   readonly #keys: RedisKeys;
+  readonly #rejectsVanish: boolean;
   /** Each shard's field as this run left it. */
   readonly #fields = new Map<string, Field>();
   /** How calls that are under way will leave it. */
@@ -25,9 +27,11 @@ export class RedisPositions {
   /** Of each owner, the shards that it has acquired. */
   readonly #acquired = new Map<string, Set<string>>();
 
-  constructor(client: RedisClient, keys: RedisKeys) {
+  /** @param rejectsVanish whether rejects are kept for a time only, which takes more rights */
+  constructor(client: RedisClient, keys: RedisKeys, rejectsVanish: boolean) {
     this.#client = client;
     this.#keys = keys;
+    this.#rejectsVanish = rejectsVanish;
   }
 
   /** Where this run left a shard. */
@@ -37,11 +41,12 @@ export class RedisPositions {
 
   async acquire(owner: Owner, shard: string): Promise<Resume | undefined> {
     const key = this.#keys.positions(owner);
+    const needed = JSON.stringify(neededByOwner(this.#keys, owner, this.#rejectsVanish));
     // Whoever finds another epoch than it has read tries again: each time, some other run has come in between.
     for (;;) {
       const stored = (await this.#client.call('HGET', [key, shard])) as string | null;
       const { epoch } = fieldOf(shard, stored ?? '');
-      const text = (await this.#client.call('EVAL', [ACQUIRE, 1, key, shard, epoch])) as string | null;
+      const text = (await this.#client.call('EVAL', [ACQUIRE, 1, key, shard, epoch, needed])) as string | null;
       if (text === null) continue;
       const field = fieldOf(shard, text);
       this.#sent.delete(keyOf(owner, shard));

@@ -1,13 +1,14 @@
 import { createHash } from 'node:crypto';
 import type { Script } from '../commands.ts';
 import { COMPOUNDS } from './compounds.ts';
+import { refusing } from './needed.ts';
 
 /**
  * Takes a shard over from an epoch, unless another one has begun: a call that comes late, when one has been made in its place, would fence its
- * own run. KEYS: positions; ARGV: shard, epoch. A field of positions is `<epoch> <resume>`, the resume empty before the first. Returns the
+ * own run. KEYS: positions; ARGV: shard, epoch, what its user has to be allowed. A field of positions is `<epoch> <resume>`, the resume empty before the first. Returns the
  * field as it is now, or nothing.
  */
-export const ACQUIRE = `
+export const ACQUIRE = `${refusing('ARGV[3]')}
 local stored = redis.call('HGET', KEYS[1], ARGV[1]) or '0 '
 local epoch, resume = string.match(stored, '^(%d+) (.*)$')
 if epoch ~= ARGV[2] then return false end
