@@ -75,7 +75,7 @@ export class OpenRedis implements OpenCommandStore {
     }
   }
 
-  async #execute(owner: Owner, { events, commands, rejects = [], positions, goesOn }: Batch): Promise<readonly CommandFault[]> {
+  async #execute(owner: Owner, { events, commands, rejects = [], positions }: Batch): Promise<readonly CommandFault[]> {
     const args: Sendable[] = [this.#keys.rejectPrefix(owner), aboutOf(events, commands), positions.size];
     const moves = this.#positions.moves(owner, positions);
     for (const { shard, from, to } of moves) args.push(shard, from, to.text);
@@ -86,7 +86,7 @@ export class OpenRedis implements OpenCommandStore {
     const memory = this.#plainCalls > 0 ? undefined : this.#memory;
     if (this.#plainCalls > 0) this.#plainCalls--;
     const keepings = rejects.flatMap((reject) => this.#keeping(owner, reject));
-    args.push(goesOn || memory ? this.#lastCall : '', thisCall, keepings.length, this.#keepRejectsMs ?? '');
+    args.push(this.#lastCall, thisCall, keepings.length, this.#keepRejectsMs ?? '');
     const call = memory?.begin(Date.now());
     const running = this.#script.run(keys, args, (writer) => {
       for (const [name, key, ...rest] of keepings) writer.addCommand(name, key, rest);
