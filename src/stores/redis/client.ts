@@ -216,7 +216,7 @@ export class RedisClient {
     // OpenSSL's words end in a newline.
     cause.message = cause.message.trimEnd();
     const hint = HINTS.find(([pattern]) => pattern.test(cause.message))?.[1];
-    if (hint) return new RedisError(`${this.where}: ${hint}: ${cause.message}`, cause.message, { cause });
+    if (hint) return new RedisError(`${this.where}: ${hint}: ${cause.message}${forbidden(error)}`, cause.message, { cause });
     const lacking = certificateHint(cause.message);
     // One node of a cluster may have such a certificate, or its address by now be that of another server.
     if (lacking && !this.isCluster) return new Error(`${this.where}: ${lacking}: ${cause.message}`, { cause });
@@ -236,6 +236,22 @@ export class RedisClient {
 function isOfSelect(error: Error & { readonly command?: { readonly name: string } }): boolean {
   return error.command?.name === 'select';
 }
+
+/** What a user may not do, with its keys: of those a server says less, or nothing. Our scripts say it themselves. */
+function forbidden(error: unknown): string {
+  const { message, command } = error as Error & {
+    readonly command?: { readonly name: string; readonly args: readonly unknown[] };
+  };
+  // What comes to log in has the password among its arguments.
+  if (!command || !message.startsWith('NOPERM') || /no right to run/.test(message) || /^(auth|hello)$/i.test(command.name))
+    return '';
+  const { name, args } = command;
+  const keys = /^eval/i.test(name) ? args.slice(2, 2 + Math.min(Number(args[1]), MOST_KEYS)) : args.slice(0, 1);
+  return ` (${[name.toUpperCase(), ...keys].join(' ')})`;
+}
+
+/** So many keys of a script are told of. */
+const MOST_KEYS = 20;
 
 /** Why a connection was lost. A cluster's client says so of the node that it asked last. */
 function lossOf(error: unknown, lost: Error | undefined): Error {

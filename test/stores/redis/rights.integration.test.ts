@@ -6,7 +6,9 @@ import { rejectsIntoRedis } from '../../../src/sinks/rejects-into-redis.ts';
 import { scripted } from '../../../src/sources/scripted.ts';
 import { type Command, incrby, rank, recent, redisCommand, sadd } from '../../../src/stores/commands.ts';
 import { identityLog } from '../../../src/stores/identity-log.ts';
+import { get, highest } from '../../../src/stores/reads.ts';
 import { redis } from '../../../src/stores/redis.ts';
+import { RedisClient } from '../../../src/stores/redis/client.ts';
 import { Rights } from '../../../src/stores/redis/rights.ts';
 import { type RedisServer, startRedis } from '../../support/redis.ts';
 
@@ -126,6 +128,29 @@ describe('a user who may not run what is needed', () => {
       )();
     },
   );
+});
+
+test.each([
+  ['-get', '(GET brand:A)'],
+  ['resetkeys ~similar:*', '(GET brand:A)'],
+  ['resetkeys ~brand:*', '(ZREVRANGE similar:A)'],
+])('a user who may not look something up (%s) is told what and where', async (rights, missing) => {
+  await allow(rights);
+  const reads = redis(url()).openReads();
+  const failure = await new Promise((resolve) =>
+    reads.read([get('brand:A'), highest('similar:A', 20)], (_, why) => resolve(why)),
+  );
+  reads.close();
+  expect((failure as Error).message).toMatch(/the user of its URL may not do what is needed: NOPERM .*/);
+  expect((failure as Error).message.endsWith(` ${missing}`)).toBe(true);
+});
+
+test('a user who may not touch a key of a script is told all that it has', async () => {
+  await allow('resetkeys ~a');
+  const client = new RedisClient(url(), { timeoutMs: 1000 });
+  await client.open();
+  expect(await whyNot(client.call('EVAL', ['return 1', 2, 'a', 'b', 'c']))).toMatch(/ \(EVAL a b\)$/);
+  client.close();
 });
 
 test('rights are asked for once for each command and beginning of its keys, and again for a call that failed', () => {
