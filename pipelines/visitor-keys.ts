@@ -25,7 +25,8 @@ export function visitorChanges(did: Action, { arrivedAtMs }: Event<unknown>): co
   const tag = tagOf(user);
   const [recommended, bought] = [`recommended:${tag}`, `bought:${tag}`];
   const changes = [commands.rank(`interest:${tag}`, [[sku, score]], best100)];
-  if (brand !== undefined) changes.push(commands.rank(`brands:${tag}`, [[brand, score]], best100));
+  // One that is looked up may be empty, which names nothing.
+  if (brand) changes.push(commands.rank(`brands:${tag}`, [[brand, score]], best100));
   if (action.endsWith('view')) changes.push(commands.recent(`viewed:${tag}`, sku, last20));
   if (action === 'transaction_item')
     changes.push(commands.sadd(bought, sku), commands.expire(bought, expire), commands.zrem(recommended, sku));

@@ -20,6 +20,14 @@ describe("a visitor's keys", () => {
     fc.assert(fc.property(id, (user) => new Set(keysOf(user).map(slotOf)).size === 1));
   });
 
+  it('have no brand where the one that is looked up is empty', () => {
+    const did = { user: 'u', sku: 'a', weight: 1, action: 'cart/add', similar: [] };
+    const event = { arrivedAtMs: Date.UTC(2026, 10, 22) } as Event<unknown>;
+    const keys = (brand: string): string[] => visitorChanges({ ...did, brand }, event).map(({ key }) => key);
+    expect(keys('b')).toContain('brands:{u}');
+    expect(keys('')).not.toContain('brands:{u}');
+  });
+
   it('are those of one visitor alone', () => {
     const odd = fc.array(fc.constantFrom('}', '\\', 'a'), { minLength: 1, maxLength: 4 }).map((parts) => parts.join(''));
     fc.assert(fc.property(odd, odd, (one, other) => one === other || keysOf(one)[0] !== keysOf(other)[0]));
