@@ -25,7 +25,7 @@ end
 export function neededBy({ name, key, ...rest }: Command, remembers: boolean): readonly Needed[] {
   if ('script' in rest) return [];
   const names = COMPOUNDS_NEED[name];
-  if (!names) return [[name, key]];
+  if (!names) return all([name], key);
   return [['TIME'], ...all(names, key), ...(remembers && name === 'rank' ? all(['ZADD', 'ZREM', 'ZCARD', 'ZRANGE'], key) : [])];
 }
 
@@ -44,8 +44,10 @@ export function neededByOwner(keys: RedisKeys, owner: Owner, vanish: boolean): r
   ];
 }
 
+/** As the server gets the key: half of a surrogate pair, which any visitor may write into JSON, would be none to who reads this. */
 function all(names: readonly string[], key: string): Needed[] {
-  return names.map((name) => [name, key]);
+  const sent = key.toWellFormed();
+  return names.map((name) => [name, sent]);
 }
 
 const COMPOUNDS_NEED: Readonly<Record<string, readonly string[]>> = {

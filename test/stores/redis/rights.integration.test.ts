@@ -62,6 +62,13 @@ describe('the rights that docs/deployment.md names', () => {
   });
 });
 
+test('keys may begin with half of a surrogate pair, also the first ones of a run', async () => {
+  await allow('');
+  const counts = await running(() => [incrby('n\uD800', 1), rank('r\uDFFF', likes, { ...bounds, without: 's\uD801' })]);
+  expect(counts).toMatchObject({ read: 3, stored: 3 });
+  expect(await server.client.get('n\uFFFD')).toBe('3');
+});
+
 describe('a user who may not run what is needed', () => {
   test.each(['ZADD', 'ZREM', 'ZCARD', 'ZRANGE', 'ZINCRBY'])(
     'to remember scores (%s) ends the run before anything is changed',
