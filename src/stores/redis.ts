@@ -11,12 +11,13 @@ export interface RedisOptions {
   /** How long the server may be silent while it is to answer, in milliseconds, before it counts as gone. @default 10_000 */
   readonly timeoutMs?: number;
   /**
-   * About how many scores of sorted sets are remembered at most, 40 bytes each, a set like four more, so that what they become can be sent
-   * instead of what `rank` adds to them, which takes the server half as long. Beside them are the texts of up to twice as many members, but no
-   * more than 500,000, of 64 bytes on average: when there are more, all is forgotten and learned anew. A set is then told its expiry again
-   * when a hundredth of it is over. Only for sets of up to 500 members that nobody else adds to or takes from, nor to the
-   * ones that `without` names; they may expire, be evicted or deleted. A set that has another size than it should have is noticed, and
-   * its call made anew without what was remembered; a score that somebody else changed is not, and is overwritten. Not in a cluster.
+   * About how many scores of sorted sets are remembered at most, 40 bytes each, a set like four more (one whose key, or member in `without`, is
+   * long like one more for 64 characters), so that what they become can be sent instead of what `rank` adds to them, which takes the server half
+   * as long. Beside them are the texts of up to twice as many members, but no more than 500,000, of 64 bytes on average: when there are more,
+   * all is forgotten and learned anew. A set is then told its expiry again when a hundredth of it is over. Only for sets of up to 500 members
+   * that nobody else adds to or takes from, nor to the ones that `without` names; they may expire, be evicted or deleted. A set that has another
+   * size than it should have is noticed, and its call made anew without what was remembered; a score that somebody else changed is not, and is
+   * overwritten. Not in a cluster.
    * @default 0
    */
   readonly rememberScores?: number;

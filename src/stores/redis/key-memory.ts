@@ -5,6 +5,8 @@ export type Members = RankedSet | ReadonlySet<string>;
 
 /** What a key counts beside its members. */
 export const KEY_COUNTS = 4;
+/** So many characters of its name, or of a member that is kept as text, count one more: a visitor's text may be in them, and of any length. */
+const CHARACTERS_A_COUNT = 64;
 
 /** What is known of one key. */
 export class KnownKey {
@@ -24,7 +26,7 @@ export class KnownKey {
   }
 
   get count(): number {
-    return KEY_COUNTS + (this.members ? sizeOf(this.members) : 0);
+    return KEY_COUNTS + textCounts(this.name) + (this.members ? countOf(this.members) : 0);
   }
 
   /** Notes that the key is told to vanish so long after now. @param call the call that brings it, by its number */
@@ -55,6 +57,17 @@ export function sizeOf(members: Members): number {
   return members instanceof RankedSet ? members.members.length : members.size;
 }
 
+/** What members count; those of a sorted set are numbers, and their texts are bounded elsewhere. */
+export function countOf(members: Members): number {
+  let count = sizeOf(members);
+  if (!(members instanceof RankedSet)) for (const text of members) count += textCounts(text);
+  return count;
+}
+
+function textCounts(text: string): number {
+  return Math.floor(text.length / CHARACTERS_A_COUNT);
+}
+
 /** Holds what is known of keys. What is not met between two changes of generation is forgotten. */
 export class KeyMemory {
   readonly #most: number;
@@ -62,7 +75,7 @@ export class KeyMemory {
   #old = new Map<string, KnownKey>();
   #youngCount = 0;
 
-  /** @param most about how many members are held at most; a key counts like some */
+  /** @param most about how many members are held at most; a key counts like some, and so does a long text */
   constructor(most: number) {
     this.#most = most;
   }
@@ -89,7 +102,7 @@ export class KeyMemory {
     return known;
   }
 
-  /** To be told of members that a key has got. */
+  /** To be told what the members count that a key has got. */
   grow(by: number): void {
     this.#youngCount += by;
     if (this.#youngCount * 2 < this.#most) return;

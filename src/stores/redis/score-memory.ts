@@ -1,6 +1,6 @@
 import type { Command } from '../commands.ts';
 import { compareAsUtf8 } from './compare-as-utf8.ts';
-import { KeyMemory, type KnownKey, type Members, sizeOf } from './key-memory.ts';
+import { KeyMemory, type KnownKey, type Members, countOf, sizeOf } from './key-memory.ts';
 import { MemberNumbers } from './member-numbers.ts';
 import { isOfOneKey } from '../commands/merge-commands.ts';
 import type { PackWriter } from './pack-writer.ts';
@@ -232,7 +232,7 @@ export class ScoreMemory {
 
   #remember(known: KnownKey, members: Members): void {
     known.askedBy = undefined;
-    this.#keys.grow(sizeOf(members) - (known.members ? sizeOf(known.members) : 0));
+    this.#keys.grow(countOf(members) - (known.members ? countOf(known.members) : 0));
     known.members = members;
   }
 

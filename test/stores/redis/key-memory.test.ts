@@ -33,6 +33,13 @@ describe('what is known of keys', () => {
     expect(memory.get('k:{0}')).toBeUndefined();
   });
 
+  it('is less where names are long', () => {
+    const memory = new KeyMemory(1000);
+    for (let i = 0; i < 1000; i++) memory.of(`${i}:${'x'.repeat(6400)}`);
+    expect(memory.size).toBeLessThanOrEqual(1000 / (KEY_COUNTS + 100));
+    expect(memory.size).toBeGreaterThan(0);
+  });
+
   it('is held once, and leaves nothing behind when it is forgotten, whatever came before', () => {
     fc.assert(
       fc.property(fc.array(act, { maxLength: 60 }), (acts) => {

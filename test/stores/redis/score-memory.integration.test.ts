@@ -277,6 +277,27 @@ describe('members of sets that are remembered', () => {
   });
 });
 
+describe('members of sets that others leave out', () => {
+  it('are fewer when they are long', async () => {
+    const store = await opened(1000);
+    /** Whether a visitor's set has to be asked for, once each has got a member of so many letters. */
+    const isAskedAgain = async (first: number, letters: number): Promise<boolean> => {
+      const ranked = (i: number): Command => rank(`k${i}`, likes(1), { ...bounds, without: `s${i}` });
+      for (let i = first; i < first + 5; i++) {
+        await execute(store, 3 * i + 1, [sadd(`s${i}`, 'a')]);
+        await execute(store, 3 * i + 2, [ranked(i)]);
+        await execute(store, 3 * i + 3, [sadd(`s${i}`, 'x'.repeat(letters))]);
+      }
+      await countOf('smembers');
+      await execute(store, 3 * (first + 5), [ranked(first)]);
+      return (await countOf('smembers')) > 0;
+    };
+    expect(await isAskedAgain(0, 10)).toBe(false);
+    expect(await isAskedAgain(10, 64_000)).toBe(true);
+    await store.close();
+  });
+});
+
 describe('the expiry of a set that is remembered', () => {
   afterEach(() => void vi.useRealTimers());
 
