@@ -133,22 +133,61 @@ describe('merging commands', () => {
       { numRuns: 60 },
     );
   });
+
+  it('refuses the events that the commands would, one by one, where keys are of any kind', async () => {
+    const key = fc.constantFrom('a', 'b');
+    const member = fc.constantFrom('x', 'y', '1', '2', '\uD800', '\uFFFD');
+    const by = fc.oneof(fc.integer({ min: -3, max: 9 }), fc.constant(0.5));
+    const [some, two] = [fc.array(fc.tuple(member, by), { maxLength: 6 }), fc.tuple(key, member, member)];
+    const command = fc.oneof(
+      two.map(([k, f, v]) => hset(k, f, v)),
+      two.map(([k, m, n]) => zrem(k, m, n)),
+      two.map(([k, m, n]) => sadd(k, m, n)),
+      two.map(([k, m, n]) => rpush(k, m, n)),
+      two.map(([k, m]) => set(k, m)),
+      two.map(([k, m]) => redisCommand('set', k, m, 'EX', 100)),
+      two.map(([k, m]) => recent(k, m, bounds)),
+      fc.tuple(key, by).map(([k, n]) => incrby(k, n)),
+      fc.tuple(key, by, member).map(([k, n, m]) => hincrby(k, m, n)),
+      fc.tuple(key, by, member).map(([k, n, m]) => zincrby(k, n, m)),
+      fc.tuple(key, fc.constantFrom(1, 5)).map(([k, hours]) => expire(k, { hours })),
+      fc
+        .tuple(key, some, fc.option(key, { nil: undefined }))
+        .map(([k, scores, not]) => rank(k, scores, not === undefined ? bounds : { ...bounds, without: not })),
+      key.map(del),
+      key.map((k) => redisCommand('PEXPIRE', k, -1)),
+      key.map((k) => redisCommand('LPUSH', k)),
+      fc.tuple(key, key).map(([a, b]) => redisCommand('COPY', a, b, 'REPLACE')),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(command, { minLength: 1, maxLength: 25 }), async (commands) => {
+        const refused: [one: number[], other: number[]] = [[], []];
+        const oneByOne = commands.map((one, i) => [{ command: one, events: [i] }]);
+        const left = await keysAfter(oneByOne, refused[0]);
+        expect(await keysAfter([merged(...commands)], refused[1])).toEqual(left);
+        expect(new Set(refused[1])).toEqual(new Set(refused[0]));
+      }),
+      { numRuns: 100 },
+    );
+  });
 });
 
-/** Runs batches against an empty server and gives all it then holds. */
-async function keysAfter(batches: readonly (readonly Merged[])[]): Promise<unknown> {
+/** Runs batches against an empty server and gives all it then holds. @param refused gets the events that were */
+async function keysAfter(batches: readonly (readonly Merged[])[], refused: number[] = []): Promise<unknown> {
   const { client } = server;
   await client.flushall();
   const store = await redis(server.url).open({ report: () => {} });
   const owner = { pipeline: 'p', sink: 's' };
   await store.acquire(owner, 'a');
   const at = (sequence: number) => ({ shard: 'a', sequence: String(sequence), subSequence: 0 });
-  for (const [i, commands] of batches.entries())
-    await store.execute(owner, {
+  for (const [i, commands] of batches.entries()) {
+    const faults = await store.execute(owner, {
       events: Array.from({ length: 60 }, (_, n) => ({ position: at(n + 1), arrivedAtMs: 0 })),
       commands,
       positions: new Map([['a', at(i + 1)]]),
     });
+    refused.push(...new Set(faults.flatMap(({ events }) => events)));
+  }
   await store.close();
   const keys = (await client.keys('*')).filter((key) => !key.startsWith('millrace:')).sort();
   return Promise.all(keys.map(async (key) => [key, await contentsOf(client, key), (await client.pttl(key)) > 0]));
