@@ -58,11 +58,12 @@ class Beginnings {
   has(name: string, key: string): boolean {
     const known = this.#of.get(name);
     if (!known) return false;
+    if (known.length >= MOST_BEGINNINGS) return true;
     for (let i = 0; i < known.length; i++) {
       const one = known[i]!;
       if (one === '' ? !key.includes(':') : key.startsWith(one)) return true;
     }
-    return known.length >= MOST_BEGINNINGS;
+    return false;
   }
 
   add(name: string, key: string): true {
