@@ -2,9 +2,9 @@ import type { Duration } from 'date-fns';
 import { durationMs } from './duration.ts';
 
 export interface DecayOptions {
-  /** After so long, a score counts half. */
+  /** After so long, a score counts half. Scores of one sorted set need the same. */
   readonly halfLife: Duration;
-  /** When a weight of 1 is a thousand points; a time that has passed. Scores of one sorted set need the same. @default 2026-10-01 */
+  /** When a weight of 1 is a thousand points; a time that has passed. The same holds of it. @default 2026-10-01 */
   readonly since?: Date;
 }
 
