@@ -1,6 +1,7 @@
 import { inspect, parseArgs } from 'node:util';
 import type { Duration } from 'date-fns';
 import { z } from 'zod';
+import { counted } from '../counted.ts';
 import type { ListenAddress } from '../observe/metrics-server.ts';
 import type { Start } from '../sources/source.ts';
 
@@ -127,19 +128,42 @@ export function readSettings<S extends SettingsShape>(
     const value = typeof flag === 'string' ? flag : environment[name] || undefined;
     if (value !== undefined) own[name] = value;
   }
-  const settings = z.object(shape).safeParse(own);
+  const settings = safely(shape, own);
   const shared = common.safeParse(
     Object.fromEntries(Object.keys(COMMON).flatMap((name) => (name in flags ? [[name, flags[name]]] : []))),
   );
-  for (const issue of settings.error?.issues ?? []) problems.push(`${nameOf(String(issue.path[0]))}: ${messageOf(issue, own)}`);
+  if ('thrown' in settings) problems.push(...settings.thrown);
+  else
+    for (const issue of settings.error?.issues ?? []) problems.push(`${nameOf(String(issue.path[0]))}: ${messageOf(issue, own)}`);
   for (const issue of shared.error?.issues ?? []) problems.push(`--${String(issue.path[0])}: ${messageOf(issue, flags)}`);
   if (flags['help'] === true)
-    return { settings: settings.data as never, common: { help: true, check: false, positions: false, graph: false } };
+    return { settings: undefined as never, common: { help: true, check: false, positions: false, graph: false } };
   // The answer to one, with a code of 0, would be taken for that to the other.
   const asked = QUESTIONS.filter((name) => flags[name] === true).map((name) => `--${name}`);
   if (asked.length > 1) problems.push(`expected one question at a time, got ${asked.join(' and ')}`);
   if (problems.length > 0) throw new SettingsError(`${problems.join('\n')}\n(--help lists all settings)`);
-  return { settings: settings.data as z.infer<z.ZodObject<S>>, common: shared.data! };
+  return { settings: (settings as { readonly data: z.infer<z.ZodObject<S>> }).data, common: shared.data! };
+}
+
+/** What the types make of the texts; or what those say that threw, as `JSON.parse` does in a `transform`. */
+function safely(
+  shape: SettingsShape,
+  own: Readonly<Record<string, string>>,
+): z.ZodSafeParseResult<unknown> | { readonly thrown: string[] } {
+  try {
+    return z.object(shape).safeParse(own);
+  } catch {
+    const thrown: string[] = [];
+    for (const [name, type] of Object.entries(shape)) {
+      try {
+        type.safeParse(own[name]);
+      } catch (error) {
+        const words = SECRET.test(name) ? 'expected another value' : String(error); // what could not be read, JSON.parse quotes
+        thrown.push(`${nameOf(name)}: ${words}${gotOf(name, own[name])}`);
+      }
+    }
+    return { thrown };
+  }
 }
 
 /** The text of `--help`: every setting with its flag, its default and what it means. */
@@ -200,10 +224,20 @@ function parseFlags(
 }
 
 function messageOf(issue: z.core.$ZodIssue, values: Readonly<Record<string, unknown>>): string {
-  const value = values[String(issue.path[0])];
+  const name = String(issue.path[0]);
+  const value = values[name];
   if (value === undefined) return 'expected a value, got none';
-  if (issue.code === 'custom') return issue.message;
-  return `${issue.message}, got ${JSON.stringify(typeof value === 'string' ? withoutSecrets(value) : value)}`;
+  return issue.code === 'custom' ? issue.message : `${issue.message}${gotOf(name, value)}`;
+}
+
+/** Names of settings whose values are not for a log. */
+const SECRET = /(password|passphrase|secret|token|key|credentials?)$/i;
+
+function gotOf(name: string, value: unknown): string {
+  if (typeof value !== 'string') return `, got ${JSON.stringify(value)}`;
+  return SECRET.test(name)
+    ? `, got ${counted(value.length, 'character')} (not shown)`
+    : `, got ${JSON.stringify(withoutSecrets(value))}`;
 }
 
 function flagOf(name: string): string {

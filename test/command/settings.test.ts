@@ -158,6 +158,29 @@ describe('settings', () => {
     expect(archiveUrl.parse('s3://shop-events/')).toBe('s3://shop-events/');
   });
 
+  it.each<[z.ZodType, string]>([
+    [
+      z.string().min(20),
+      'API_TOKEN (--api-token): Too small: expected string to have >=20 characters, got 7 characters (not shown)',
+    ],
+    [
+      z.string().transform((text) => JSON.parse(text) as unknown),
+      'API_TOKEN (--api-token): expected another value, got 7 characters (not shown)',
+    ],
+  ])('never show what a setting has that is named as a secret is', (type, problem) => {
+    expect(() => readSettings({ API_TOKEN: type }, ['--api-token', 'hunter2'], {})).toThrow(
+      new SettingsError(`${problem}\n(--help lists all settings)`),
+    );
+  });
+
+  it('are wrong, and no fault of the program, where their type throws', () => {
+    const hosts = z.string().transform((text) => JSON.parse(text) as unknown);
+    expect(() =>
+      readSettings({ HOSTS: hosts, MODE: z.enum(['fast', 'slow']) }, ['--hosts', 'a,b', '--mode', 'fast'], {}),
+    ).toThrow(/^HOSTS \(--hosts\): SyntaxError: .* is not valid JSON, got "a,b"\n\(--help/);
+    expect(readSettings({ HOSTS: hosts }, ['--hosts', '["a"]'], {}).settings).toEqual({ HOSTS: ['a'] });
+  });
+
   it('never show a secret in a message', () => {
     const problems = problemsOf(['--from', 'postgres://shop:secret@db/x?password=secret'], {
       KINESIS_ENDPOINT: 'x://shop:secret@y z?password=secret',
