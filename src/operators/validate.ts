@@ -3,6 +3,7 @@ import type { Event, RejectReason } from '../event.ts';
 import type { LineIndex } from '../lines/line-index.ts';
 import { StepError } from '../errors.ts';
 import { eventSteps } from './event-steps.ts';
+import { wordsOf } from './thrown.ts';
 
 /** What is wrong with an event. */
 export type Issue = Omit<RejectReason, 'step'>;
@@ -40,8 +41,16 @@ export function validate<T>(check: Check<T>): MonoTypeOperatorFunction<Event<T>>
           'To make such an event a reject, and go on, let the check return an issue',
         );
       }
-      if (issue) out.reject(issue);
-      else out.emit(data);
+      if (!issue) return out.emit(data);
+      // The compiler says so, too, but Node runs a file that does not compile: each event would be a reject without a reason.
+      if (typeof issue.code !== 'string') throw noIssue(issue);
+      out.reject(issue);
     },
   });
+}
+
+function noIssue(came: unknown): TypeError {
+  return new TypeError(
+    `validate: expected its check to return an issue, { code, reason }, or nothing when all is well; got ${wordsOf(came)}`,
+  );
 }

@@ -4,6 +4,7 @@ import { StepError } from '../../src/errors.ts';
 import type { Event, Reject } from '../../src/event.ts';
 import { Ledger } from '../../src/ledger.ts';
 import { stepOf } from '../../src/operators/named.ts';
+import { wordsOf } from '../../src/operators/thrown.ts';
 import { type Check, validate } from '../../src/operators/validate.ts';
 import { deliver } from '../../src/testing/deliver.ts';
 
@@ -72,5 +73,17 @@ describe('validate', () => {
 
   it('has a name, and the check for its detail', () => {
     expect(stepOf(validate(isShort))).toMatchObject({ name: 'validate', detail: 'isShort' });
+  });
+
+  it.each([true, 'too long', Promise.resolve()])('ends the stream when its check returns %o, which is no issue', (came) => {
+    let error: unknown;
+    from(deliver(['a'], new Ledger()).events)
+      .pipe(validate((() => came) as unknown as Check<Uint8Array>))
+      .subscribe({ error: (its: unknown) => (error = its) });
+    expect(error).toEqual(
+      new TypeError(
+        `validate: expected its check to return an issue, { code, reason }, or nothing when all is well; got ${wordsOf(came)}`,
+      ),
+    );
   });
 });
