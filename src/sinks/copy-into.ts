@@ -1,3 +1,4 @@
+import { StepError } from '../errors.ts';
 import type { Event } from '../event.ts';
 import type { Window } from '../operators/window.ts';
 import { enrichedColumns } from '../snowplow/columns.ts';
@@ -7,8 +8,10 @@ import { checkStore, standsIn } from './ask-store.ts';
 import { firstItem } from './first-item.ts';
 import { rejectRow } from './reject-row.ts';
 import type { Sink } from './sink.ts';
+import { wordFor } from './word-for.ts';
 
 const STEP = 'copyInto';
+const IN_TRANSFORM = 'To make such an event a reject, and go on, make the fields in transform, before toRow is asked for them';
 const ROW = 'data with toRow(), a line of tab-separated fields, as decode(enriched) gives it';
 
 /** What a table's row is made of. */
@@ -81,6 +84,7 @@ export function copyInto(
         throw error;
       }
       const check = firstItem(name, ROW, (data) => typeof (data as Partial<Row> | null)?.toRow === 'function');
+      const linesOf = linesFor(name);
       return {
         async acquire(shard) {
           const resume = await store.acquire(owner, shard);
@@ -121,11 +125,27 @@ function hasLoaded(resume: Resume | undefined): resume is Resume {
   return resume === 'SHARD_END' || (resume !== undefined && isPosition(resume));
 }
 
-// A loop: `flatMap` and `Array.from` define each element as a property.
-function linesOf(windows: readonly Window<Row>[]): Uint8Array[] {
-  const lines: Uint8Array[] = [];
-  for (const window of windows) for (const row of window.data()) lines.push(row.toRow());
-  return lines;
+/**
+ * @returns what gives the lines of all windows
+ * @throws {TypeError} from that, when the first is none
+ * @throws {StepError} from that, when a row has none: after it the run begins with the same row again
+ */
+function linesFor(who: string): (windows: readonly Window<Row>[]) => Uint8Array[] {
+  let isKnown = false;
+  return (windows) => {
+    const lines: Uint8Array[] = [];
+    try {
+      // A loop: `flatMap` and `Array.from` define each element as a property.
+      for (const window of windows) for (const row of window.data()) lines.push(row.toRow());
+    } catch (error) {
+      throw new StepError(`${who}: toRow`, eventAt(windows, lines.length).position, error, IN_TRANSFORM);
+    }
+    const [first] = lines;
+    if (!isKnown && first !== undefined && !(first instanceof Uint8Array))
+      throw new TypeError(`${who}: expected bytes of toRow(), as Buffer.from(text) makes them, got ${wordFor(first)}`);
+    isKnown ||= first !== undefined;
+    return lines;
+  };
 }
 
 /** The event of a row, by its place among those of all windows. */

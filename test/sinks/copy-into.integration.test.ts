@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Diagnostic } from '../../src/diagnostic.ts';
 import type { Event } from '../../src/event.ts';
+import { Ledger } from '../../src/ledger.ts';
 import { Window } from '../../src/operators/window.ts';
 import { type Row, copyInto } from '../../src/sinks/copy-into.ts';
 import type { Refusal } from '../../src/sinks/sink.ts';
@@ -150,3 +151,28 @@ for (const [name, empty] of Object.entries(databases)) {
     await database.close();
   });
 }
+
+test.each<[what: string, toRows: readonly (() => unknown)[], message: RegExp]>([
+  [
+    'throws',
+    [() => Buffer.from('1\ta'), () => new Date(Number.NaN).toISOString()],
+    /^copy: toRow threw at 2:0 of shard-1, .* make the fields in transform/,
+  ],
+  [
+    'gives a text',
+    [() => '1\ta', () => '2\tb'],
+    /^copy: expected bytes of toRow\(\), as Buffer\.from\(text\) makes them, got a string$/,
+  ],
+])('copyInto says so when toRow %s, and stores nothing', async (_, toRows, message) => {
+  const database = await emptyDuckdb();
+  const { events } = deliver(['a', 'b'], new Ledger());
+  const sink = await copyInto(database.declare(), { table: 'odd', columns }).open({ pipeline: 'test', report: () => {} });
+  await sink.acquire('shard-1');
+  const bounds = { shard: 'shard-1', startMs: 0, endMs: 60_000, part: 0, closedBy: 'complete' } as const;
+  const rows = events.map((event, i) => event.with({ toRow: toRows[i] } as Row));
+  const positions = new Map([['shard-1', events[1]!.position]]);
+  await expect(sink.commit({ items: [new Window(bounds, rows)], positions }, [])).rejects.toThrow(message);
+  expect(await sink.positions(['shard-1'])).toEqual(new Map());
+  await sink.close();
+  await database.close();
+});
