@@ -1,7 +1,8 @@
 import { OrderBrokenError, OvertakenError, SettledTooEarlyError } from '../errors.ts';
 import { type Item, isItem } from '../event.ts';
-import { type Position, comparePositions } from '../position.ts';
+import { type Position, comparePositions, formatResume } from '../position.ts';
 import { type Ledger, Outcome } from '../ledger.ts';
+import { Window } from '../operators/window.ts';
 import { wordFor } from '../sinks/word-for.ts';
 import type { SinkDriver } from './sink-driver.ts';
 
@@ -11,6 +12,8 @@ import type { SinkDriver } from './sink-driver.ts';
  */
 export function acceptor(ledger: Ledger, drivers: readonly SinkDriver<Item>[]): (item: unknown) => void {
   const latest = new Map<string, Position>();
+  /** By shard, where the last window began. */
+  const begins = new Map<string, Position>();
   return (item) => {
     if (!isItem(item))
       throw new TypeError(
@@ -20,6 +23,11 @@ export function acceptor(ledger: Ledger, drivers: readonly SinkDriver<Item>[]): 
     const { shard, last } = item;
     if (item.isSettled) throw new SettledTooEarlyError('a step', item.first);
     const before = latest.get(shard);
+    if (item instanceof Window) {
+      const begin = begins.get(shard);
+      if (begin && comparePositions(item.first, begin) === 0) throw new TypeError(twoOfOne(item));
+      begins.set(shard, item.first);
+    }
     if (before && comparePositions(item.first, before) < 0) throw new OrderBrokenError('run', before, item.first);
     const kept = ledger.kept(shard);
     if (kept && comparePositions(kept, last) <= 0) throw new OvertakenError(kept, last);
@@ -36,4 +44,12 @@ export function acceptor(ledger: Ledger, drivers: readonly SinkDriver<Item>[]): 
     };
     for (const driver of drivers) driver.push(item, done);
   };
+}
+
+/** No position lies between them: a commit that has the one counts as one of both, and an archive has one key for both. */
+function twoOfOne({ shard, first }: Item): string {
+  return (
+    `run: expected one window behind the other, got two that begin at ${formatResume(first)} of ${shard}. Of a window make one: ` +
+    'what is made of its events is all in window.with, and a part of the events is for a pipeline of its own, with a filter before minuteWindow'
+  );
 }

@@ -1,9 +1,10 @@
 import { Observable, type OperatorFunction, catchError, tap } from 'rxjs';
 import { ReadTwiceError, SettledTooEarlyError, StepError } from '../errors.ts';
-import { Event, type Item, isItem } from '../event.ts';
+import { Event, type Item, type Origin, isItem } from '../event.ts';
 import { stepOf } from '../operators/named.ts';
 import { Window } from '../operators/window.ts';
 import type { Pipeline } from '../pipeline.ts';
+import { formatResume } from '../position.ts';
 import { wordFor } from '../sinks/word-for.ts';
 import type { SourceContext } from '../sources/source.ts';
 import { begin } from './fuse.ts';
@@ -25,13 +26,18 @@ export function guarded(
   const { operators } = pipeline;
   const begun = begin(pipeline, context);
   let behind = begun.count;
+  let call: Call | undefined;
   return begun.rest.reduce(
     (stream, { operator, count }) => {
       behind += count;
       const last = behind - 1;
       const step = operator as AnyOperator;
-      if (stepOf(operators[last]!)) return step(stream);
-      return watched(step, whichStep(operators, last), takesEvents(operators[last + 1]), fail)(stream);
+      if (stepOf(operators[last]!)) {
+        call = undefined;
+        return step(stream);
+      }
+      const came = call ? stream : noted(stream, (call = { origin: undefined }));
+      return watched(step, whichStep(operators, last), takesEvents(operators[last + 1]), call, fail)(came);
     },
     once(begun.stream, fail, ended),
   );
@@ -48,13 +54,40 @@ function once<T>(stream: Observable<T>, fail: (error: unknown) => void, ended: (
   });
 }
 
+/** The call in which an event is at steps of RxJS that stand side by side: where it comes from, and nothing outside of any. */
+interface Call {
+  origin: Origin | undefined;
+}
+
+function noted(stream: Observable<unknown>, call: Call): Observable<unknown> {
+  return new Observable((subscriber) =>
+    stream.subscribe({
+      next(item) {
+        const outer = call.origin;
+        call.origin = item instanceof Event ? item.origin : undefined;
+        subscriber.next(item);
+        call.origin = outer;
+      },
+      error: (error) => subscriber.error(error),
+      complete: () => subscriber.complete(),
+    }),
+  );
+}
+
 /**
- * Sees whether a step passes on what it did not hold, or no event, and tells on which event it threw.
+ * Sees whether a step passes on what it did not hold, or has passed on, or no event, and tells on which event it threw.
  *
  * @param isBeforeEvents whether the next step is one of events for certain: between others anything may pass
+ * @param call in which an event is at it, and at its neighbours
  * @param fail ends the run, though a `catchError` further on answers the error
  */
-function watched(step: AnyOperator, name: string, isBeforeEvents: boolean, fail: (error: unknown) => void): AnyOperator {
+function watched(
+  step: AnyOperator,
+  name: string,
+  isBeforeEvents: boolean,
+  call: Readonly<Call>,
+  fail: (error: unknown) => void,
+): AnyOperator {
   const end = (error: Error): never => {
     fail(error);
     throw error;
@@ -62,8 +95,10 @@ function watched(step: AnyOperator, name: string, isBeforeEvents: boolean, fail:
   return (stream) => {
     let latest: unknown;
     let before: unknown;
-    const noted = stream.pipe(tap({ next: (item) => (latest = item), error: (error) => (before = error) }));
-    return step(noted).pipe(
+    /** Of the last event that was passed on in the call in which it came. */
+    let passed: Origin | undefined;
+    const looked = stream.pipe(tap({ next: (item) => (latest = item), error: (error) => (before = error) }));
+    return step(looked).pipe(
       catchError((error: unknown) => {
         if (error === before) throw error;
         throw new StepError(name, isItem(latest) ? (latest as Item).last : undefined, error);
@@ -71,6 +106,9 @@ function watched(step: AnyOperator, name: string, isBeforeEvents: boolean, fail:
       tap((item) => {
         if (isBeforeEvents && !(item instanceof Event)) end(noEvent(name, item));
         if (isItem(item) && item.isSettled) end(new SettledTooEarlyError(name, item.first));
+        if (!(item instanceof Event)) return;
+        if (call.origin?.isSameRecord(item.origin)) passed = item.origin;
+        else if (passed?.isSameRecord(item.origin)) end(passedAgain(name, item));
       }),
     );
   };
@@ -87,6 +125,14 @@ function noEvent(step: string, came: unknown): TypeError {
       ? 'Put steps for events before minuteWindow, or mergeMap((window) => window.events) between them'
       : 'Instead of map((event) => event.data.x) write map((event) => event.with(event.data.x)), or transform((data) => data.x)';
   return new TypeError(`${step}: expected it to pass on events, got ${wordFor(came)}. ${instead}`);
+}
+
+/** Sinks may have stored the event by then, and stand behind it: no position says that more will come of it. */
+function passedAgain(step: string, { first }: Item): Error {
+  return new Error(
+    `${step} passed on the event at ${formatResume(first)} of ${first.shard} once more, after the call in which it came: it would be stored twice. ` +
+      `combineLatestWith does so whenever the other stream has something new; withLatestFrom does not`,
+  );
 }
 
 /** Names a step as a person finds it in the pipeline file: plain RxJS operators have no names of their own. */

@@ -3,6 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { ReadTwiceError, SettledTooEarlyError } from '../../src/errors.ts';
 import type { Event } from '../../src/event.ts';
 import type { Counts } from '../../src/ledger.ts';
+import { minuteWindow } from '../../src/operators/minute-window.ts';
+import type { Window } from '../../src/operators/window.ts';
 import { pipeline } from '../../src/pipeline.ts';
 import { run } from '../../src/run/run.ts';
 import { scripted } from '../../src/sources/scripted.ts';
@@ -92,6 +94,45 @@ describe("what docs/your-own.md says of RxJS's operators", () => {
     ['a second branch', branches],
   ])('%s ends the run, as it reads its source again', async (_, operator) => {
     await expect(play(operator)).rejects.toThrow(ReadTwiceError);
+  });
+
+  it("withLatestFrom drops what comes before the other stream's first value", async () => {
+    const sink = memorySink<Bytes>();
+    const withOther = (other: rxjs.Observable<number>): Operator =>
+      rxjs.pipe(
+        rxjs.withLatestFrom(other),
+        rxjs.map(([event]) => event),
+      );
+    expect(await play(withOther(rxjs.NEVER), sink)).toMatchObject({ stored: 0, dropped: { filter: 5 } });
+    expect(await play(withOther(rxjs.NEVER.pipe(rxjs.startWith(0))))).toMatchObject({ stored: 5 });
+  });
+
+  it('combineLatestWith ends the run, as it passes an event on again', async () => {
+    const sink = memorySink<Window<Uint8Array>>();
+    const config = new rxjs.BehaviorSubject(1);
+    const declared = pipeline('letters')
+      .from(scripted({ s: [['a'], { pauseMs: 20 }, ['b'], 'until-stopped'] }))
+      .pipe(
+        rxjs.combineLatestWith(config),
+        rxjs.map(([event]) => event),
+        minuteWindow(),
+      )
+      .to(sink);
+    setTimeout(() => config.next(2), 10);
+    await expect(run(declared)).rejects.toThrow('passed on the event at 1:0 of s once more');
+    expect(sink.stored).toEqual([]);
+  });
+
+  it('several events of one record may go through whatever passes them on in their call', async () => {
+    const sink = memorySink<Bytes>();
+    const several = rxjs.pipe(
+      rxjs.mergeMap((event: Bytes) => [event, event.with(Buffer.from('+'))]),
+      rxjs.groupBy(isVowel),
+      rxjs.mergeMap((group) => group),
+      rxjs.expand((event) => (String(event.data) === '+' ? [event.with(Buffer.from('-'))] : [])),
+    );
+    await play(several, sink);
+    expect(storedIn(sink)).toBe('a+-b+-c+-d+-e+-');
   });
 
   it('pairwise has forgotten what came before a kill', async () => {

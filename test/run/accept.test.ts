@@ -57,4 +57,15 @@ describe('what comes to the sinks', () => {
     ]);
     for (const item of [events[1]!.with('one more'), events[2], around]) expect(() => accept(item)).toThrow(OvertakenError);
   });
+
+  it('is one window of a place: of two that were made of one, an archive would have the second alone', () => {
+    const ledger = new Ledger();
+    const [event, later] = deliver(['a', 'b'], ledger).events;
+    const bounds = { shard: 'shard-1', startMs: 0, endMs: 60_000, part: 0, closedBy: 'grace' } as const;
+    const window = new Window(bounds, [event!]);
+    const accept = acceptor(ledger, sinks(1).drivers);
+    accept(window.with(() => ['one']));
+    expect(() => accept(window.with(() => ['two']))).toThrow('got two that begin at 1:0 of shard-1. Of a window make one');
+    accept(new Window(bounds, [later!]));
+  });
 });
