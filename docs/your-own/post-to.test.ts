@@ -3,6 +3,7 @@ import { type Server, createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { mergeMap } from 'rxjs';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { directory, pipeline, run, scripted } from '../../src/index.ts';
 import { sinkConformance } from '../../src/testing/index.ts';
@@ -48,6 +49,16 @@ test('postTo posts each event once, whatever the API answers, and goes on where 
   expect([...api.done.values()]).toEqual(['a', 'b', 'c']);
   expect(await play({ s: [['a', 'b', 'bad', 'c']], t: [['d']] })).toMatchObject({ read: 1, stored: 1 });
   expect([...api.done.values()]).toEqual(['a', 'b', 'c', 'd']);
+});
+
+test('postTo goes on behind what is posted when the API fails, be it each time that it has taken a few', async () => {
+  const things = Array.from({ length: 15 }, (_, i) => (i % 5 === 0 ? `bad ${i}` : `${i}`));
+  const declared = pipeline('things')
+    .from(scripted({ s: [things] }))
+    .pipe(mergeMap((event) => [event, event]))
+    .to(postTo(api.url, directory(folder)));
+  expect(await run(declared, { retry: { firstDelayMs: 1 } })).toMatchObject({ stored: 12, rejected: 3 });
+  expect([...api.done.values()]).toEqual(things.filter((thing) => !thing.startsWith('bad')).flatMap((thing) => [thing, thing]));
 });
 
 sinkConformance('postTo', async () => {

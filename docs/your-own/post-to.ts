@@ -81,25 +81,32 @@ class Posting implements OpenSink<Event<Uint8Array>> {
   }
 
   async commit({ items, positions }: Parameters<OpenSink<Event<Uint8Array>>['commit']>[0], refused: Refusal[]): Promise<void> {
-    refused.length = 0;
+    const these = new Set<Event<unknown>>(items);
+    // What a try before this one has done with stays a reject.
+    refused.splice(0, refused.length, ...refused.filter(({ event }) => !these.has(event)));
     await this.positions(positions.keys()); // a run that was taken over had better post nothing more
+    const posted = new Map<string, Resume>();
     let nth = 0;
-    for (const [i, event] of items.entries()) {
-      // Events that were made of one record share its position. They come in one commit, always in this order.
-      nth = i > 0 && event.origin.isSameRecord(items[i - 1]!.origin) ? nth + 1 : 0;
-      const place = `${encodeURIComponent(event.shard)}/${formatResume(event.position)}.${nth}`;
-      const reason = await this.#post(event.data, place);
-      if (reason === undefined) continue;
-      const why = { step: 'postTo', code: '422', reason };
-      const kept = JSON.stringify({ ...why, raw: Buffer.from(event.data).toString('base64') });
-      await this.#store.put(`${this.#folder}/rejects/${place}.json`, Buffer.from(kept));
-      refused.push({ event, why });
+    try {
+      for (const [i, event] of items.entries()) {
+        // Events that were made of one record share its position. They come in one commit, always in this order.
+        const before = items[i - 1];
+        nth = before && event.origin.isSameRecord(before.origin) ? nth + 1 : 0;
+        if (before && nth === 0) posted.set(before.shard, before.position);
+        const place = `${encodeURIComponent(event.shard)}/${formatResume(event.position)}.${nth}`;
+        const reason = await this.#post(event.data, place);
+        if (reason === undefined) continue;
+        const why = { step: 'postTo', code: '422', reason };
+        const kept = JSON.stringify({ ...why, raw: Buffer.from(event.data).toString('base64') });
+        await this.#store.put(`${this.#folder}/rejects/${place}.json`, Buffer.from(kept));
+        refused.push({ event, why });
+      }
+    } catch (error) {
+      // The next try goes on there: thousands may come in one commit, and an API that fails now and then may never take all of them in a row.
+      await this.#move(posted);
+      throw error;
     }
-    for (const [shard, resume] of positions) {
-      const { epoch, etag } = this.#own.get(shard)!;
-      // It fails with an error that passes when a newer run has put: the run then asks `positions`, and is told.
-      await this.#put(shard, { epoch, position: formatResume(resume) }, etag);
-    }
+    await this.#move(positions);
   }
 
   close(): Promise<void> {
@@ -119,6 +126,14 @@ class Posting implements OpenSink<Event<Uint8Array>> {
     if (answer.status === 422) return text.slice(0, 200);
     const error = new Error(`the API answered ${answer.status}: ${text.slice(0, 200)}`);
     throw Object.assign(error, { isTransient: answer.status === 429 || answer.status >= 500 });
+  }
+
+  async #move(positions: ReadonlyMap<string, Resume>): Promise<void> {
+    for (const [shard, resume] of positions) {
+      const { epoch, etag } = this.#own.get(shard)!;
+      // It fails with an error that passes when a newer run has put: the run then asks `positions`, and is told.
+      await this.#put(shard, { epoch, position: formatResume(resume) }, etag);
+    }
   }
 
   async #read(shard: string): Promise<(Kept & { readonly etag: string }) | undefined> {
