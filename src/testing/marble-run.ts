@@ -115,5 +115,7 @@ export function runMarble<A, R>(spec: MarbleSpec<A, R>): MarbleRun {
 
 function bytesOf(raw: unknown): Uint8Array {
   if (raw instanceof Uint8Array) return raw;
-  return Buffer.from(typeof raw === 'string' ? raw : JSON.stringify(raw));
+  if (typeof raw === 'string') return Buffer.from(raw);
+  // How many bytes it has is all that matters of what JSON does not know: a bigint, or undefined.
+  return Buffer.from(String(JSON.stringify(raw, (_, value: unknown) => (typeof value === 'bigint' ? String(value) : value))));
 }

@@ -66,6 +66,12 @@ describe('marble', () => {
     expect(checkMarble({ ...spec, given: { a: Buffer.from('home') }, emits: { a: 'home' } })).toBeUndefined();
   });
 
+  it('takes data of which there is no JSON', () => {
+    const given = { a: { id: 10n }, b: undefined };
+    const spec = { ...same, given, operator: map((event: Event<unknown>) => event), source: '-a-b-|' };
+    expect(checkMarble({ ...spec, result: '-a-b-|' })).toBeUndefined();
+  });
+
   it('draws rejects on a line of their own', () => {
     const check = (page: string) => (page === 'cart' ? { code: 'no_carts', reason: 'expected no cart' } : undefined);
     const spec = { ...same, operator: validate(check), source: 'a-b-c|', result: 'a---c|' };
