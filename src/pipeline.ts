@@ -141,6 +141,12 @@ function declared(parts: Omit<Pipeline, 'rejects'>): Pipeline {
 }
 
 function checkSteps({ name, operators }: Omit<Pipeline, 'rejects'>): void {
+  const none = operators.findIndex((operator) => typeof operator !== 'function');
+  // The compiler says so, too, but Node runs a file that does not compile.
+  if (none >= 0)
+    throw new TypeError(
+      `pipeline ${name}: expected an operator for step ${none + 1} of ${operators.length}, got ${String(operators[none])}; in the place of one that is left out, identity of RxJS`,
+    );
   const steps = operators.map(stepOf);
   const owned = steps.flatMap((step) => step?.owns ?? []);
   const twice = owned.find((what, i) => owned.indexOf(what) < i);

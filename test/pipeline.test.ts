@@ -116,6 +116,13 @@ describe('pipeline', () => {
     expect(events.to(memorySink()).operators).toHaveLength(3);
   });
 
+  it('refuses what is no operator, as a step that is left out under a condition', () => {
+    const left = undefined as unknown as typeof length;
+    expect(() => pipeline('p').from(source).pipe(left).to(memorySink())).toThrow(
+      'pipeline p: expected an operator for step 1 of 1, got undefined',
+    );
+  });
+
   it('draws itself', () => {
     const own: OperatorFunction<Event<string>, Event<string>> = named('upper', 'every "letter"', (events) => events);
     const declared = pipeline('shop')
