@@ -125,6 +125,11 @@ export function lastByShard(items: Iterable<Item>): ReadonlyMap<string, Position
   return new Map([...last].map(([shard, item]) => [shard, item.last]));
 }
 
+/** How many events, or bytes at the source, some items have. */
+export function totalOf(items: readonly Item[], what: 'count' | 'sizeBytes'): number {
+  return items.reduce((sum, item) => sum + item[what], 0);
+}
+
 /** One record on its way: its data, and where it came from. */
 export class Event<out T> implements Item {
   readonly data: T;

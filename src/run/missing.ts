@@ -15,6 +15,11 @@ export function missing<T extends Item>(
   };
 }
 
+/** Whether a sink stands further in a shard than it was known to. */
+export function isFurther(now: ReadonlyMap<string, Resume>, known: ReadonlyMap<string, Resume>): boolean {
+  return [...now].some(([shard, resume]) => isBeyond(resume, known.get(shard)));
+}
+
 /** What of an item lies behind where a sink stands. */
 export function behind<T extends Item>(item: T, stands: Resume | undefined): T | undefined {
   if (stands === 'SHARD_END') return undefined;

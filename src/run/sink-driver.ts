@@ -1,12 +1,12 @@
 import type { SchedulerLike, Subscription } from 'rxjs';
 import type { Report } from '../diagnostic.ts';
 import { WentBackError, ofSink } from '../errors.ts';
-import { type Item, isSameRecord, lastByShard } from '../event.ts';
+import { type Item, isSameRecord, lastByShard, totalOf } from '../event.ts';
 import { type Resume, compareResumes, formatResume, isBeyond, isPosition } from '../position.ts';
 import { Outcome } from '../ledger.ts';
 import type { OpenSink, Refusal } from '../sinks/sink.ts';
 import { atMost } from './at-most.ts';
-import { behind, missing } from './missing.ts';
+import { behind, isFurther, missing } from './missing.ts';
 import { type Retry, type RetryOptions, retrying } from './retry.ts';
 
 export interface SinkDriverOptions<T extends Item> {
@@ -234,10 +234,14 @@ export class SinkDriver<T extends Item> {
     if (positions.size === 0) return;
     const refused: Refusal[] = [];
     const startedAtMs = scheduler.now();
-    await this.#retrying(async (attempt) => {
-      // Whether a commit that failed took place after all, only the store can tell.
-      const batch = { items: all, positions };
-      const rest = attempt === 1 ? batch : missing(batch, this.#stands, await this.#positions(positions.keys()));
+    const batch = { items: all, positions };
+    let known: ReadonlyMap<string, Resume> = this.#stands;
+    await this.#retrying(async (attempt, moved) => {
+      // Whether a commit that failed took place after all, or some of it, only the store can tell.
+      const now = attempt === 1 ? known : await this.#positions(positions.keys());
+      if (isFurther(now, known)) moved();
+      known = now;
+      const rest = attempt === 1 ? batch : missing(batch, this.#stands, now);
       if (rest.positions.size === 0) return;
       await beforeCommit(rest.positions, attempt > 1).catch((error: unknown) => {
         this.#elsewhere = error;
@@ -253,7 +257,7 @@ export class SinkDriver<T extends Item> {
       report({ type: 'rejected', position: event.position, why });
     }
     // Before they are done with: then their memory may be given back.
-    const [count, sizeBytes] = [total(all, 'count'), total(all, 'sizeBytes')];
+    const [count, sizeBytes] = [totalOf(all, 'count'), totalOf(all, 'sizeBytes')];
     for (const { done } of entries) done();
     this.#stored += entries.length;
     report({ type: 'committed', sink: name, count, sizeBytes, ms: scheduler.now() - startedAtMs, positions });
@@ -274,11 +278,11 @@ export class SinkDriver<T extends Item> {
   }
 
   /** @throws what the work threw last, with the sink's name */
-  async #retrying<R>(work: (attempt: number) => Promise<R>): Promise<R> {
+  async #retrying<R>(work: (attempt: number, moved: () => void) => Promise<R>): Promise<R> {
     const { retry, signal, scheduler, random, report, name } = this.#options;
     const onRetry = (failure: Retry): void => report({ type: 'sink-retry', sink: name, ...failure });
     try {
-      return await retrying((attempt) => this.#inTurn(() => work(attempt)), retry, { signal, scheduler, random, onRetry });
+      return await retrying((...trying) => this.#inTurn(() => work(...trying)), retry, { signal, scheduler, random, onRetry });
     } catch (error) {
       throw error === this.#elsewhere ? error : ofSink(this.#options, error);
     }
@@ -290,8 +294,4 @@ export class SinkDriver<T extends Item> {
     this.#turn = done.catch(() => {});
     return done;
   }
-}
-
-function total(items: readonly Item[], of: 'count' | 'sizeBytes'): number {
-  return items.reduce((sum, item) => sum + item[of], 0);
 }

@@ -64,8 +64,8 @@ export interface OpenSink<in T extends Item> {
    * Stores the items and moves the positions, all or nothing for each shard, durable when it resolves.
    * A commit that fails may or may not have taken place; the run asks `positions` and repeats what is missing.
    * Events that the store refuses are added to `refused`, the same list in each try, and stored as rejects; they are no failure.
-   * An error with `isTransient: true`, or one that pg, the AWS SDK, Redis or the network have for what passes, is tried again for five
-   * minutes (`retry`); any other ends the run.
+   * An error with `isTransient: true`, or one that pg, the AWS SDK, Redis or the network have for what passes, is tried again until the
+   * sink has got no further for five minutes (`retry`); any other ends the run.
    *
    * @throws {FencedError} when a newer run has taken one of the shards over
    */

@@ -43,6 +43,29 @@ describe('retrying', () => {
     expect(retries.length).toBeLessThan(10_000);
   });
 
+  it('begins anew when some of the work was done in between, however long all of it takes', async () => {
+    const retries: Retry[] = [];
+    let left = 100;
+    const result = retrying(
+      async (_, moved) => {
+        if (left % 4 === 0) moved();
+        if (left-- > 0) throw passing;
+        return 'all';
+      },
+      { within: { seconds: 1 } },
+      {
+        signal: new AbortController().signal,
+        scheduler: asyncScheduler,
+        random: () => 0.99,
+        onRetry: (retry) => retries.push(retry),
+      },
+    );
+    await vi.runAllTimersAsync();
+    expect(await result).toBe('all');
+    expect(Math.max(...retries.map(({ attempt: n }) => n))).toBe(4);
+    expect(Math.max(...retries.map(({ delayMs }) => delayMs))).toBeLessThan(800);
+  });
+
   it('ends when aborted', async () => {
     expect(await attempt([passing], AbortSignal.abort())).toMatchObject({ result: passing, retries: [] });
   });

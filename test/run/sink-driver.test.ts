@@ -173,6 +173,30 @@ it('gives a sink again what it lacks of a commit that took place in part, and no
   ]);
 });
 
+it('has patience with a sink that gets on, though each commit fails', async () => {
+  const { events } = deliver(Array.from({ length: 30 }, (_, i) => String(i)));
+  const stored: string[] = [];
+  const attempts: number[] = [];
+  let at: Resume | undefined;
+  const driver = driverOf(
+    {
+      ...standing(),
+      positions: async () => new Map(at && [['shard-1', at]]),
+      async commit({ items }) {
+        // One of them each time, and then its store is away.
+        stored.push(String(items[0]!.data));
+        at = items[0]!.position;
+        if (items.length > 1) throw Object.assign(new Error('away'), { isTransient: true });
+      },
+    },
+    { retry: { firstDelayMs: 1 }, report: (told) => void (told.type === 'sink-retry' && attempts.push(told.attempt)) },
+  );
+  for (const event of events) driver.push(event, () => {});
+  await driver.idle();
+  expect(stored).toEqual(events.map(({ data }) => String(data)));
+  expect(attempts).toEqual(Array.from({ length: 29 }, () => 1));
+});
+
 it('moves a position to the last item of its shard, and never back from where a commit under way has brought it', async () => {
   const moved: Resume[][] = [];
   const underWay = Promise.withResolvers<void>();
