@@ -58,11 +58,18 @@ export class OvertakenError extends Error {
 export class SettledTooEarlyError extends Error {
   override readonly name = 'SettledTooEarlyError';
 
-  /** @param step the step that let go, as a person finds it in the pipeline file */
-  constructor(step: string, at: Position) {
+  /**
+   * @param step the step that let go, as a person finds it in the pipeline file
+   * @param remedy what to use instead
+   */
+  constructor(
+    step: string,
+    at: Position,
+    remedy = 'Use an operator that holds its events, such as mapAsync, instead of delay or mergeMap of promises',
+  ) {
     super(
       `${step} passed on the event at ${formatResume(at)} of ${at.shard}, whose delivery was settled already: it kept the event beyond ` +
-        `the call without holding it. Use an operator that holds its events, such as mapAsync, instead of delay or mergeMap of promises. ` +
+        `the call without holding it. ${remedy}. ` +
         `Where the sinks stand behind that position by now, the event is not read again`,
     );
   }

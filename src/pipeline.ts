@@ -2,6 +2,7 @@ import type { OperatorFunction } from 'rxjs';
 import type { Event, Item, Reject } from './event.ts';
 import { stepOf } from './operators/named.ts';
 import type { Sink } from './sinks/sink.ts';
+import { wordFor } from './sinks/word-for.ts';
 import type { Source } from './sources/source.ts';
 
 /** A whole pipeline, declared. Nothing of it runs: it can be checked, drawn and tested without any of its stores. */
@@ -129,6 +130,9 @@ function stage<Out>(name: string, source: Source<unknown>, operators: readonly O
 function declared(parts: Omit<Pipeline, 'rejects'>): Pipeline {
   const { name, sinks } = parts;
   if (sinks.length === 0) throw new TypeError(`pipeline ${name}: expected at least one sink, got none`);
+  for (const sink of sinksOf(parts) as readonly Partial<Sink<never>>[])
+    if (typeof sink?.open !== 'function')
+      throw new TypeError(`pipeline ${name}: expected sinks, one behind the other, got ${wordFor(sink)}`);
   const names = sinksOf(parts).map((sink) => sink.name);
   const twice = names.find((sink, i) => names.indexOf(sink) < i);
   if (twice !== undefined) {

@@ -123,6 +123,11 @@ describe('pipeline', () => {
     );
   });
 
+  it('refuses what is no sink, as a list of them', () => {
+    const list = [memorySink('a'), memorySink('b')] as unknown as Sink<Event<string>>;
+    expect(() => pipeline('p').from(source).to(list)).toThrow('pipeline p: expected sinks, one behind the other, got Array');
+  });
+
   it('draws itself', () => {
     const own: OperatorFunction<Event<string>, Event<string>> = named('upper', 'every "letter"', (events) => events);
     const declared = pipeline('shop')

@@ -1,4 +1,4 @@
-import { Observable, type OperatorFunction, catchError, tap } from 'rxjs';
+import { Observable, type OperatorFunction, catchError, isObservable, tap } from 'rxjs';
 import { ReadTwiceError, SettledTooEarlyError, StepError } from '../errors.ts';
 import { Event, type Item, type Origin, isItem } from '../event.ts';
 import { stepOf } from '../operators/named.ts';
@@ -10,6 +10,10 @@ import type { SourceContext } from '../sources/source.ts';
 import { begin } from './fuse.ts';
 
 type AnyOperator = OperatorFunction<unknown, unknown>;
+
+/** `mapAsync` takes events. */
+const WITH_WINDOWS =
+  'What takes time with a window is for a sink of your own, which holds it, or for a step before minuteWindow, such as mapAsync';
 
 /**
  * Reads a pipeline through its steps, with a watch around each that is not ours: nobody vouches that it holds what it keeps.
@@ -92,20 +96,26 @@ function watched(
     fail(error);
     throw error;
   };
-  return (stream) => {
+  return (source) => {
     let latest: unknown;
     let before: unknown;
     /** Of the last event that was passed on in the call in which it came. */
     let passed: Origin | undefined;
-    const looked = stream.pipe(tap({ next: (item) => (latest = item), error: (error) => (before = error) }));
-    return step(looked).pipe(
+    const looked = source.pipe(tap({ next: (item) => (latest = item), error: (error) => (before = error) }));
+    const stream: unknown = step(looked);
+    if (!isObservable(stream))
+      throw new TypeError(
+        `${name}: expected an operator to make a stream of a stream, got ${wordFor(stream)}; one is called, as in minuteWindow()`,
+      );
+    return stream.pipe(
       catchError((error: unknown) => {
         if (error === before) throw error;
         throw new StepError(name, isItem(latest) ? (latest as Item).last : undefined, error);
       }),
       tap((item) => {
         if (isBeforeEvents && !(item instanceof Event)) end(noEvent(name, item));
-        if (isItem(item) && item.isSettled) end(new SettledTooEarlyError(name, item.first));
+        if (isItem(item) && item.isSettled)
+          end(new SettledTooEarlyError(name, item.first, item instanceof Window ? WITH_WINDOWS : undefined));
         if (!(item instanceof Event)) return;
         if (call.origin?.isSameRecord(item.origin)) passed = item.origin;
         else if (passed?.isSameRecord(item.origin)) end(passedAgain(name, item));

@@ -946,6 +946,21 @@ describe('run', () => {
     );
   });
 
+  it('says what to do where a step takes time with a window', async () => {
+    const slow = concatMap(async (window: Window<Uint8Array>) => window) as unknown as OperatorFunction<Text, Text>;
+    const { source, finished } = await begin({ steps: [minuteWindow() as unknown as OperatorFunction<Text, Text>, slow] });
+    source.push('one');
+    source.end();
+    await expect(finished).rejects.toThrow(
+      /^step 2 of 2 \(after minuteWindow\) passed on .* is for a sink of your own, which holds it/,
+    );
+  });
+
+  it('says of a step that is not called, or else makes no stream, what came', async () => {
+    const begun = begin({ steps: [minuteWindow as unknown as OperatorFunction<Text, Text>] });
+    await expect(begun).rejects.toThrow('step 1 of 1: expected an operator to make a stream of a stream, got a function');
+  });
+
   it('says so too of the last step, before the sinks', async () => {
     const { source, finished } = await begin({ steps: [map((event) => Object.assign({}, event))] });
     source.push('one');
