@@ -126,6 +126,12 @@ export class Window<out T> implements Item {
     for (const delivery of this.#deliveries) delivery.release();
   }
 
+  /** Keeps all of it in flight until its last delivery is settled: for what is made of all of it, and goes on as events of its last record. */
+  keepUntilLast(): void {
+    const last = this.#deliveries.at(-1)!;
+    if (!last.isSettled) for (const delivery of this.#deliveries) last.holdUntilSettled(delivery);
+  }
+
   mark(outcome: number): void {
     for (const part of this.#parts) {
       if ('origins' in part) for (const { delivery, index } of part.origins) delivery.mark(index, outcome);
@@ -150,6 +156,12 @@ class MadeOfWindow<T, U> extends Window<U> {
 
   override with<V>(make: (window: Window<U>) => readonly V[]): Window<V> {
     return this.#of.with((part) => make(part.with(this.#make)));
+  }
+
+  /** Whoever keeps one of them, as a step behind it may, holds its delivery alone. */
+  override get events(): readonly Event<U>[] {
+    this.#of.keepUntilLast();
+    return super.events;
   }
 
   override get first(): Position {

@@ -1,8 +1,9 @@
 import * as fc from 'fast-check';
-import { type OperatorFunction, map } from 'rxjs';
+import { type OperatorFunction, map, mergeMap } from 'rxjs';
 import { expect, it } from 'vitest';
 import type { Event } from '../../src/event.ts';
 import { Ledger, Outcome } from '../../src/ledger.ts';
+import { mapAsync } from '../../src/operators/map-async.ts';
 import { minuteWindow } from '../../src/operators/minute-window.ts';
 import { transform } from '../../src/operators/transform.ts';
 import { Window } from '../../src/operators/window.ts';
@@ -142,4 +143,42 @@ it('adds up to what was read in each of two sinks, whatever is killed and wherev
     }),
     { numRuns: 60 },
   );
+});
+
+it.each<[string, () => OperatorFunction<Event<Count>, Event<Count>>]>([
+  ['waits in mapAsync', () => mapAsync(() => new Promise<never>(() => {}))],
+  [
+    'waits in another window',
+    () => (source) =>
+      source.pipe(
+        minuteWindow<Count>(),
+        mergeMap(({ events }) => events),
+      ),
+  ],
+])('keeps all of its window in flight when it is taken apart and %s', async (_, waiting) => {
+  const sink = memorySink<Event<Count>>();
+  const play = (step: OperatorFunction<Event<Count>, Event<Count>>, end: 'until-stopped' | { fail: Error }) =>
+    run(
+      pipeline('counts')
+        .from(scripted({ s: [['a', 'a'], ['a', 'b'], { pauseMs: 60 }, end] }))
+        .pipe(
+          transform(String),
+          minuteWindow({ maxEvents: 3 }),
+          map((window) => window.with(countsOf)),
+          mergeMap(({ events }) => events),
+          step,
+        )
+        .to(sink),
+      { checkpointEvery: { seconds: 0.01 }, stop: AbortSignal.timeout(150) },
+    );
+  await expect(play(waiting(), { fail: new Error('killed') })).rejects.toThrow('killed');
+  expect([sink.stored, sink.positions.get('s')]).toEqual([[], 'TRIM_HORIZON']);
+  await play(
+    map((event) => event),
+    'until-stopped',
+  );
+  expect(sink.stored.map(({ data }) => data)).toEqual([
+    { letter: 'a', count: 3 },
+    { letter: 'b', count: 1 },
+  ]);
 });
