@@ -27,6 +27,15 @@ export class SinkStands {
     return isNewToAll ? undefined : sinks;
   }
 
+  /** Where sinks stand between two positions of a shard, in order: at the first, or behind it, and before the last. */
+  between(first: Position, last: Position): readonly Position[] {
+    const [, ...sinks] = this.#stands.get(first.shard) ?? [];
+    return sinks
+      .filter(isPlace)
+      .filter((stand) => comparePositions(first, stand) <= 0 && comparePositions(stand, last) < 0)
+      .toSorted(comparePositions);
+  }
+
   /** Whether one of the sinks had all of a shard. */
   isAtEnd(shard: string): boolean {
     const [, ...sinks] = this.#stands.get(shard) ?? [];

@@ -118,6 +118,14 @@ export class Window<out T> implements Item {
     return behind.length === 0 ? undefined : (new Window(this.bounds, behind) as this);
   }
 
+  /** The same window in parts, cut where a sink stands, so that each sink has all or nothing of a part. */
+  cutWhereSinksStand(): readonly Window<T>[] {
+    const stands = this.#deliveries[0]!.ledger.sinkStands.between(this.first, this.last);
+    if (stands.length === 0) return [this];
+    const parts = Map.groupBy(this.events, ({ position }) => stands.findIndex((stand) => comparePositions(position, stand) <= 0));
+    return [...parts.values()].map((events) => new Window(this.bounds, events));
+  }
+
   hold(): void {
     for (const delivery of this.#deliveries) delivery.hold();
   }
@@ -158,10 +166,10 @@ class MadeOfWindow<T, U> extends Window<U> {
     return this.#of.with((part) => make(part.with(this.#make)));
   }
 
-  /** Whoever keeps one of them, as a step behind it may, holds its delivery alone. */
+  /** Whoever keeps one of them, as a step behind it may, holds its delivery alone; and no sink is to have something once more that went into one. */
   override get events(): readonly Event<U>[] {
     this.#of.keepUntilLast();
-    return super.events;
+    return this.#of.cutWhereSinksStand().flatMap((part) => (part === this.#of ? super.events : part.with(this.#make).events));
   }
 
   override get first(): Position {
