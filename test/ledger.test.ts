@@ -95,7 +95,27 @@ describe('ledger', () => {
     events[1]!.mark(Outcome.stored);
     events[1]!.drop('dedupe');
     delivery.letGo();
-    expect(ledger.counts()).toMatchObject({ stored: 1, rejected: 1, dropped: { dedupe: 0 } });
+    // In the other order, too: of one record, one event may be dropped, another one stored and a third one rejected.
+    const other = deliver(['c', 'd'], ledger);
+    for (const event of other.events) event.drop('dedupe');
+    for (const event of other.events) event.mark(Outcome.stored);
+    other.events[0]!.mark(Outcome.rejected);
+    other.delivery.letGo();
+    expect(ledger.counts()).toMatchObject({ stored: 2, rejected: 2, dropped: { dedupe: 0 } });
+  });
+
+  it('has state made durable only once all of it is', async () => {
+    const ledger = new Ledger();
+    const [first, second] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    ledger.onBeforeCommit(() => first.promise);
+    ledger.onBeforeCommit(() => second.promise);
+    let isDurable = false;
+    const flushed = ledger.flushState().then(() => (isDurable = true));
+    first.resolve();
+    await new Promise(setImmediate);
+    expect(isDurable).toBe(false);
+    second.reject(new Error('full'));
+    await expect(flushed).rejects.toThrow('full');
   });
 
   it('keeps a reject in flight until somebody has stored it, also when nobody was there to take it', () => {
