@@ -15,10 +15,15 @@ describe('Room', () => {
     await Promise.resolve();
     expect(room.isFull).toBe(true);
     expect(order).toEqual([]);
+    // There is room for it, and another one's turn: else one that is small after the other would go first for ever.
+    room.unreserve(500);
+    void room.reserve(10).then(() => order.push('smaller'));
+    await Promise.resolve();
+    expect(order).toEqual([]);
     room.unreserve(1500);
     await Promise.resolve();
     await Promise.resolve();
-    expect(order).toEqual(['large', 'small']);
+    expect(order).toEqual(['large', 'small', 'smaller']);
   });
 
   it('is taken by who has waited for it, too', async () => {
