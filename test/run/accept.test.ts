@@ -45,6 +45,14 @@ describe('what comes to the sinks', () => {
     accept(deliver([{ shard: 'another', raw: 'a' }], ledger).events[0]);
   });
 
+  it('comes behind the last event of a window, not only behind its first', () => {
+    const ledger = new Ledger();
+    const [first, second, third] = deliver(['a', 'b', 'c'], ledger).events;
+    const accept = acceptor(ledger, sinks(1).drivers);
+    accept(new Window({ shard: 'shard-1', startMs: 0, endMs: 60_000, part: 0, closedBy: 'grace' }, [first!, third!]));
+    expect(() => accept(second)).toThrow(OrderBrokenError);
+  });
+
   it('passes none that a step keeps, be it of its own record: their place would say that this is stored, too', () => {
     const ledger = new Ledger();
     const events = deliver(['a', 'b', 'c'], ledger).events;
