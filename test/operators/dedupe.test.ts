@@ -189,6 +189,17 @@ describe('dedupe', () => {
     expect(source.observed).toBe(false);
   });
 
+  test('drops from what only some sinks get what all of them got before, and from what all get nothing that only some got', () => {
+    const ledger = new Ledger();
+    // Of the two sinks, only the first one is to get what comes of the shard.
+    ledger.sinkStands.note('known', [undefined, { shard: 'known', sequence: '9', subSequence: 0 }], undefined);
+    const [all, some] = ['new', 'known'].map((shard) => (raw: string) => deliver([{ shard, raw }], ledger).events) as [
+      (raw: string) => Event<Uint8Array>[],
+      (raw: string) => Event<Uint8Array>[],
+    ];
+    expect(run(from([...all('a'), ...some('a'), ...some('b'), ...all('b')]))).toEqual(['a', 'b', 'b', '|']);
+  });
+
   test('each subscription has a memory of its own', () => {
     const { events } = deliver([{ raw: 'a', sequence: 1 }]);
     const others = deliver([{ raw: 'a', sequence: 2 }]).events;
