@@ -203,6 +203,22 @@ describe('dedupe with a state', () => {
     expect(close).toHaveBeenCalledOnce();
   });
 
+  test('what is on its way to a server is waited for, also once the stream has ended', async () => {
+    const arrived = Promise.withResolvers<void>();
+    const ledger = new Ledger();
+    const open = { load: () => ({ ms: 0 }), append: () => {}, flush: () => arrived.promise, close: () => {} };
+    const state = { describe: 'a server', open: () => open };
+    from(deliver(['a'], ledger).events)
+      .pipe(dedupe({ by: text, within: { hours: 1 }, state }))
+      .subscribe();
+    let isFlushed = false;
+    const flushed = ledger.flushState().then(() => (isFlushed = true));
+    await new Promise(setImmediate);
+    expect(isFlushed).toBe(false);
+    arrived.resolve();
+    await flushed;
+  });
+
   test('what cannot be made durable is never committed: the flush fails, now and after the end', async () => {
     const log = identityLog(path);
     const full = new Error('the disk is full');
