@@ -70,6 +70,16 @@ describe('an object log over a store', () => {
     return log;
   }
 
+  it('closes the key under which an older run may put yet, also where nothing is put in its place', async () => {
+    const put: OpenObjectStore['put'] = async (key, ...rest) => {
+      if (key === 'a') throw new Error('on its way');
+      return store.put(key, ...rest);
+    };
+    await expect((await logOf({ put })).append([objectOf('a')], endsOf('s'))).rejects.toThrow('on its way');
+    await (await logOf()).append([], endsOf('s'));
+    expect(await store.head('a')).toMatchObject({ metadata: { count: '0', epoch: '2' } });
+  });
+
   it('puts over an object whose metadata are gone, and over none of another pipeline', async () => {
     await store.put('a', Buffer.from('older'));
     await (await logOf()).append([objectOf('a')], endsOf('s'));
