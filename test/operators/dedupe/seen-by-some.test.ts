@@ -34,3 +34,11 @@ test('gives its memory back once all of a set of sinks is too old, as nothing co
   // That of A is gone, though not so long ago that it would be no repeat.
   expect([see(3, B, 500), see(4, A, 500)]).toEqual(['repeat', 'first']);
 });
+
+test('keeps what came of a set of sinks as long as the newest of it is of use', () => {
+  const seen = new SeenBySome({ capacity: 10, withinMs: 1000 });
+  const see = seeing(seen);
+  expect([see(1, A, 0), see(2, A, 2000)]).toEqual(['first', 'first']);
+  seen.expire(1000);
+  expect(see(3, A, 2500)).toBe('repeat');
+});
