@@ -219,7 +219,7 @@ it('moves a position to the last item of its shard, and never back from where a 
 });
 
 describe('a driver that is closed', () => {
-  /** One commit under way, and an item that lingers behind it. */
+  /** One commit under way, and items that linger behind it. */
   async function inTheMidst() {
     const scheduler = new VirtualTimeScheduler();
     const underWay = Promise.withResolvers<void>();
@@ -232,11 +232,11 @@ describe('a driver that is closed', () => {
       },
       { scheduler, lingerMs: 1000 },
     );
-    const { events } = deliver(['a', 'b']);
+    const { events } = deliver(['a', 'b', 'c']);
     driver.push(events[0]!, () => {});
     driver.hurry();
     await soon();
-    driver.push(events[1]!, () => {});
+    for (const event of events.slice(1)) driver.push(event, () => {});
     return { driver, scheduler, underWay, calls };
   }
 
