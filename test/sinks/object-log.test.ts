@@ -80,6 +80,12 @@ describe('an object log over a store', () => {
     expect(await store.head('a')).toMatchObject({ metadata: { count: '0', epoch: '2' } });
   });
 
+  it('takes an object of another pipeline, under a key that it was to put, for none of its own', async () => {
+    await (await logOf({}, { ...owner, pipeline: 'other' })).append([objectOf('a')], endsOf('s'));
+    await expect((await logOf()).append([objectOf('a')], endsOf('s'))).rejects.toThrow('belongs to');
+    expect(await (await logOf()).positions(['s'])).toEqual(new Map());
+  });
+
   it('puts over an object whose metadata are gone, and over none of another pipeline', async () => {
     await store.put('a', Buffer.from('older'));
     await (await logOf()).append([objectOf('a')], endsOf('s'));
