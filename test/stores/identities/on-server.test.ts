@@ -54,3 +54,15 @@ test('a run that was overtaken while it read is fenced, and finds no damage', as
   };
   await expect(ServerLog.take('here', overtaken)).rejects.toThrow(FencedError);
 });
+
+test('blocks that wait while one is on its way go together, as they were, and are of use as long as the newest of them', async () => {
+  const server = memoryBlocks().log('shop');
+  const log = await ServerLog.take('here', server);
+  // Its words are only its own during the call.
+  const sights = new Uint32Array(SIGHT_WORDS);
+  for (const number of [1, 2, 3, 2]) log.append({ sights: sights.fill(number), count: 1, newestMs: number }, keepAll);
+  await log.flush();
+  const blocks = await server.read(1, 9);
+  expect(blocks.flatMap(({ bytes }) => [...bytes].filter((_, i) => i % (4 * SIGHT_WORDS) === 0))).toEqual([1, 2, 3, 2]);
+  expect(blocks.map(({ newestMs }) => newestMs)).toEqual([1, 3]);
+});
