@@ -10,6 +10,7 @@ const root = join(import.meta.dirname, '..', 'src');
 const floors: readonly (readonly string[])[] = [
   [
     'position',
+    'check-counts',
     'counted',
     'event',
     'delivery',

@@ -1,5 +1,6 @@
 import type { Duration } from 'date-fns';
 import { Observable, type OperatorFunction, type SchedulerLike, asapScheduler } from 'rxjs';
+import { checkCounts } from '../check-counts.ts';
 import { durationMs } from '../duration.ts';
 import type { Event } from '../event.ts';
 import { LookupQueue } from './lookup/queue.ts';
@@ -46,8 +47,7 @@ export function lookup<A, const R extends Reads | undefined, B>(
   options: LookupOptions<A, R, B>,
 ): OperatorFunction<Event<A>, Event<B>> {
   const { from, cache, maxReads = 1_000, scheduler = asapScheduler } = options;
-  for (const [name, value] of Object.entries({ maxReads, ...(cache && { entries: cache.entries }) }))
-    if (!Number.isInteger(value) || value < 1) throw new RangeError(`lookup: expected ${name} of 1 or more, got ${value}`);
+  checkCounts('lookup', { maxReads, ...(cache && { entries: cache.entries }) });
   const cacheForMs = cache && durationMs(cache.for, { who: 'lookup', name: 'cache.for' });
   return named(
     'lookup',

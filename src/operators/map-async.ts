@@ -1,4 +1,5 @@
 import { Observable, type OperatorFunction } from 'rxjs';
+import { checkCounts } from '../check-counts.ts';
 import type { Delivery } from '../delivery.ts';
 import type { Event, Origin } from '../event.ts';
 import { Fifo } from './fifo.ts';
@@ -29,9 +30,7 @@ export function mapAsync<A, B>(
   call: (data: A) => Promise<B>,
   { concurrency = 16 }: MapAsyncOptions = {},
 ): OperatorFunction<Event<A>, Event<B>> {
-  if (!Number.isInteger(concurrency) || concurrency < 1) {
-    throw new RangeError(`mapAsync: expected a concurrency of 1 or more, got ${concurrency}`);
-  }
+  checkCounts('mapAsync', { concurrency });
   return named(
     'mapAsync',
     `${concurrency} at a time`,

@@ -1,5 +1,6 @@
 import type { Duration } from 'date-fns';
 import { Observable, type OperatorFunction, type SchedulerLike, type Subscription, asyncScheduler } from 'rxjs';
+import { checkCounts } from '../check-counts.ts';
 import { MAX_TIMER_MS, durationMs, inWords } from '../duration.ts';
 import type { Delivery } from '../delivery.ts';
 import type { Event } from '../event.ts';
@@ -76,8 +77,7 @@ export function minuteWindow<T>({
   const who = 'minuteWindow';
   const everyMs = durationMs(every, { who, name: 'every' });
   const graceMs = durationMs(grace, { who, name: 'grace', orZero: true });
-  for (const [name, limit] of Object.entries({ maxEvents, maxBytes }))
-    if (!Number.isInteger(limit) || limit < 1) throw new RangeError(`${who}: expected ${name} of 1 or more, got ${limit}`);
+  checkCounts(who, { maxEvents, maxBytes });
   const steps = windowSteps<T>({ everyMs, graceMs, maxEvents, maxBytes });
 
   // An Observable of its own, not mapAccum: four things close a window, and only one of them is an event.

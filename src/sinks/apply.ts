@@ -1,3 +1,4 @@
+import { checkCounts } from '../check-counts.ts';
 import { Event, isSameRecord, lastByShard } from '../event.ts';
 import { type Resume, compareResumes } from '../position.ts';
 import { thrown } from '../operators/thrown.ts';
@@ -38,8 +39,7 @@ export function apply<T>(
   commands: CommandsOf<T>,
   { maxEvents = MAX_CALL_EVENTS, name = 'apply' }: ApplyOptions = {},
 ): Sink<Event<T>> {
-  if (!Number.isInteger(maxEvents) || maxEvents < 1)
-    throw new RangeError(`apply: expected maxEvents of 1 or more, got ${maxEvents}`);
+  checkCounts('apply', { maxEvents });
   return {
     name,
     describe: `commands to ${store.describe}`,

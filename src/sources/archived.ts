@@ -1,3 +1,4 @@
+import { checkCounts } from '../check-counts.ts';
 import { counted } from '../counted.ts';
 import { checkPrefix } from '../sinks/object-key.ts';
 import type { ObjectStore, OpenObjectStore } from '../stores/object-store.ts';
@@ -47,8 +48,7 @@ export function archived(store: ObjectStore, { prefix, since, until, maxLines = 
   checkPrefix('archived', prefix);
   const bounds = { since, until };
   checkRange('archived', bounds);
-  if (!(maxLines >= 1 && Number.isInteger(maxLines)))
-    throw new RangeError(`archived: expected maxLines of 1 or more, got ${maxLines}`);
+  checkCounts('archived', { maxLines });
   const range = formatRange(bounds);
   const where = `${prefix} in ${store.describe}`;
   const idOf = (shard: string): string => `${prefix} ${range} ${shard}`;

@@ -1,6 +1,7 @@
 import type { KinesisClient } from '@aws-sdk/client-kinesis';
 import type { Duration } from 'date-fns';
 import { defer, mergeMap } from 'rxjs';
+import { checkCounts } from '../check-counts.ts';
 import { durationMs } from '../duration.ts';
 import { CONSUMER_NAME } from './kinesis/consumer.ts';
 import { speakLean } from './kinesis/lean-protocol.ts';
@@ -107,8 +108,7 @@ export function kinesis(options: KinesisOptions): Source<Uint8Array> {
   if (!(maxRecords >= 1 && maxRecords <= 10_000 && Number.isInteger(maxRecords)))
     throw new RangeError(`kinesis: expected maxRecords from 1 to 10,000, got ${maxRecords}`);
   if (!(pollEveryMs >= 0)) throw new RangeError(`kinesis: expected pollEveryMs of 0 or more, got ${pollEveryMs}`);
-  if (!(maxUnpackedBytes >= 1 && Number.isInteger(maxUnpackedBytes)))
-    throw new RangeError(`kinesis: expected maxUnpackedBytes of 1 or more, got ${maxUnpackedBytes}`);
+  checkCounts('kinesis', { maxUnpackedBytes });
   const unpacking = unpack ? { maxUnpackedBytes } : undefined;
   if (options.consumer !== undefined && !CONSUMER_NAME.test(options.consumer))
     throw new RangeError(

@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import { checkCounts } from '../check-counts.ts';
 import type { ObjectStore } from '../stores/object-store.ts';
 import { fromFiles } from './lines/files-source.ts';
 import { fromInput } from './lines/input-source.ts';
@@ -96,8 +97,7 @@ export type LinesOptions = FilesOptions | InputOptions;
 export function lines(options: LinesOptions): Source<Uint8Array> {
   const { of = 'line', arrivedAt, maxLines = 1_000 } = options;
   if (of !== 'line' && of !== 'text') throw new TypeError(`lines: expected of 'line' or 'text', got ${String(of)}`);
-  if (!(maxLines >= 1 && Number.isInteger(maxLines)))
-    throw new RangeError(`lines: expected maxLines of 1 or more, got ${maxLines}`);
+  checkCounts('lines', { maxLines });
   const feed = { of, arrivedAt, maxLines };
   return 'input' in options && options.input ? fromInput(options, feed) : fromFiles(options as FilesOptions, feed);
 }

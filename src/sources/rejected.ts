@@ -1,3 +1,4 @@
+import { checkCounts } from '../check-counts.ts';
 import { isPosition } from '../position.ts';
 import { RecordList, type SourceRecord } from '../records.ts';
 import type { OpenRejects, RejectSource, RejectsOf } from '../stores/reject-source.ts';
@@ -51,8 +52,7 @@ export function rejected(
   { of, since, until, step, code, maxRecords = 1_000 }: RejectedOptions,
 ): Source<Uint8Array> {
   checkRange('rejected', { since, until });
-  if (!(maxRecords >= 1 && Number.isInteger(maxRecords)))
-    throw new RangeError(`rejected: expected maxRecords of 1 or more, got ${maxRecords}`);
+  checkCounts('rejected', { maxRecords });
   const asked: RejectsOf = { pipeline: of, since, until, step, code };
   const range = formatRange({ since, until });
   const only = [...(step === undefined ? [] : [`step ${step}`]), ...(code === undefined ? [] : [`code ${code}`])].join(', ');

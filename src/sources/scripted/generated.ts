@@ -1,3 +1,4 @@
+import { checkCounts } from '../../check-counts.ts';
 import { type Beginning, type Position, isPosition } from '../../position.ts';
 import type { Records } from '../../records.ts';
 import type { Scene } from '../scripted.ts';
@@ -22,8 +23,7 @@ export interface Generated {
 /** @throws {RangeError} when a setting is out of its bounds */
 export function generatedShards(script: Generated): ReadonlyMap<string, PlayedShard> {
   const { shards = 1, recordsPerDelivery = 1_000 } = script;
-  for (const [name, value] of Object.entries({ shards, recordsPerDelivery }))
-    if (!(value >= 1 && Number.isInteger(value))) throw new RangeError(`scripted: expected ${name} of 1 or more, got ${value}`);
+  checkCounts('scripted', { shards, recordsPerDelivery });
   return new Map(
     Array.from({ length: shards }, (_, i) => {
       const id = `shard-${i + 1}`;
