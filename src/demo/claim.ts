@@ -1,9 +1,7 @@
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { SettingsError } from '../command/settings.ts';
-
-/** https://www.sqlite.org/rescode.html#busy */
-const BUSY = 5;
+import { isLocked } from '../stores/is-locked.ts';
 
 /**
  * Keeps a directory for this process, until it is closed or the process ends, however that ends: the servers of two shops would write over each
@@ -18,7 +16,7 @@ export function claim(directory: string): { close(): void } {
     lock.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
   } catch (cause) {
     lock.close();
-    if ((cause as { readonly errcode?: number }).errcode !== BUSY) throw cause;
+    if (!isLocked(cause)) throw cause;
     const message = `expected a directory of its own, and another shop is at work in ${directory}: end that one, or name another --directory`;
     throw new SettingsError(message, { cause });
   }

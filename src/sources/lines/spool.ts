@@ -3,6 +3,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isLocked } from '../../stores/is-locked.ts';
 import { type InputPlace, isBehind } from './input-place.ts';
 import { type Frame, type FrameFacts, headOf, readFrames } from './spool-frame.ts';
 
@@ -14,8 +15,6 @@ const MOST_FILE_BYTES = 8 * FILE_BYTES;
 const FILE_NAME = /^(\d+)-(\d+)\.lines$/;
 const AT_DIGITS = 13;
 
-/** https://www.sqlite.org/rescode.html */
-const SQLITE_BUSY = 5;
 const LOCK_TRIES = 100;
 const LOCK_AGAIN_MS = 20;
 
@@ -228,8 +227,7 @@ async function takeLock(folder: string): Promise<DatabaseSync> {
       return lock;
     } catch (cause) {
       lock?.close();
-      const isBusy = (cause as { errcode?: number }).errcode === SQLITE_BUSY;
-      if (!isBusy) throw new Error(`${folder}: ${(cause as Error).message}`, { cause });
+      if (!isLocked(cause)) throw new Error(`${folder}: ${(cause as Error).message}`, { cause });
       if (tries === LOCK_TRIES)
         throw new Error(`another run is at work with ${folder}: stop it, or name another folder`, { cause });
       await sleep(LOCK_AGAIN_MS);

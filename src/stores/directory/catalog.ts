@@ -3,13 +3,12 @@ import { dirname } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { setTimeout } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
+import { isLocked } from '../is-locked.ts';
 
 /** How long one attempt to enter the critical section may block the thread, in milliseconds. */
 const BLOCK_MS = 20;
 const RETRY_MS = 10;
 const GIVE_UP_MS = 15_000;
-/** In the lower byte; the upper ones say why. https://www.sqlite.org/rescode.html */
-const SQLITE_BUSY = 5;
 
 /** One version of an object: what the file itself cannot tell. */
 export interface Version {
@@ -133,7 +132,7 @@ export class DirectoryCatalog {
     } catch (error) {
       database.close();
       // It is being made: nothing is described yet. When it is locked, something may be.
-      if (this.#fixedAs === ABSENT && !isBusy(error)) return;
+      if (this.#fixedAs === ABSENT && !isLocked(error)) return;
       throw error;
     }
     this.#database.close();
@@ -186,7 +185,7 @@ async function untilFree<T>(path: string, act: () => T): Promise<T> {
     try {
       return act();
     } catch (error) {
-      if (!isBusy(error)) throw error;
+      if (!isLocked(error)) throw error;
       if (waitedMs >= GIVE_UP_MS)
         throw Object.assign(new Error(`directory: another process keeps ${path} locked`, { cause: error }), {
           isTransient: true,
@@ -194,8 +193,4 @@ async function untilFree<T>(path: string, act: () => T): Promise<T> {
     }
     await setTimeout(RETRY_MS);
   }
-}
-
-function isBusy(error: unknown): boolean {
-  return (((error as { errcode?: number }).errcode ?? 0) & 0xff) === SQLITE_BUSY;
 }

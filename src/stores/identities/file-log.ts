@@ -3,13 +3,14 @@ import { crc32 } from 'node:zlib';
 import { FencedError } from '../../errors.ts';
 import type { ForgetLimits, OpenIdentityState, SightBlock } from '../../operators/identity-state.ts';
 import { SIGHT_WORDS } from '../../operators/dedupe/sight.ts';
+import { isLocked } from '../is-locked.ts';
 import { FileGoneError, noteFile } from '../same-file.ts';
 import { OtherFileError, openIdentityFile } from './file.ts';
 import { type KeptBlock, KeptBlocks } from './kept-blocks.ts';
 import { wordsOf } from './words-of.ts';
 
 /** https://www.sqlite.org/rescode.html */
-const Sqlite = { busy: 5, corrupt: 11, notADatabase: 26 } as const;
+const Sqlite = { corrupt: 11, notADatabase: 26 } as const;
 
 /**
  * A log in one file, an embedded SQLite database: a row a block, only ever appended, and deleted at the old end.
@@ -105,8 +106,7 @@ export class FileLog implements OpenIdentityState {
       const { message, errcode, syscall } = cause as NodeJS.ErrnoException & { errcode?: number };
       // The low byte is the kind, the others its details; what we found ourselves has none, and is damage.
       const kind = errcode === undefined ? Sqlite.corrupt : errcode & 0xff;
-      if (kind === Sqlite.busy)
-        throw new Error(`${where} is held by another run, which was stopped while it wrote to it`, { cause });
+      if (isLocked(cause)) throw new Error(`${where} is held by another run, which was stopped while it wrote to it`, { cause });
       if (cause instanceof OtherFileError || syscall !== undefined || (kind !== Sqlite.corrupt && kind !== Sqlite.notADatabase))
         throw new Error(`${where}: ${message}`, { cause });
       throw new Error(`${where} is damaged: ${message}. Restore it; or remove it, and repeats of what was seen so far pass`, {
