@@ -1,7 +1,7 @@
 import { Observable, type OperatorFunction } from 'rxjs';
 import type { Delivery } from '../delivery.ts';
 import { Event, type Origin, type RejectReason } from '../event.ts';
-import { named } from './named.ts';
+import { type Step, named } from './named.ts';
 import type { LineLink, LineSteps } from './short-cut.ts';
 
 /** Takes what a step makes of the event at hand. */
@@ -19,18 +19,7 @@ export interface Out<in B> {
 }
 
 /** A pure step on the data of one event after the other; what it keeps of events beyond the call it holds. */
-export interface EventSteps<S, in A, out B> {
-  readonly name: string;
-  /** Its settings in a few words, for the graph. */
-  readonly detail: string;
-  /** How long it may keep an event with nothing amiss, in milliseconds. @default 0 */
-  readonly keepsMs?: number;
-  /** What it alone may have open, by its URL. */
-  readonly owns?: string | undefined;
-  /** Asks for `--check` whether a run could open that. */
-  readonly check?: (() => Promise<string>) | undefined;
-  /** Has that ready once a run has opened its sinks and takes its first shard over, before it reads; what it resolves with lets go of it, and is called once they are closed. */
-  readonly prepare?: ((pipeline: string) => Promise<() => Promise<void>>) | undefined;
+export interface EventSteps<S, in A, out B> extends Pick<Step, 'name' | 'detail' | 'keepsMs' | 'owns' | 'check' | 'prepare'> {
   /** Makes the state of one subscription. */
   seed(): S;
   step(state: S, data: A, origin: Origin, out: Out<B>): void;

@@ -11,9 +11,9 @@ export interface Step {
   readonly name: string;
   /** Its settings in a few words, for the graph. */
   readonly detail: string;
-  /** How long it may keep an event with nothing amiss, in milliseconds. */
+  /** How long it may keep an event with nothing amiss, in milliseconds: a run takes a shard whose events are kept for longer for stalled. @default 0 */
   readonly keepsMs?: number;
-  /** How long its windows are, in milliseconds, where it gathers events by the clock. */
+  /** How long its windows are, in milliseconds, where it gathers events by the clock: the live line counts down to the next. */
   readonly windowMs?: number;
   /** Whether it takes events and nothing else, so that what is no event can be told before it fails on that. */
   readonly takesEvents?: boolean;
@@ -36,10 +36,6 @@ export interface Step {
 /**
  * Gives an operator a name for graphs and errors, and vouches that it holds every event it keeps beyond a call.
  * Operators without a name (plain RxJS) are watched by the run instead.
- *
- * @param more `keepsMs`: how long it may keep an event with nothing amiss, the length of a window say: a run takes a shard whose events
- * are kept for longer for stalled, @default 0; `windowMs`: the length of its windows, for the live line to count down; `steps` and `behind`:
- * how it is joined with its neighbours
  */
 export function named<A, B>(
   name: string,
