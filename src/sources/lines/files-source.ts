@@ -1,32 +1,22 @@
 import { defer, finalize } from 'rxjs';
 import { counted } from '../../counted.ts';
 import type { Report } from '../../diagnostic.ts';
-import type { ObjectStore } from '../../stores/object-store.ts';
 import { patiently } from '../waiting/patiently.ts';
 import { settled } from '../shards/read-range.ts';
 import { readShards } from '../shards/read-shards.ts';
 import { type Source, type SourceContext, readingDeliveries } from '../source.ts';
+import type { FilesOptions } from '../lines.ts';
 import { findFiles } from './find-files.ts';
 import { type Trying, findStored } from './find-stored.ts';
-import type { LineFeedOptions } from './line-feed.ts';
+import type { Feed } from './line-feed.ts';
 import { type Place, readFile } from './read-file.ts';
 import type { TextFile } from './text-file.ts';
 
 /** How many files are read at a time: each has two pieces of 512 KiB in memory, or an object as it came, which nothing counts. */
 const FILES_AT_ONCE = 4;
 
-/** Which files, and where they are. */
-interface FilesPlace {
-  readonly files: string | readonly string[];
-  readonly store?: ObjectStore | undefined;
-  readonly rotated?: boolean;
-}
-
-/** How their lines become records. */
-export type Feed = Pick<LineFeedOptions, 'of' | 'arrivedAt' | 'maxLines'>;
-
 /** Reads the lines of files, each a shard. */
-export function fromFiles({ files, store, rotated = false }: FilesPlace, feed: Feed): Source<Uint8Array> {
+export function fromFiles({ files, store, rotated = false }: FilesOptions, feed: Feed): Source<Uint8Array> {
   const patterns = typeof files === 'string' ? [files] : files;
   // What comes from JavaScript, or an environment, may be nothing.
   if (!patterns?.length || !patterns.every(Boolean)) throw new TypeError('lines: expected the paths of files, got none');

@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import type { Readable } from 'node:stream';
 import { defer, finalize } from 'rxjs';
 import { counted } from '../../counted.ts';
 import { checkFolder } from '../../stores/check-folder.ts';
@@ -7,20 +6,14 @@ import { refusePath } from '../../stores/refuse-path.ts';
 import { settled } from '../shards/read-range.ts';
 import { readShards } from '../shards/read-shards.ts';
 import { type Source, readingDeliveries } from '../source.ts';
-import type { Feed } from './files-source.ts';
+import type { InputOptions } from '../lines.ts';
 import { placeOf } from './input-place.ts';
+import type { Feed } from './line-feed.ts';
 import { readInput } from './read-input.ts';
 import { Spool, spooledBytes } from './spool.ts';
 
-/** Which stream, and where what was read of it lies until it is stored. */
-interface InputPlaces {
-  readonly input: Readable;
-  readonly name?: string;
-  readonly spool?: string | undefined;
-}
-
 /** Reads the lines of a stream, which is one shard. */
-export function fromInput({ input, name = 'stdin', spool: spools }: InputPlaces, feed: Feed): Source<Uint8Array> {
+export function fromInput({ input, name = 'stdin', spool: spools }: InputOptions, feed: Feed): Source<Uint8Array> {
   if (spools !== undefined) refusePath('lines', spools);
   const folderOf = (pipeline: string): string | undefined =>
     spools === undefined ? undefined : join(spools, encodeURIComponent(pipeline), encodeURIComponent(name));

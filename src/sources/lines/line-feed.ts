@@ -15,6 +15,9 @@ export interface LineFeedOptions {
   readonly sequenceOf: (end: number) => string;
 }
 
+/** How lines become records, wherever they are from. */
+export type Feed = Pick<LineFeedOptions, 'of' | 'arrivedAt' | 'maxLines'>;
+
 /** What is known of the times at which lines arrived, in milliseconds since 1970. */
 export interface Arrivals {
   /** When one arrived that does not tell, nor does one near it. */

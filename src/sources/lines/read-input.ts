@@ -4,10 +4,8 @@ import { cutLines } from '../text/cut-lines.ts';
 import type { LineBlock } from '../text/line-block.ts';
 import type { ShardReading } from '../shards/read-shards.ts';
 import { type InputPlace, isBehind, placeOf, sequenceOf } from './input-place.ts';
-import { LineFeed, type LineFeedOptions } from './line-feed.ts';
+import { type Feed, LineFeed } from './line-feed.ts';
 import type { Spool } from './spool.ts';
-
-export type InputFeedOptions = Omit<LineFeedOptions, 'sequenceOf' | 'since' | 'behind'>;
 
 /**
  * Reads the lines of a stream as they come, until it ends; first those that an earlier run left in the spool. Resolves with false when the signal ended it;
@@ -19,7 +17,7 @@ export type InputFeedOptions = Omit<LineFeedOptions, 'sequenceOf' | 'since' | 'b
 export async function readInput(
   reading: ShardReading,
   input: Readable,
-  options: InputFeedOptions,
+  options: Feed,
   spool: Spool | undefined,
 ): Promise<boolean> {
   const { shard, ledger, scheduler, signal } = reading;
@@ -56,7 +54,7 @@ export async function readInput(
 }
 
 /** Reads what earlier runs had read, as they did. Resolves with false when the signal ended it. */
-async function readSpooled(reading: ShardReading, options: InputFeedOptions, spool: Spool): Promise<boolean> {
+async function readSpooled(reading: ShardReading, options: Feed, spool: Spool): Promise<boolean> {
   const { report, resume, shard, signal } = reading;
   const { where, sizeBytes, cutBytes } = spool;
   // Of a text all of the file comes again: the same is made of it, and sinks pass over what they have.
@@ -79,7 +77,7 @@ async function readSpooled(reading: ShardReading, options: InputFeedOptions, spo
 }
 
 /** Whether the first of some lines begins a record, by its time of arrival, which stands at a record's beginning; where lines do not tell, it may. */
-function beginsRecord(block: LineBlock, { arrivedAt }: InputFeedOptions): boolean {
+function beginsRecord(block: LineBlock, { arrivedAt }: Feed): boolean {
   return !arrivedAt || arrivedAt(block.lineOf(0)) !== undefined;
 }
 
