@@ -87,8 +87,17 @@ export function isOutOfReach(error: unknown): error is Error {
 
 const OUT_OF_REACH = /^(ENOTFOUND$|EPROTO$|ERR_SSL_|HPE_)/;
 
-/** A certificate of which Node does not know who has signed it, by the message of an error, and what to do. */
-export const UNTRUSTED: readonly [message: RegExp, remedy: string] = [
-  /self-signed certificate|unable to (get|verify) .*certificate/,
-  'Start it with NODE_EXTRA_CA_CERTS=/path/ca.pem, of who has signed the certificate; AWS_CA_BUNDLE is not read',
+/** What to do where the AWS SDK fails for want of credentials, trust, region or address, by the error's name or its message; from the narrow to the wide. */
+export const AWS_REMEDIES: readonly (readonly [names: RegExp, remedy: string])[] = [
+  [/ExpiredToken/, 'Renew the AWS credentials'],
+  [
+    /CredentialsProvider|credentials/i,
+    'Set AWS_PROFILE, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give this machine a role',
+  ],
+  [
+    /self-signed certificate|unable to (get|verify) .*certificate/,
+    'Start it with NODE_EXTRA_CA_CERTS=/path/ca.pem, of who has signed the certificate; AWS_CA_BUNDLE is not read',
+  ],
+  [/Region is missing/, 'Set AWS_REGION'],
+  [/ENOTFOUND/, 'Correct the region or the endpoint'],
 ];

@@ -1,5 +1,5 @@
 import { type Resume, compareSequences, isPosition } from '../../position.ts';
-import { UNTRUSTED, faultOf } from '../../fault.ts';
+import { AWS_REMEDIES, faultOf } from '../../fault.ts';
 import { GapError } from '../shards/gap.ts';
 import type { Shard } from '../shards/shard-set.ts';
 
@@ -125,16 +125,9 @@ const REMEDIES: readonly (readonly [RegExp, string])[] = [
   [/^Rate exceeded/i, 'Try again: AWS answers few such calls a second to all that the account has'],
   [/^LimitExceeded/, 'Deregister a consumer of the stream that nobody needs any more, or read by polling'],
   [BY_CLOCK, "Set this machine's clock right"],
-  [/ExpiredToken/, 'Renew the AWS credentials'],
   [
     /UnrecognizedClient|InvalidSignature|InvalidClientTokenId|IncompleteSignature|MissingAuthenticationToken/,
     'Correct the AWS credentials',
   ],
-  [
-    /CredentialsProvider|credentials/i,
-    'Set AWS_PROFILE, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give this machine a role',
-  ],
-  UNTRUSTED,
-  [/Region is missing/, 'Set AWS_REGION'],
-  [/ENOTFOUND/, 'Correct the region or the endpoint'],
+  ...AWS_REMEDIES,
 ];

@@ -1,4 +1,4 @@
-import { UNTRUSTED } from '../../fault.ts';
+import { AWS_REMEDIES } from '../../fault.ts';
 
 /** What the answer to a HEAD says by its status alone, as it has no body. */
 const BY_STATUS: Readonly<Record<number, string>> = {
@@ -51,13 +51,6 @@ const REMEDIES: readonly (readonly [RegExp, string])[] = [
   ],
   [/PermanentRedirect|AuthorizationHeaderMalformed|IllegalLocationConstraint/, 'Set AWS_REGION to the region of the bucket'],
   [/^BadRequest/, 'Set AWS_REGION to the region of the bucket, or renew the AWS credentials'],
-  [/ExpiredToken/, 'Renew the AWS credentials'],
   [/InvalidAccessKeyId|SignatureDoesNotMatch|InvalidToken/, 'Correct the AWS credentials'],
-  [
-    /CredentialsProvider|credentials/i,
-    'Set AWS_PROFILE, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give this machine a role',
-  ],
-  UNTRUSTED,
-  [/Region is missing/, 'Set AWS_REGION'],
-  [/ENOTFOUND/, 'Correct the region or the endpoint'],
+  ...AWS_REMEDIES,
 ];
