@@ -82,17 +82,16 @@ class OpenDuckdb implements OpenDatabase {
     this.#store = store;
   }
 
-  async createTable(table: Table): Promise<boolean> {
-    return (await this.#thread.call({ method: 'createTable', store: this.#store, args: [table] })) as boolean;
+  createTable(table: Table): Promise<boolean> {
+    return this.#thread.ask(this.#store, 'createTable', table);
   }
 
-  async acquire(owner: Owner, shard: string): Promise<Resume | undefined> {
-    return (await this.#thread.call({ method: 'acquire', store: this.#store, args: [owner, shard] })) as Resume | undefined;
+  acquire(owner: Owner, shard: string): Promise<Resume | undefined> {
+    return this.#thread.ask(this.#store, 'acquire', owner, shard);
   }
 
-  async positions(owner: Owner, shards: Iterable<string>): Promise<ReadonlyMap<string, Resume>> {
-    const args: [Owner, string[]] = [owner, [...shards]];
-    return (await this.#thread.call({ method: 'positions', store: this.#store, args })) as ReadonlyMap<string, Resume>;
+  positions(owner: Owner, shards: Iterable<string>): Promise<ReadonlyMap<string, Resume>> {
+    return this.#thread.ask(this.#store, 'positions', owner, [...shards]);
   }
 
   async commit(owner: Owner, { rows, refuse, leftOut, rejects = [], positions }: Load): Promise<void> {
@@ -124,11 +123,7 @@ class OpenDuckdb implements OpenDatabase {
   async close(): Promise<void> {
     if (!this.#isOpen) return;
     this.#isOpen = false;
-    try {
-      await this.#thread.call({ method: 'close', store: this.#store, args: [] });
-    } finally {
-      await this.#thread.release();
-    }
+    await this.#thread.close(this.#store);
   }
 
   async #commit(owner: Owner, load: RemoteLoad, host?: CallHost): Promise<number> {

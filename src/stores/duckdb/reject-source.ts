@@ -13,20 +13,15 @@ export class DuckdbRejects implements OpenRejects {
     this.#store = store;
   }
 
-  async shards(of: RejectsOf): Promise<ReadonlyMap<string, number>> {
-    return (await this.#thread.call({ method: 'rejectedShards', store: this.#store, args: [of] })) as ReadonlyMap<string, number>;
+  shards(of: RejectsOf): Promise<ReadonlyMap<string, number>> {
+    return this.#thread.ask(this.#store, 'rejectedShards', of);
   }
 
-  async records(of: RejectsOf, shard: string, after: Position | undefined, limit: number): Promise<readonly SourceRecord[]> {
-    const args: [RejectsOf, string, Position | undefined, number] = [of, shard, after, limit];
-    return (await this.#thread.call({ method: 'rejectedRecords', store: this.#store, args })) as readonly SourceRecord[];
+  records(of: RejectsOf, shard: string, after: Position | undefined, limit: number): Promise<readonly SourceRecord[]> {
+    return this.#thread.ask(this.#store, 'rejectedRecords', of, shard, after, limit);
   }
 
-  async close(): Promise<void> {
-    try {
-      await this.#thread.call({ method: 'close', store: this.#store, args: [] });
-    } finally {
-      await this.#thread.release();
-    }
+  close(): Promise<void> {
+    return this.#thread.close(this.#store);
   }
 }

@@ -17,12 +17,11 @@ export type Call =
       readonly store: number;
       readonly args: [owner: Parameters<DuckdbStore['commit']>[0], load: RemoteLoad];
     }
-  | { readonly method: 'createTable'; readonly store: number; readonly args: Parameters<DuckdbStore['createTable']> }
-  | { readonly method: 'acquire'; readonly store: number; readonly args: Parameters<DuckdbStore['acquire']> }
-  | { readonly method: 'positions'; readonly store: number; readonly args: Parameters<DuckdbStore['positions']> }
-  | { readonly method: 'rejectedShards'; readonly store: number; readonly args: Parameters<DuckdbStore['rejectedShards']> }
-  | { readonly method: 'rejectedRecords'; readonly store: number; readonly args: Parameters<DuckdbStore['rejectedRecords']> }
-  | { readonly method: 'close'; readonly store: number; readonly args: [] };
+  | { readonly method: 'close'; readonly store: number }
+  | { readonly method: StoreMethod; readonly store: number; readonly args: unknown[] };
+
+/** What a store that is open there does by itself. */
+type StoreMethod = 'createTable' | 'acquire' | 'positions' | 'rejectedShards' | 'rejectedRecords';
 
 /** What it asks on its part, while it works on a call. */
 export type Ask =
@@ -102,6 +101,20 @@ export class DuckdbThread {
       Atomics.add(this.#open, 0, 1);
       this.#say({ id, call });
     });
+  }
+
+  /** Asks a store that is open there. */
+  ask<M extends StoreMethod>(store: number, method: M, ...args: Parameters<DuckdbStore[M]>): ReturnType<DuckdbStore[M]> {
+    return this.call({ method, store, args }) as ReturnType<DuckdbStore[M]>;
+  }
+
+  /** Closes a store that is open there, of a user who then needs the thread no more. */
+  async close(store: number): Promise<void> {
+    try {
+      await this.call({ method: 'close', store });
+    } finally {
+      await this.release();
+    }
   }
 
   #hear(message: FromThread): void {

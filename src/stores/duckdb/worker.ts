@@ -56,18 +56,12 @@ async function answer(id: number, call: Call): Promise<unknown> {
           return asked.promise;
         },
       });
-    case 'createTable':
-      return stores.get(call.store)!.createTable(...call.args);
-    case 'acquire':
-      return stores.get(call.store)!.acquire(...call.args);
-    case 'positions':
-      return stores.get(call.store)!.positions(...call.args);
-    case 'rejectedShards':
-      return stores.get(call.store)!.rejectedShards(...call.args);
-    case 'rejectedRecords':
-      return stores.get(call.store)!.rejectedRecords(...call.args);
     case 'close':
       return close(call.store);
+    default: {
+      const store = stores.get(call.store)!;
+      return (store[call.method] as (...args: unknown[]) => Promise<unknown>).apply(store, call.args);
+    }
   }
 }
 
