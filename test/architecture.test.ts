@@ -28,6 +28,7 @@ const floors: readonly (readonly string[])[] = [
     'fault',
     'decay',
     'lines',
+    'one-by-one',
     'records',
   ],
   ['operators', 'snowplow', 'stores'],

@@ -4,6 +4,7 @@ import { WentBackError, ofSink } from '../errors.ts';
 import { type Item, isSameRecord, lastByShard, totalOf } from '../event.ts';
 import { type Resume, compareResumes, formatResume, isBeyond, isPosition } from '../position.ts';
 import { Outcome } from '../ledger.ts';
+import { oneByOne } from '../one-by-one.ts';
 import type { OpenSink, Refusal } from '../sinks/sink.ts';
 import { atMost } from './at-most.ts';
 import { behind, isFurther, missing } from './missing.ts';
@@ -52,7 +53,8 @@ export class SinkDriver<T extends Item> {
   readonly #queue: Entry<T>[] = [];
   readonly #advances = new Map<string, Resume>();
   #working: Promise<void> | undefined;
-  #turn: Promise<unknown> = Promise.resolve();
+  /** A sink does one thing at a time: shards are taken over while others commit, and a commit may be several messages to a store. */
+  readonly #inTurn = oneByOne();
   #hasEnded = false;
   /** Whether there is something that need not linger. */
   #isDue = false;
@@ -286,12 +288,5 @@ export class SinkDriver<T extends Item> {
     } catch (error) {
       throw error === this.#elsewhere ? error : ofSink(this.#options, error);
     }
-  }
-
-  /** A sink does one thing at a time: shards are taken over while others commit, and a commit may be several messages to a store. */
-  #inTurn<R>(act: () => Promise<R>): Promise<R> {
-    const done = this.#turn.then(act);
-    this.#turn = done.catch(() => {});
-    return done;
   }
 }

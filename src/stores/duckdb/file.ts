@@ -1,6 +1,7 @@
 import { readlinkSync, realpathSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
+import { oneByOne } from '../../one-by-one.ts';
 import { DuckdbConnection, type DuckdbLimits, type DuckdbRow } from './connection.ts';
 import { noteFile } from '../same-file.ts';
 import { isOutOfMemory } from './faults.ts';
@@ -18,7 +19,7 @@ export class DuckdbFile {
   #opening: Promise<DuckdbConnection> | undefined;
   /** Throws when the file that is open is not there any more. */
   #isThere: () => void = () => {};
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #inTurn = oneByOne();
 
   private constructor(path: string, limits: DuckdbLimits) {
     this.#path = path;
@@ -101,12 +102,6 @@ export class DuckdbFile {
       Object.assign(error, { isTransient: true });
     }
     if (isShort || /^FATAL|has been invalidated/.test(error.message)) await this.#close();
-  }
-
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const turn = this.#turn.then(work);
-    this.#turn = turn.catch(() => {});
-    return turn;
   }
 
   #open(): Promise<DuckdbConnection> {

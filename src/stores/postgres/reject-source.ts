@@ -1,3 +1,4 @@
+import { oneByOne } from '../../one-by-one.ts';
 import type { Position } from '../../position.ts';
 import type { SourceRecord } from '../../records.ts';
 import type { PostgresConnection, Row } from './connection.ts';
@@ -21,7 +22,8 @@ interface RejectedRow {
 export class PostgresRejects implements OpenRejects {
   readonly #connection: PostgresConnection;
   readonly #table: string;
-  #turn: Promise<unknown> = Promise.resolve();
+  /** Shards are read side by side, and a connection does one thing at a time. */
+  readonly #inTurn = oneByOne();
   #isClosed = false;
 
   constructor(connection: PostgresConnection, schema: string) {
@@ -73,15 +75,12 @@ WHERE nth = 1 OR bytes <= ${MAX_PAGE_BYTES} ORDER BY nth`,
     return this.#connection.close();
   }
 
-  /** Shards are read side by side, and a connection does one thing at a time. */
   #query(text: string, values: readonly unknown[]): Promise<Row[]> {
-    const done = this.#turn.then(() => {
+    return this.#inTurn(async () => {
       // It would connect once more.
       if (this.#isClosed) throw new Error('the rejects were closed before they were asked for');
       return this.#connection.query(text, values);
     });
-    this.#turn = done.catch(() => {});
-    return done;
   }
 }
 
