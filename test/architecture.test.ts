@@ -9,6 +9,7 @@ const root = join(import.meta.dirname, '..', 'src');
 /** The rooms from the ground up; a file may import from its own room and from those below it. */
 const floors: readonly (readonly string[])[] = [
   [
+    'as-buffer',
     'position',
     'check-counts',
     'counted',

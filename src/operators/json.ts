@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import type { ZodType } from 'zod';
+import { asBuffer } from '../as-buffer.ts';
 import { type Format, Malformed } from './decode.ts';
 import { parseJson, whyNoJson } from './parse-json.ts';
 import { checkedBy } from './schema-issue.ts';
@@ -19,7 +20,7 @@ export function json<T>(schema?: ZodType<T>): Format<T> {
     name: 'json',
     parse(bytes) {
       if (!isUtf8(bytes)) return new Malformed('invalid_utf8', 'expected JSON in UTF-8, got bytes that are none');
-      const marked = (Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)).toString();
+      const marked = asBuffer(bytes).toString();
       const text = marked.startsWith(BYTE_ORDER_MARK) ? marked.slice(BYTE_ORDER_MARK.length) : marked;
       let value: unknown;
       try {

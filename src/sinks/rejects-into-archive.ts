@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer';
+import { asBuffer } from '../as-buffer.ts';
 import type { Reject } from '../event.ts';
 import type { ObjectStore } from '../stores/object-store.ts';
 import { checkStore } from './ask-store.ts';
@@ -85,7 +86,7 @@ function* linesOf(rejects: readonly Reject[]): Iterable<Uint8Array> {
 
 function lineOf({ event, why: { step, code, reason, path } }: Reject): RejectLine {
   const { shard, sequence, subSequence } = event.position;
-  const raw = Buffer.from(event.origin.raw.buffer, event.origin.raw.byteOffset, event.origin.raw.length);
+  const raw = asBuffer(event.origin.raw);
   return {
     shard,
     sequence,

@@ -1,3 +1,5 @@
+import { asBuffer } from '../as-buffer.ts';
+import { lineIndex } from '../lines/line-index.ts';
 import {
   BAD_ROW,
   LOGGER,
@@ -10,7 +12,6 @@ import {
   isException,
   isNoiseLine,
 } from './noise/grammar.ts';
-import { lineIndex } from '../lines/line-index.ts';
 import { NoiseKnowledge } from './noise/knowledge.ts';
 import { withoutLogLine } from './one-log-line.ts';
 import { BAD_ROW_REASON, type NoiseOut, NoisePuzzle, UNEXPLAINED_REASON } from './noise/puzzle.ts';
@@ -240,10 +241,6 @@ export class CheckpointNoise {
 }
 
 const NEWLINE_BYTES = Buffer.from('\n');
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-}
 
 // A record of one write has nothing inside; of a longer one, a write may end where an exception's text begins.
 function hasThrown(line: Uint8Array): boolean {

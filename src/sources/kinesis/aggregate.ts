@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { asBuffer } from '../../as-buffer.ts';
 import type { HashKeyRange } from './hash-keys.ts';
 import { ProtobufError, ProtobufReader, Wire } from './protobuf-reader.ts';
 
@@ -30,7 +31,7 @@ export function checkAggregate(
 ): AggregateFault | 'other-shard' | 'empty-aggregate' | 'good' {
   const end = data.length - CHECKSUM_BYTES;
   if (end < MAGIC_BYTES) return { code: 'aggregate_format', reason: `expected a message and its MD5, got ${data.length} bytes` };
-  const sum = Buffer.from(data.buffer, data.byteOffset + end, CHECKSUM_BYTES).toString('hex');
+  const sum = asBuffer(data.subarray(end)).toString('hex');
   const own = hash('md5', data.subarray(MAGIC_BYTES, end), 'hex');
   if (sum !== own) return { code: 'aggregate_checksum', reason: `expected MD5 ${sum} as at its end, got ${own}` };
   try {
@@ -57,7 +58,7 @@ export function* userRecords(data: Uint8Array): Generator<Uint8Array> {
 function checkRecords(data: Uint8Array, end: number, range: HashKeyRange): 'good' | 'empty-aggregate' | 'other-shard' {
   const partitionKeys = new KeyTable((from, to) => range.hasPartitionKey(data.subarray(from, to)));
   const hashKeys = new KeyTable((from, to) => {
-    const has = range.hasHashKey(Buffer.from(data.buffer, data.byteOffset + from, to - from).toString('latin1'));
+    const has = range.hasHashKey(asBuffer(data.subarray(from, to)).toString('latin1'));
     if (has === undefined) throw new ProtobufError('an explicit hash key that is no number of 128 bits');
     return has;
   });

@@ -1,4 +1,5 @@
 import { escapeLiteral } from 'pg';
+import { asBuffer } from '../../as-buffer.ts';
 import type { BlockServer, LogState, SentBlock } from '../identities/block-server.ts';
 import { explainDenied } from './check.ts';
 import type { PostgresConnection, Row } from './connection.ts';
@@ -66,7 +67,7 @@ ON CONFLICT (log) DO UPDATE SET epoch = l.epoch + 1 WHERE l.epoch = $2 RETURNING
 stored AS (INSERT INTO ${this.#blocks} (log, id, newest_ms, sights) SELECT $1, $4, $5, $6 FROM moved),
 forgotten AS (DELETE FROM ${this.#blocks} WHERE log = $1 AND id < $3 AND EXISTS (SELECT FROM moved))
 SELECT * FROM moved`,
-      [this.#log, epoch, firstId, id, newestMs, Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)],
+      [this.#log, epoch, firstId, id, newestMs, asBuffer(bytes)],
     );
     return done ? stateOf(done) : this.#state();
   }

@@ -1,4 +1,4 @@
-import { Buffer } from 'node:buffer';
+import { asBuffer } from '../../as-buffer.ts';
 import type { Owner } from '../../owner.ts';
 import type { RejectRow } from '../database.ts';
 
@@ -25,7 +25,7 @@ export function* rejectLines(
       String(position.subSequence),
       new Date(arrivedAtMs).toISOString(),
       ...(takesAnyText ? words : words.map(inAscii)),
-      `\\x${Buffer.from(raw.buffer, raw.byteOffset, raw.byteLength).toString('hex')}`,
+      `\\x${asBuffer(raw).toString('hex')}`,
     ];
     yield Buffer.from(fields.map(quote).join(','));
   }
