@@ -1,8 +1,7 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -14,6 +13,7 @@ import { s3 as s3Store } from '../../src/stores/s3.ts';
 import { startVictim } from '../crash/victim.ts';
 import { queryDuckdb } from '../support/duckdb.ts';
 import { startS3 } from '../support/s3.ts';
+import { scratch } from '../support/scratch.ts';
 
 const RECORDS = 3_000;
 const FILES = 60;
@@ -55,7 +55,7 @@ interface Places {
 
 const folders: string[] = [];
 async function emptyPlaces(): Promise<Places & { readonly folder: string }> {
-  const folder = await mkdtemp(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'millrace-capture-'));
+  const folder = await scratch('capture');
   folders.push(folder);
   return {
     folder,

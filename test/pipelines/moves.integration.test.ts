@@ -1,6 +1,4 @@
-import { existsSync } from 'node:fs';
-import { cp, mkdir, mkdtemp, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { cp, mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gunzipSync } from 'node:zlib';
@@ -14,6 +12,7 @@ import { readSettings } from '../../src/command/settings.ts';
 import { type Script, scripted } from '../../src/sources/scripted.ts';
 import { lineOf } from '../snowplow/line.ts';
 import { queryDuckdb } from '../support/duckdb.ts';
+import { scratch } from '../support/scratch.ts';
 
 const START_MS = Date.UTC(2026, 10, 22, 22);
 const EVENT_ID = 6;
@@ -47,7 +46,7 @@ function stream(from: number, to: number): Script {
 
 let folder: string;
 beforeEach(async () => {
-  folder = await mkdtemp(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'millrace-moves-'));
+  folder = await scratch('moves');
 });
 afterEach(() => rm(folder, { recursive: true }));
 

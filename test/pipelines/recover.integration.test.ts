@@ -1,6 +1,4 @@
-import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -33,6 +31,7 @@ import { startVictim } from '../crash/victim.ts';
 import { type TestDatabase, emptyPostgres } from '../support/databases.ts';
 import { queryDuckdb } from '../support/duckdb.ts';
 import { type Postgres, startPostgres } from '../support/postgres.ts';
+import { scratch } from '../support/scratch.ts';
 import { runWarehouse, shopTraffic } from '../support/shop-archive.ts';
 
 const RECORDS = 1_500;
@@ -182,7 +181,6 @@ async function countRecovered({ ARCHIVE_URL }: Setting['places']): Promise<numbe
   return files.filter((name) => name.includes('-recover%20warehouse%20')).length;
 }
 
-const scratch = (): Promise<string> => mkdtemp(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'millrace-recover-'));
 const placesIn = (folder: string, url: string): Setting['places'] => ({
   DATABASE_URL: url,
   ARCHIVE_URL: `file:${join(folder, 'archive')}`,
@@ -194,7 +192,7 @@ describe('pipelines/recover.ts, of a warehouse in DuckDB,', { timeout: 120_000 }
   let folders: string[];
   let settings: Setting[];
   beforeAll(async () => {
-    folders = await Promise.all([scratch(), scratch()]);
+    folders = await Promise.all([scratch('recover'), scratch('recover')]);
     settings = folders.map((folder) => {
       const file = join(folder, 'warehouse.duckdb');
       return { places: placesIn(folder, `duckdb:${file}`), query: (statement) => queryDuckdb(file, statement) };
@@ -216,7 +214,7 @@ describe('pipelines/recover.ts, of a warehouse in Postgres,', { timeout: 120_000
   let settings: Setting[];
   beforeAll(async () => {
     server = await startPostgres();
-    folders = await Promise.all([scratch(), scratch()]);
+    folders = await Promise.all([scratch('recover'), scratch('recover')]);
     databases = [await emptyPostgres(server), await emptyPostgres(server)];
     settings = databases.map(({ url, query }, i) => ({ places: placesIn(folders[i]!, url), query }));
     await runMistaken(settings[0]!.places);
@@ -229,7 +227,7 @@ describe('pipelines/recover.ts, of a warehouse in Postgres,', { timeout: 120_000
   behaves(() => ({ mistaken: settings[0]!, right: settings[1]! }), afterKills);
 
   it('leaves what the table alone refused to a restore, and archives it once more', async () => {
-    const folder = await scratch();
+    const folder = await scratch('recover');
     const database = await emptyPostgres(server);
     const places = placesIn(folder, database.url);
     const count = async (): Promise<number> =>

@@ -1,6 +1,4 @@
-import { existsSync } from 'node:fs';
-import { cp, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { cp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { restore } from '../../pipelines/restore.ts';
@@ -12,6 +10,7 @@ import { type TestDatabase, type TestPostgres, emptyPostgres } from '../support/
 import { queryDuckdb } from '../support/duckdb.ts';
 import { type Postgres, startPostgres } from '../support/postgres.ts';
 import { type S3Server, startS3 } from '../support/s3.ts';
+import { scratch } from '../support/scratch.ts';
 import { type WarehousePlaces, runWarehouse } from '../support/shop-archive.ts';
 
 /** Three hours from 08:30 on. */
@@ -115,13 +114,11 @@ function behaves(setting: () => Setting): void {
   });
 }
 
-const scratch = (): Promise<string> => mkdtemp(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'millrace-restore-'));
-
 describe('pipelines/restore.ts, of a warehouse in DuckDB with a folder for an archive,', { timeout: 60_000 }, () => {
   let folder: string;
   let setting: Setting;
   beforeAll(async () => {
-    folder = await scratch();
+    folder = await scratch('restore');
     const file = join(folder, 'warehouse.duckdb');
     const places = {
       DATABASE_URL: `duckdb:${file}`,
@@ -164,7 +161,7 @@ describe('pipelines/restore.ts, of a warehouse in Postgres with an archive at an
   let database: TestPostgres;
   let setting: Setting;
   beforeAll(async () => {
-    [folder, server, s3] = await Promise.all([scratch(), startPostgres(), startS3()]);
+    [folder, server, s3] = await Promise.all([scratch('restore'), startPostgres(), startS3()]);
     database = await emptyPostgres(server);
     const keys = { AWS_ACCESS_KEY_ID: 'S3RVER', AWS_SECRET_ACCESS_KEY: 'S3RVER', AWS_REGION: 'us-east-1' };
     Object.assign(process.env, keys);

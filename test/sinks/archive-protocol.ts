@@ -1,6 +1,4 @@
-import { existsSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { FencedError } from '../../src/errors.ts';
@@ -12,6 +10,7 @@ import type { OpenSink } from '../../src/sinks/sink.ts';
 import { directory } from '../../src/stores/directory.ts';
 import type { ObjectStore } from '../../src/stores/object-store.ts';
 import { deliver } from '../../src/testing/deliver.ts';
+import { scratch } from '../support/scratch.ts';
 
 const MINUTE_MS = 60_000;
 
@@ -19,7 +18,7 @@ export type Cut = (events: readonly Event<Uint8Array>[]) => Window<Uint8Array>[]
 
 /** Makes directories to throw away, in memory where there is such a folder: what is proven here is the protocol, not the disk. */
 export async function scratchStores(): Promise<{ make: () => ObjectStore; close: () => Promise<void> }> {
-  const parent = await mkdtemp(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'millrace-archive-'));
+  const parent = await scratch('archive');
   let stores = 0;
   return { make: () => directory(join(parent, String(stores++))), close: () => rm(parent, { recursive: true }) };
 }
