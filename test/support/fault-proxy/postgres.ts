@@ -1,6 +1,7 @@
-import { type Server, type Socket, connect, createServer } from 'node:net';
+import type { Socket } from 'node:net';
 import type { Fault, FaultPlan } from './plan.ts';
 import { PostgresFrames } from './postgres-frames.ts';
+import { type Relay, relay } from './relay.ts';
 
 /** FATAL 57P03, as a server says it that is starting up. */
 const STARTING = errorResponse({ S: 'FATAL', V: 'FATAL', C: '57P03', M: 'the database system is starting up' });
@@ -8,21 +9,9 @@ const STARTING = errorResponse({ S: 'FATAL', V: 'FATAL', C: '57P03', M: 'the dat
 /**
  * Passes Postgres's protocol on. Its requests are `CONNECT`, `COMMIT` (a message of SQL with a COMMIT in it, and the data of its
  * COPYs) and `QUERY` (any other).
- *
- * @returns the server, not listening yet, and what ends all its connections
  */
-export function postgresProxy(target: URL, plan: FaultPlan): { readonly server: Server; readonly close: () => void } {
-  const sockets = new Set<Socket>();
-  const server = createServer((client) => {
-    const upstream = connect(Number(target.port || 5432), target.hostname);
-    for (const socket of [client, upstream]) {
-      sockets.add(socket);
-      socket.setNoDelay().on('error', () => {});
-      socket.on('close', () => sockets.delete(socket));
-    }
-    new Connection(client, upstream, plan);
-  });
-  return { server, close: () => sockets.forEach((socket) => socket.destroy()) };
+export function postgresProxy(target: URL, plan: FaultPlan): Relay {
+  return relay(target, 5432, (client, upstream) => void new Connection(client, upstream, plan));
 }
 
 class Connection {

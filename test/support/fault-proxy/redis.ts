@@ -1,24 +1,11 @@
-import { type Server, type Socket, connect, createServer } from 'node:net';
+import type { Socket } from 'node:net';
 import type { Fault, FaultPlan } from './plan.ts';
+import { type Relay, relay } from './relay.ts';
 import { RespFrames } from './resp-frames.ts';
 
-/**
- * Passes Redis's protocol on, command by command. Its requests are the commands, by their names: `EVALSHA`, `HMGET`.
- *
- * @returns the server, not listening yet, and what ends all its connections
- */
-export function redisProxy(target: URL, plan: FaultPlan): { readonly server: Server; readonly close: () => void } {
-  const sockets = new Set<Socket>();
-  const server = createServer((client) => {
-    const upstream = connect(Number(target.port || 6379), target.hostname);
-    for (const socket of [client, upstream]) {
-      sockets.add(socket);
-      socket.setNoDelay().on('error', () => {});
-      socket.on('close', () => sockets.delete(socket));
-    }
-    new Connection(client, upstream, plan);
-  });
-  return { server, close: () => sockets.forEach((socket) => socket.destroy()) };
+/** Passes Redis's protocol on, command by command. Its requests are the commands, by their names: `EVALSHA`, `HMGET`. */
+export function redisProxy(target: URL, plan: FaultPlan): Relay {
+  return relay(target, 6379, (client, upstream) => void new Connection(client, upstream, plan));
 }
 
 class Connection {
