@@ -80,15 +80,15 @@ export function logLine(diagnostic: Diagnostic): string | undefined {
     case 'gap':
       return `${diagnostic.shard}: a gap behind ${formatResume(diagnostic.resume)}: ${lostOf(diagnostic)} is past retention`;
     case 'source-retry':
-      return `${diagnostic.shard}: try ${diagnostic.attempt} failed, again in ${Math.round(diagnostic.delayMs)} ms: ${nameAndMessage(diagnostic.error)}`;
+      return triedAgain(diagnostic.shard, diagnostic);
     case 'sink-retry':
-      return `${diagnostic.sink}: try ${diagnostic.attempt} failed, again in ${Math.round(diagnostic.delayMs)} ms: ${nameAndMessage(diagnostic.error)}`;
+      return triedAgain(diagnostic.sink, diagnostic);
     case 'went-back': {
       const { read, stored } = diagnostic.counts;
       return `${diagnostic.error.message}; a new run begins where it stands (the one that ended had read ${read} and stored ${stored})`;
     }
     case 'lookup-retry':
-      return `lookup: try ${diagnostic.attempt} failed, again in ${Math.round(diagnostic.delayMs)} ms: ${nameAndMessage(diagnostic.error)}`;
+      return triedAgain('lookup', diagnostic);
     case 'sink-joined':
       return `${diagnostic.sink}: new to ${diagnostic.shard}, begins at ${formatResume(diagnostic.resume)}`;
     case 'identities-forgotten':
@@ -151,4 +151,10 @@ export function logLine(diagnostic: Diagnostic): string | undefined {
     case 'rejected':
       return undefined;
   }
+}
+
+type Retry = Diagnostic & { readonly type: `${string}-retry` };
+
+function triedAgain(who: string, { attempt, delayMs, error }: Retry): string {
+  return `${who}: try ${attempt} failed, again in ${Math.round(delayMs)} ms: ${nameAndMessage(error)}`;
 }
