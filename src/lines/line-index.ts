@@ -60,12 +60,7 @@ export class LineIndex {
     this.show(ONE);
   }
 
-  /** Indexes up to 256 lines at once, to be shown by their places among them until others are. */
-  addAll(lines: readonly Uint8Array[]): void {
-    this.#addMany(lines.length, (i) => lines[i]!);
-  }
-
-  /** Indexes records at once, as many as it can from the one of this number on. Says how many. */
+  /** Indexes records at once, as many as it can from the one of this number on, to be shown by their places among them until others are. Says how many. */
   addRecords(records: Records, from: number): number {
     const last = Math.min(records.count, from + MAX_LINES);
     let end = from;
@@ -74,8 +69,15 @@ export class LineIndex {
       bytes += records.sizeOf(end);
       if (bytes > MAX_BYTES && end > from) break;
     }
-    this.#addMany(end - from, (i) => records.rawOf(from + i));
-    return end - from;
+    const count = end - from;
+    let at = LINES;
+    for (let i = 0; i < count; i++) at = this.#put(records.rawOf(from + i), i, at);
+    this.#module.scanAll(count);
+    this.#uuidColumns.fill(0, 0, count);
+    this.#linesEnd = at;
+    // Its bytes lay where others lie now.
+    this.#line = undefined;
+    return count;
   }
 
   /** Shows one of the lines that were indexed together. */
@@ -177,16 +179,6 @@ export class LineIndex {
   /** Whether a column holds a time that exists, as `2026-11-22 09:00:00` with up to nine digits of a fraction. */
   isTimestamp(column: number): boolean {
     return this.#module.isTimestamp(this.#row, column) !== 0;
-  }
-
-  #addMany(count: number, lineOf: (i: number) => Uint8Array): void {
-    let at = LINES;
-    for (let i = 0; i < count; i++) at = this.#put(lineOf(i), i, at);
-    this.#module.scanAll(count);
-    this.#uuidColumns.fill(0, 0, count);
-    this.#linesEnd = at;
-    // Its bytes lay where others lie now.
-    this.#line = undefined;
   }
 
   /** Puts a line behind all before it, with room for the bits in front. Says where it ends. */

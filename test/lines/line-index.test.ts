@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { LineIndex, MAX_LINES } from '../../src/lines/line-index.ts';
+import { RecordList } from '../../src/records.ts';
 import { formatTimestamp, readTimestamp } from '../../src/snowplow/timestamp.ts';
 
 // Bytes around the tab, the newline and the K of the log's logger, and those that share their bits.
@@ -28,6 +29,16 @@ function expected(bytes: Uint8Array): unknown {
     hasLogger: Buffer.from(bytes).includes('KinesisS'),
     isAscii: bytes.every((value) => value < 128),
   };
+}
+
+function recordsOf(lines: readonly Uint8Array[]): RecordList {
+  const position = { shard: 's', sequence: '1', subSequence: 0 };
+  return new RecordList(lines.map((data) => ({ position, arrivedAtMs: 0, data })));
+}
+
+/** Indexes lines at once. */
+function addAll(index: LineIndex, lines: readonly Uint8Array[]): void {
+  expect(index.addRecords(recordsOf(lines), 0)).toBe(lines.length);
 }
 
 function shown(index: LineIndex): unknown {
@@ -64,8 +75,8 @@ describe('LineIndex', () => {
   it('finds the same of many lines at once, and shows each by its place', () => {
     const index = new LineIndex();
     fc.assert(
-      fc.property(fc.array(line, { maxLength: 12 }), (lines) => {
-        index.addAll(lines);
+      fc.property(fc.array(line, { minLength: 1, maxLength: 12 }), (lines) => {
+        addAll(index, lines);
         for (const [row, bytes] of lines.entries()) {
           index.show(row);
           expect(shown(index)).toEqual(expected(bytes));
@@ -122,7 +133,7 @@ describe('LineIndex', () => {
     for (const at of places) expect(holds(`${'x'.repeat(at)}${mark.slice(0, -1)}`), String(at)).toBe(false);
     expect(holds('')).toBe(false);
     // What lies behind a line in memory is another one.
-    index.addAll([Buffer.from('x{"lin'), Buffer.from('e":'), Buffer.from(mark)]);
+    addAll(index, [Buffer.from('x{"lin'), Buffer.from('e":'), Buffer.from(mark)]);
     const told = [0, 1, 2].map((row) => {
       index.show(row);
       return index.holdsBadRow;
@@ -144,7 +155,7 @@ describe('LineIndex', () => {
     ]);
     expect([begins('shops\tweb', 'shop'), begins('sho', 'shop'), begins('shap\tweb', 'shop'), begins('shop\tweb', '')]).toEqual([false, false, false, false]); // prettier-ignore
     // Behind one that ends there lies the next: `a` and `b` are no `ab`.
-    index.addAll([Buffer.from('a'), Buffer.from('b\tc')]);
+    addAll(index, [Buffer.from('a'), Buffer.from('b\tc')]);
     index.show(0);
     expect(index.beginsWith(Buffer.from('ab'))).toBe(false);
   });
@@ -154,7 +165,7 @@ describe('LineIndex', () => {
     const one = Buffer.from('a\tb\tc');
     index.add(one);
     const lines = Array.from({ length: MAX_LINES }, (_, i) => Buffer.from(`${i}\t${'x'.repeat(i)}`));
-    index.addAll(lines);
+    addAll(index, lines);
     for (const [row, bytes] of lines.entries()) {
       index.show(row);
       expect(shown(index)).toEqual(expected(bytes));
@@ -238,7 +249,7 @@ describe('LineIndex', () => {
       fc.property(fc.array(fc.tuple(lines, looks), { minLength: 1, maxLength: 3 }), (rounds) => {
         for (const [fields, asked] of rounds) {
           const texts = fields.map((all) => Buffer.from(all.join('\t')));
-          index.addAll(texts);
+          addAll(index, texts);
           for (const [i, column] of asked) {
             // One beyond the last: the first line once more, by itself.
             const row = i % (texts.length + 1);
@@ -300,11 +311,17 @@ describe('LineIndex', () => {
     index.add(long);
     expect([index.count, index.end(138) - index.start(0)]).toEqual([3_000_001, 138]);
     const short = Buffer.from('a\tb');
-    index.addAll([short, long, short]);
-    index.show(1);
-    expect(index.count).toBe(3_000_001);
-    index.show(2);
-    expect(shown(index)).toEqual(expected(short));
+    const records = recordsOf([short, long, short]);
+    const counts = [0, 1, 2].map((from) => {
+      const added = index.addRecords(records, from);
+      index.show(0);
+      return [added, index.count];
+    });
+    expect(counts).toEqual([
+      [1, 2],
+      [1, 3_000_001],
+      [1, 2],
+    ]);
     index.add(Buffer.alloc(17_000_000, 9));
     expect(index.count).toBe(0xffffff);
   });
