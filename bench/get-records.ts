@@ -6,7 +6,7 @@ import { asyncScheduler } from 'rxjs';
 import { Ledger } from '../src/ledger.ts';
 import { Calls } from '../src/sources/kinesis/calls.ts';
 import { kinesisClient } from '../src/sources/kinesis/client.ts';
-import { subscription } from '../src/sources/kinesis/subscription.ts';
+import { subscription } from '../src/sources/kinesis/fan-out/subscription.ts';
 
 /**
  * Reading alone, from the call to the records, with a server on loopback in a process of its own. `npm run bench` runs it once a row:

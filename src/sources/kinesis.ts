@@ -3,8 +3,8 @@ import type { Duration } from 'date-fns';
 import { defer, mergeMap } from 'rxjs';
 import { checkCounts } from '../check-counts.ts';
 import { durationMs } from '../duration.ts';
-import { CONSUMER_NAME } from './kinesis/consumer.ts';
-import { speakLean } from './kinesis/lean-protocol.ts';
+import { CONSUMER_NAME } from './kinesis/fan-out/consumer.ts';
+import { speakLean } from './kinesis/lean/lean-protocol.ts';
 import type { KinesisStream } from './kinesis/stream.ts';
 import { type Source, readingDeliveries } from './source.ts';
 

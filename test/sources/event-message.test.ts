@@ -1,7 +1,7 @@
 import { KinesisClient, SubscribeToShardCommand, type SubscribeToShardEvent } from '@aws-sdk/client-kinesis';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { readEvent } from '../../src/sources/kinesis/event-message.ts';
+import { readEvent } from '../../src/sources/kinesis/fan-out/event-message.ts';
 import { eventFrame } from '../support/event-frame.ts';
 
 /** What the SDK reads from a frame. */

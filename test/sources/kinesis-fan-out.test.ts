@@ -8,7 +8,7 @@ import type { Diagnostic } from '../../src/diagnostic.ts';
 import type { Resume } from '../../src/position.ts';
 import { Ledger } from '../../src/ledger.ts';
 import { type ClientOptions, fanOutClient } from '../../src/sources/kinesis/client.ts';
-import { consumerNameOf } from '../../src/sources/kinesis/consumer.ts';
+import { consumerNameOf } from '../../src/sources/kinesis/fan-out/consumer.ts';
 import { type KinesisOptions, kinesis } from '../../src/sources/kinesis.ts';
 import type { Source } from '../../src/sources/source.ts';
 import { aggregate } from '../support/aggregates.ts';

@@ -3,7 +3,7 @@ import { gzipSync, zstdCompressSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Shard } from '../../src/sources/shards/shard-set.ts';
-import { type Part, Unpacker, isPacked } from '../../src/sources/kinesis/unpack.ts';
+import { type Part, Unpacker, isPacked } from '../../src/sources/kinesis/unpack/unpack.ts';
 import { aggregateByAws } from '../support/aws-kinesis-agg.ts';
 import { aggregate, bytesField, compressed, compressedBatch, numberField, sealed } from '../support/aggregates.ts';
 

@@ -1,6 +1,6 @@
 import { KinesisClient, type KinesisClientConfig } from '@aws-sdk/client-kinesis';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
-import { speakLean } from './lean-protocol.ts';
+import { speakLean } from './lean/lean-protocol.ts';
 
 export interface ClientOptions {
   readonly endpoint?: string | undefined;

@@ -7,7 +7,7 @@ import { freeing } from '../text/own-memory.ts';
 import type { ShardReading } from '../shards/read-shards.ts';
 import { reserveRoom } from '../delivery/reserve-room.ts';
 import { AnsweredRecords } from './answered-records.ts';
-import { type Part, Unpacker, type Unpacking, isPacked } from './unpack.ts';
+import { type Part, Unpacker, type Unpacking, isPacked } from './unpack/unpack.ts';
 
 /** What is reserved at least for each further delivery of an answer that is taken apart. */
 const FURTHER_BYTES = 4 * 1024 * 1024;

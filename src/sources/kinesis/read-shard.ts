@@ -9,7 +9,7 @@ import { deliver } from './deliver.ts';
 import { foreignAnswer, isExpiredIterator, isNotYet, isThroughputExceeded } from './failure.ts';
 import { Pace } from './pace.ts';
 import { Horizon, beginningBehind } from './retention.ts';
-import type { Unpacking } from './unpack.ts';
+import type { Unpacking } from './unpack/unpack.ts';
 
 /** The most that one GetRecords answers. https://docs.aws.amazon.com/kinesis/latest/APIReference/API_GetRecords.html */
 const MAX_ANSWER_BYTES = 10 * 1024 * 1024;

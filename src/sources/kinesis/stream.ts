@@ -8,13 +8,13 @@ import type { SourceContext } from '../source.ts';
 import { KinesisBackOff } from './back-off.ts';
 import { Calls } from './calls.ts';
 import { type ClientOptions, fanOutClient, kinesisClient } from './client.ts';
-import { Consumer, consumerNameOf } from './consumer.ts';
+import { Consumer, consumerNameOf } from './fan-out/consumer.ts';
 import { explain, refuseForeign } from './failure.ts';
 import { readShard } from './read-shard.ts';
 import { beginningBehind, gapBehind } from './retention.ts';
 import { sequenceTimeMs } from './sequence-time.ts';
-import { subscribeShard } from './subscribe-shard.ts';
-import type { Unpacking } from './unpack.ts';
+import { subscribeShard } from './fan-out/subscribe-shard.ts';
+import type { Unpacking } from './unpack/unpack.ts';
 
 /** What `kinesis` was told, or does by default. */
 export interface StreamOptions extends ClientOptions {

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { asBuffer } from '../../as-buffer.ts';
+import { asBuffer } from '../../../as-buffer.ts';
 import type { HashKeyRange } from './hash-keys.ts';
 import { ProtobufError, ProtobufReader, Wire } from './protobuf-reader.ts';
 

@@ -1,8 +1,8 @@
-import { pause } from '../waiting/pause.ts';
-import type { SourceContext } from '../source.ts';
-import { KinesisBackOff } from './back-off.ts';
-import type { Calls } from './calls.ts';
-import { isLimitExceeded } from './failure.ts';
+import { pause } from '../../waiting/pause.ts';
+import type { SourceContext } from '../../source.ts';
+import { KinesisBackOff } from '../back-off.ts';
+import type { Calls } from '../calls.ts';
+import { isLimitExceeded } from '../failure.ts';
 
 /** AWS makes a consumer within seconds, and answers 20 DescribeStreamConsumer calls a second. https://docs.aws.amazon.com/kinesis/latest/APIReference/API_DescribeStreamConsumer.html */
 const ASK_EVERY_MS = 250;

@@ -1,5 +1,5 @@
 import { type Readable, finished } from 'node:stream';
-import { ownMemory } from '../text/own-memory.ts';
+import { ownMemory } from '../../text/own-memory.ts';
 
 /**
  * Reads a body to its end. What comes in one piece is the transport's, which may keep it; of more it makes memory of its own.

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import type { Shard } from '../shards/shard-set.ts';
+import type { Shard } from '../../shards/shard-set.ts';
 
 const ALL = { first: '0'.repeat(32), last: 'f'.repeat(32) };
 

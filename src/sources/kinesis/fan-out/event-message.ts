@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib';
 import type { _Record, ChildShard, SubscribeToShardEvent } from '@aws-sdk/client-kinesis';
-import { asBuffer } from '../../as-buffer.ts';
+import { asBuffer } from '../../../as-buffer.ts';
 
 /**
  * Reads one event of a subscription, in JSON, from its frame, at about half the CPU that the SDK takes (`npm run bench -- --only get-records`). Other events are nothing.

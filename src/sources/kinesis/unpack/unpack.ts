@@ -1,5 +1,5 @@
-import type { SourceRecord } from '../../records.ts';
-import type { Shard } from '../shards/shard-set.ts';
+import type { SourceRecord } from '../../../records.ts';
+import type { Shard } from '../../shards/shard-set.ts';
 import { checkAggregate, isAggregate, userRecords } from './aggregate.ts';
 import { isCompressed, openBatch, payloads } from './compressed-batch.ts';
 import { HashKeyRange } from './hash-keys.ts';

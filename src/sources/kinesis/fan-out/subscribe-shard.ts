@@ -1,20 +1,20 @@
 import type { KinesisClient } from '@aws-sdk/client-kinesis';
-import { type Beginning, comparePositions, isPosition } from '../../position.ts';
-import { RECORD_OVERHEAD_BYTES } from '../../ledger.ts';
-import { isOutOfReach } from '../../fault.ts';
-import { pause } from '../waiting/pause.ts';
-import type { ShardReading } from '../shards/read-shards.ts';
-import { reserveRoom } from '../delivery/reserve-room.ts';
-import type { Shard } from '../shards/shard-set.ts';
-import { KinesisBackOff } from './back-off.ts';
-import type { Calls } from './calls.ts';
+import { type Beginning, comparePositions, isPosition } from '../../../position.ts';
+import { RECORD_OVERHEAD_BYTES } from '../../../ledger.ts';
+import { isOutOfReach } from '../../../fault.ts';
+import { pause } from '../../waiting/pause.ts';
+import type { ShardReading } from '../../shards/read-shards.ts';
+import { reserveRoom } from '../../delivery/reserve-room.ts';
+import type { Shard } from '../../shards/shard-set.ts';
+import { KinesisBackOff } from '../back-off.ts';
+import type { Calls } from '../calls.ts';
 import type { Consumer } from './consumer.ts';
-import { deliver } from './deliver.ts';
-import { foreignAnswer, isBrokenSubscription, isInvalidArgument, isNotFound, isNotYet } from './failure.ts';
-import { Horizon, beginningBehind } from './retention.ts';
-import { sequenceTimeMs } from './sequence-time.ts';
+import { deliver } from '../deliver.ts';
+import { foreignAnswer, isBrokenSubscription, isInvalidArgument, isNotFound, isNotYet } from '../failure.ts';
+import { Horizon, beginningBehind } from '../retention.ts';
+import { sequenceTimeMs } from '../sequence-time.ts';
 import { SubscribePace } from './subscribe-pace.ts';
-import type { Unpacking } from './unpack.ts';
+import type { Unpacking } from '../unpack/unpack.ts';
 import { type ShardEvent, type SubscriptionOptions, subscription } from './subscription.ts';
 
 /** How often in a row an active consumer may be told that there is no such thing before that is believed: new ones take a moment. */

@@ -5,15 +5,15 @@ import {
   type SubscribeToShardEvent,
   type SubscribeToShardEventStream,
 } from '@aws-sdk/client-kinesis';
-import type { Beginning } from '../../position.ts';
-import { RECORD_OVERHEAD_BYTES } from '../../ledger.ts';
-import type { ShardReading } from '../shards/read-shards.ts';
-import { reserveRoom } from '../delivery/reserve-room.ts';
-import type { Shard } from '../shards/shard-set.ts';
-import { childrenOf, iteratorAt } from './calls.ts';
+import type { Beginning } from '../../../position.ts';
+import { RECORD_OVERHEAD_BYTES } from '../../../ledger.ts';
+import type { ShardReading } from '../../shards/read-shards.ts';
+import { reserveRoom } from '../../delivery/reserve-room.ts';
+import type { Shard } from '../../shards/shard-set.ts';
+import { childrenOf, iteratorAt } from '../calls.ts';
 import { eventFrames } from './event-frames.ts';
 import { readEvent } from './event-message.ts';
-import { orAborted } from './or-aborted.ts';
+import { orAborted } from '../or-aborted.ts';
 import { Silence } from './silence.ts';
 
 /**
