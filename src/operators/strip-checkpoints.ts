@@ -1,7 +1,7 @@
 import type { OperatorFunction } from 'rxjs';
 import { Event } from '../event.ts';
 import { type LineIndex, lineIndex } from '../lines/line-index.ts';
-import { CheckpointNoise, type CheckpointNoiseOptions } from '../snowplow/checkpoint-noise.ts';
+import { CheckpointNoise, type CheckpointNoiseOptions } from '../snowplow/noise/checkpoint-noise.ts';
 import { LOGGER } from '../snowplow/noise/grammar.ts';
 import { type NoiseOut, UNEXPLAINED_REASON } from '../snowplow/noise/puzzle.ts';
 import { type Out, eventSteps } from './event-steps.ts';

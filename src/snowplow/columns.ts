@@ -1,5 +1,5 @@
 import type { Column } from '../stores/database.ts';
-import { fields } from './fields.ts';
+import { fields } from './fields/fields.ts';
 
 /** The columns of a table of enriched events, typed as the atomic schema has them, for `copyInto`. */
 export const enrichedColumns: readonly Column[] = fields.map((field) => ({

@@ -1,5 +1,5 @@
-import { readEpochMs } from './epoch-ms.ts';
-import { readTimestamp } from './timestamp.ts';
+import { readEpochMs } from './fields/epoch-ms.ts';
+import { readTimestamp } from './fields/timestamp.ts';
 
 const TAB = 9;
 /** Of milliseconds since 1970, from 2001 to 2286. A number of another length is no time. */

@@ -1,12 +1,12 @@
 import { type LineIndex, lineIndex } from '../lines/line-index.ts';
 import { Malformed } from '../operators/decode.ts';
-import type { FieldName, FieldValues } from './field-types.ts';
-import { FieldError } from './field-error.ts';
-import { fieldNumber } from './field-number.ts';
-import { fields } from './fields.ts';
-import { type Layout, layoutOf } from './layouts.ts';
-import { readEpochMs } from './epoch-ms.ts';
-import { readValue } from './read-value.ts';
+import type { FieldName, FieldValues } from './fields/field-types.ts';
+import { FieldError } from './fields/field-error.ts';
+import { fieldNumber } from './fields/field-number.ts';
+import { fields } from './fields/fields.ts';
+import { type Layout, layoutOf } from './fields/layouts.ts';
+import { readEpochMs } from './fields/epoch-ms.ts';
+import { readValue } from './fields/read-value.ts';
 import { type ToJsonOptions, toJson } from './to-json.ts';
 import { toRow } from './to-row.ts';
 

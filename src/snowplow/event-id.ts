@@ -1,6 +1,6 @@
 import { type Identity, hash128 } from '../operators/identity.ts';
 import type { EnrichedEvent } from './enriched-event.ts';
-import { fieldNumber } from './field-number.ts';
+import { fieldNumber } from './fields/field-number.ts';
 
 const EVENT_ID = fieldNumber('event_id');
 const FINGERPRINT = fieldNumber('event_fingerprint');

@@ -5,7 +5,7 @@ import { checkedBy } from '../operators/schema-issue.ts';
 import type { Check, Issue } from '../operators/validate.ts';
 import type { EnrichedEvent } from './enriched-event.ts';
 import { beginsAsObject } from './begins-as-object.ts';
-import { fieldNumber } from './field-number.ts';
+import { fieldNumber } from './fields/field-number.ts';
 import { isSelfDescribing } from './self-describing.ts';
 import { TextMemo } from './text-memo.ts';
 

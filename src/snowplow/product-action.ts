@@ -1,7 +1,7 @@
 import type { Event } from '../event.ts';
 import type { EnrichedEvent } from './enriched-event.ts';
 import { beginsAsObject } from './begins-as-object.ts';
-import { fieldNumber } from './field-number.ts';
+import { fieldNumber } from './fields/field-number.ts';
 import { isSelfDescribing } from './self-describing.ts';
 import { TextMemo } from './text-memo.ts';
 

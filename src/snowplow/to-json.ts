@@ -1,6 +1,6 @@
 import type { EnrichedEvent } from './enriched-event.ts';
-import { FieldError } from './field-error.ts';
-import { fields } from './fields.ts';
+import { FieldError } from './fields/field-error.ts';
+import { fields } from './fields/fields.ts';
 import type { SelfDescribing } from './self-describing.ts';
 
 export interface ToJsonOptions {

@@ -1,7 +1,7 @@
 import type { EnrichedEvent } from './enriched-event.ts';
-import { readEpochMs } from './epoch-ms.ts';
-import { fieldNumber } from './field-number.ts';
-import { formatTimestamp } from './timestamp.ts';
+import { readEpochMs } from './fields/epoch-ms.ts';
+import { fieldNumber } from './fields/field-number.ts';
+import { formatTimestamp } from './fields/timestamp.ts';
 
 const ETL_TSTAMP = fieldNumber('etl_tstamp');
 const TAB = 9;

@@ -4,7 +4,7 @@ import { shopLabels } from '../../pipelines/labels.ts';
 import { type ShopOptions, type ShopRecord, type Truth, shop } from '../../src/demo/shop.ts';
 import { Malformed } from '../../src/operators/decode.ts';
 import { EnrichedEvent } from '../../src/snowplow/enriched-event.ts';
-import { fields } from '../../src/snowplow/fields.ts';
+import { fields } from '../../src/snowplow/fields/fields.ts';
 import { label } from '../../src/snowplow/label.ts';
 import { parsed } from '../snowplow/line.ts';
 

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { LineIndex, MAX_LINES } from '../../src/lines/line-index.ts';
 import { RecordList } from '../../src/records.ts';
-import { formatTimestamp, readTimestamp } from '../../src/snowplow/timestamp.ts';
+import { formatTimestamp, readTimestamp } from '../../src/snowplow/fields/timestamp.ts';
 
 // Bytes around the tab, the newline and the K of the log's logger, and those that share their bits.
 const byte = fc.oneof(

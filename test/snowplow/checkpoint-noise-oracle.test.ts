@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { CheckpointNoise } from '../../src/snowplow/checkpoint-noise.ts';
+import { CheckpointNoise } from '../../src/snowplow/noise/checkpoint-noise.ts';
 import { type NoiseOptions, type Printed, printNoisily } from '../support/noise.ts';
 
 interface Restored {

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import { EnrichedEvent } from '../../src/snowplow/enriched-event.ts';
-import { FieldError } from '../../src/snowplow/field-error.ts';
-import { fields } from '../../src/snowplow/fields.ts';
+import { FieldError } from '../../src/snowplow/fields/field-error.ts';
+import { fields } from '../../src/snowplow/fields/fields.ts';
 import type { SelfDescribing } from '../../src/snowplow/self-describing.ts';
 import { anId, eventOf, lineOf, parsed } from './line.ts';
 

@@ -1,7 +1,7 @@
 import { EnrichedEvent } from '../../src/snowplow/enriched-event.ts';
-import type { FieldName } from '../../src/snowplow/field-types.ts';
-import { fields } from '../../src/snowplow/fields.ts';
-import { layoutOf } from '../../src/snowplow/layouts.ts';
+import type { FieldName } from '../../src/snowplow/fields/field-types.ts';
+import { fields } from '../../src/snowplow/fields/fields.ts';
+import { layoutOf } from '../../src/snowplow/fields/layouts.ts';
 
 export type Texts = Partial<Record<FieldName, string>>;
 

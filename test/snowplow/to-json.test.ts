@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { FieldError } from '../../src/snowplow/field-error.ts';
-import { fields } from '../../src/snowplow/fields.ts';
+import { FieldError } from '../../src/snowplow/fields/field-error.ts';
+import { fields } from '../../src/snowplow/fields/fields.ts';
 import { anId, eventOf } from './line.ts';
 
 const contexts = (...data: (readonly [string, unknown])[]): string =>

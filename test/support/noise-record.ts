@@ -1,5 +1,5 @@
-import { fields } from '../../src/snowplow/fields.ts';
-import { layoutOf } from '../../src/snowplow/layouts.ts';
+import { fields } from '../../src/snowplow/fields/fields.ts';
+import { layoutOf } from '../../src/snowplow/fields/layouts.ts';
 
 /** A small generator of random numbers; the same seed gives the same numbers. */
 export class NoiseRandom {

@@ -1,5 +1,5 @@
 import { lineIndex } from '../../lines/line-index.ts';
-import { layoutOf } from '../layouts.ts';
+import { layoutOf } from '../fields/layouts.ts';
 import { hasNoise, hostIn, isException } from './grammar.ts';
 
 /** App ids remembered; more than any text has. */

@@ -1,4 +1,4 @@
-import { layouts } from '../layouts.ts';
+import { layouts } from '../fields/layouts.ts';
 import type { NoiseKnowledge } from './knowledge.ts';
 import { MAX_READINGS, NoiseMoves, type NoisyLine } from './moves.ts';
 import { dueKey, firstPiece, isTold, joinPieces, keyOf, keysOf } from './pieces.ts';

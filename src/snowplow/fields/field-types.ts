@@ -1,5 +1,5 @@
 import type { fields } from './fields.ts';
-import type { SelfDescribing } from './self-describing.ts';
+import type { SelfDescribing } from '../self-describing.ts';
 
 /** The value of each field, read by the getter of its name. An empty field is undefined. */
 export type FieldValues = {

@@ -1,5 +1,5 @@
 import { FieldError } from './field-error.ts';
-import { type SelfDescribing, isSelfDescribing } from './self-describing.ts';
+import { type SelfDescribing, isSelfDescribing } from '../self-describing.ts';
 import { readTimestamp } from './timestamp.ts';
 
 /** Reads the value of a field from its bytes, which are not none. @throws {FieldError} when they hold no such value. */

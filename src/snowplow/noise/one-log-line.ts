@@ -1,5 +1,5 @@
-import { BAD_ROW, LOGGER, THROWN_WORDS, logLineLength } from './noise/grammar.ts';
-import type { NoiseKnowledge } from './noise/knowledge.ts';
+import { BAD_ROW, LOGGER, THROWN_WORDS, logLineLength } from './grammar.ts';
+import type { NoiseKnowledge } from './knowledge.ts';
 
 /** The longest log line that says itself where it ends, and more. */
 const MAX_LOG_LINE = 1024;

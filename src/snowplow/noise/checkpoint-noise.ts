@@ -1,5 +1,5 @@
-import { asBuffer } from '../as-buffer.ts';
-import { lineIndex } from '../lines/line-index.ts';
+import { asBuffer } from '../../as-buffer.ts';
+import { lineIndex } from '../../lines/line-index.ts';
 import {
   BAD_ROW,
   LOGGER,
@@ -11,10 +11,10 @@ import {
   isBlockTrace,
   isException,
   isNoiseLine,
-} from './noise/grammar.ts';
-import { NoiseKnowledge } from './noise/knowledge.ts';
+} from './grammar.ts';
+import { NoiseKnowledge } from './knowledge.ts';
 import { withoutLogLine } from './one-log-line.ts';
-import { BAD_ROW_REASON, type NoiseOut, NoisePuzzle, UNEXPLAINED_REASON } from './noise/puzzle.ts';
+import { BAD_ROW_REASON, type NoiseOut, NoisePuzzle, UNEXPLAINED_REASON } from './puzzle.ts';
 
 export interface CheckpointNoiseOptions {
   /**

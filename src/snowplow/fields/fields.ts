@@ -1,4 +1,4 @@
-import type { ColumnType } from '../stores/database.ts';
+import type { ColumnType } from '../../stores/database.ts';
 
 const varchar = (length: number): ColumnType => ({ kind: 'varchar', length });
 const char = (length: number): ColumnType => ({ kind: 'char', length });
