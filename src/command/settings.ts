@@ -2,7 +2,7 @@ import { inspect, parseArgs } from 'node:util';
 import type { Duration } from 'date-fns';
 import { z } from 'zod';
 import { counted } from '../counted.ts';
-import type { ListenAddress } from '../observe/metrics-server.ts';
+import type { ListenAddress } from '../observe/metrics/metrics-server.ts';
 import type { Start } from '../sources/source.ts';
 
 /** Settings by the names they have in the environment: `KINESIS_STREAM` there is `--kinesis-stream` on the command line. */

@@ -2,8 +2,8 @@ import type { Diagnostic } from '../diagnostic.ts';
 import type { RejectReason } from '../event.ts';
 import type { InFlight, Ledger } from '../ledger.ts';
 import { type Pipeline, sinksOf } from '../pipeline.ts';
-import { Histogram } from './histogram.ts';
-import type { Entry } from './log.ts';
+import { Histogram } from './metrics/histogram.ts';
+import type { Entry } from './log/log.ts';
 import { type Totals, TotalCounts } from './total-counts.ts';
 
 /** In seconds: from a Redis nearby to a window of a minute that is loaded into a slow database, with tries again. */

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { healthOf, isReady } from '../../src/observe/health.ts';
-import { Histogram } from '../../src/observe/histogram.ts';
-import { METRICS } from '../../src/observe/metric-list.ts';
-import { metricsText } from '../../src/observe/metrics.ts';
+import { Histogram } from '../../src/observe/metrics/histogram.ts';
+import { METRICS } from '../../src/observe/metrics/metric-list.ts';
+import { metricsText } from '../../src/observe/metrics/metrics.ts';
 import { RunRecord } from '../../src/observe/run-record.ts';
 import { Outcome } from '../../src/ledger.ts';
-import { type Metric, prometheusText } from '../../src/observe/prometheus.ts';
-import { Status } from '../../src/observe/status.ts';
+import { type Metric, prometheusText } from '../../src/observe/metrics/prometheus.ts';
+import { Status } from '../../src/observe/log/status.ts';
 import { deliver } from '../../src/testing/deliver.ts';
 import { memorySink } from '../../src/testing/memory-sink.ts';
 import { parsePrometheus } from '../support/prometheus.ts';

@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Diagnostic } from '../../src/diagnostic.ts';
 import { Ledger, Outcome } from '../../src/ledger.ts';
-import { jsonLine, jsonLog } from '../../src/observe/json-log.ts';
-import { entryOf, logLine } from '../../src/observe/log.ts';
-import { Screen } from '../../src/observe/screen.ts';
-import { Status } from '../../src/observe/status.ts';
-import { textLog } from '../../src/observe/text-log.ts';
+import { jsonLine, jsonLog } from '../../src/observe/log/json-log.ts';
+import { entryOf, logLine } from '../../src/observe/log/log.ts';
+import { Screen } from '../../src/observe/log/screen.ts';
+import { Status } from '../../src/observe/log/status.ts';
+import { textLog } from '../../src/observe/log/text-log.ts';
 import type { Resume } from '../../src/position.ts';
 import { deliver } from '../../src/testing/deliver.ts';
 

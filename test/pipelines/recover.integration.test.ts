@@ -25,7 +25,7 @@ import {
   stripCheckpoints,
   validate,
 } from '../../src/index.ts';
-import { logLine } from '../../src/observe/log.ts';
+import { logLine } from '../../src/observe/log/log.ts';
 import { readSettings } from '../../src/command/settings.ts';
 import { startVictim } from '../crash/victim.ts';
 import { type TestDatabase, emptyPostgres } from '../support/databases.ts';

@@ -2,7 +2,7 @@ import { cp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { restore } from '../../pipelines/restore.ts';
-import { logLine } from '../../src/observe/log.ts';
+import { logLine } from '../../src/observe/log/log.ts';
 import { run } from '../../src/run/run.ts';
 import { readSettings } from '../../src/command/settings.ts';
 import { startVictim } from '../crash/victim.ts';

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Diagnostic } from '../../../src/diagnostic.ts';
-import { logLine } from '../../../src/observe/log.ts';
+import { logLine } from '../../../src/observe/log/log.ts';
 import type { OpenDatabase, RowFault, Table } from '../../../src/stores/database.ts';
 import { type TestPostgres, emptyPostgres } from '../../support/databases.ts';
 import { type Postgres, startPostgres } from '../../support/postgres.ts';

@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import { formatResume } from '../position.ts';
+import { formatResume } from '../../position.ts';
 import type { Entry, Log, LogOptions } from './log.ts';
 import { PRINT_MS } from './screen.ts';
 

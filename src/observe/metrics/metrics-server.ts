@@ -1,11 +1,11 @@
 import { once } from 'node:events';
 import { type IncomingMessage, type ServerResponse, createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { healthOf, isReady } from './health.ts';
+import { healthOf, isReady } from '../health.ts';
 import { metricsText } from './metrics.ts';
-import { LIVE_PAGE_HEADERS, LivePage } from './page/live-page.ts';
+import { LIVE_PAGE_HEADERS, LivePage } from '../page/live-page.ts';
 import { PROMETHEUS_CONTENT_TYPE } from './prometheus.ts';
-import type { RunRecord } from './run-record.ts';
+import type { RunRecord } from '../run-record.ts';
 
 /** Where to listen. */
 export interface ListenAddress {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { METRICS, type MetricName } from './metric-list.ts';
 import { type Labels, type Sample, prometheusText } from './prometheus.ts';
-import type { RunRecord } from './run-record.ts';
+import type { RunRecord } from '../run-record.ts';
 
 /**
  * All metrics of some runs and of this process, as Prometheus reads them.
@@ -93,6 +93,6 @@ let known: string | undefined;
 
 /** Of this package: its package.json lies beside the folder of the sources, and beside that of what is built from them. */
 function version(): string {
-  known ??= (JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }).version;
+  known ??= (JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as { version: string }).version;
   return known;
 }

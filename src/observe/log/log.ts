@@ -1,8 +1,8 @@
-import { counted } from '../counted.ts';
-import type { Diagnostic } from '../diagnostic.ts';
-import { nameAndMessage } from '../errors.ts';
-import { formatResume } from '../position.ts';
-import { lostOf } from '../sources/shards/gap.ts';
+import { counted } from '../../counted.ts';
+import type { Diagnostic } from '../../diagnostic.ts';
+import { nameAndMessage } from '../../errors.ts';
+import { formatResume } from '../../position.ts';
+import { lostOf } from '../../sources/shards/gap.ts';
 import type { Output } from './screen.ts';
 import type { Status } from './status.ts';
 

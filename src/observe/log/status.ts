@@ -1,6 +1,6 @@
-import type { Diagnostic } from '../diagnostic.ts';
-import type { Counts, Ledger } from '../ledger.ts';
-import { behindNow } from './run-record.ts';
+import type { Diagnostic } from '../../diagnostic.ts';
+import type { Counts, Ledger } from '../../ledger.ts';
+import { behindNow } from '../run-record.ts';
 
 export interface StatusOptions {
   /** How long the windows are in which it stores events, in milliseconds, so that the next one is worth waiting for. @default no windows */
