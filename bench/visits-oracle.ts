@@ -111,7 +111,7 @@ function labelOf(text: string): Partial<Pick<Action, 'sku' | 'brand'>> {
 }
 
 async function lookedUp(client: Redis, sku: string): Promise<Pick<Action, 'similar' | 'brand'>> {
-  const flat = (await client.zrevrange(`similar:${sku}`, 0, 19, 'WITHSCORES')) as string[];
+  const flat = await client.zrevrange(`similar:${sku}`, 0, 19, 'WITHSCORES');
   const similar = Array.from({ length: flat.length / 2 }, (_, i) => [flat[2 * i]!, Number(flat[2 * i + 1])] as const);
   return { similar, brand: (await client.get(`brand:${sku}`)) ?? undefined };
 }

@@ -57,10 +57,7 @@ function windowsOfDeliveries({
     const { steps: its, behindDeliveries } = stepOf(operator) ?? {};
     if (its?.every(({ lines }) => lines)) steps.push(its);
     else if (source.deliveries && behindDeliveries && steps.length > 0)
-      return {
-        windows: behindDeliveries(steps.flat(), isLast(operators, i)) as OperatorFunction<Delivery, unknown>,
-        count: i + 1,
-      };
+      return { windows: behindDeliveries(steps.flat(), isLast(operators, i)), count: i + 1 };
     else break;
   }
   return undefined;

@@ -110,7 +110,7 @@ function watched(
     return stream.pipe(
       catchError((error: unknown) => {
         if (error === before) throw error;
-        throw new StepError(name, isItem(latest) ? (latest as Item).last : undefined, error);
+        throw new StepError(name, isItem(latest) ? latest.last : undefined, error);
       }),
       tap((item) => {
         if (isBeforeEvents && !(item instanceof Event)) end(noEvent(name, item));

@@ -1,4 +1,4 @@
-import { type OperatorFunction, map } from 'rxjs';
+import { map } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import type { Event, Item } from '../../src/event.ts';
 import { decode } from '../../src/operators/decode.ts';
@@ -62,7 +62,7 @@ function sink(name: string, told: string[], keepsNothing?: boolean): Sink<Item> 
   };
 }
 
-const asItIs = map((event: Event<Uint8Array>) => event) as OperatorFunction<Event<Uint8Array>, Event<Uint8Array>>;
+const asItIs = map((event: Event<Uint8Array>) => event);
 
 describe('a run', () => {
   it('has the memory of records given back once all sinks are done with them', async () => {

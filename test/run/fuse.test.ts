@@ -72,31 +72,31 @@ const piece = fc.oneof(
 const text = (data: unknown): string => Buffer.from(data instanceof Uint8Array ? data : (data as EnrichedEvent).bytes).toString();
 const dropThird = <T>(): AnyOperator => {
   let n = 0;
-  return filter<Event<T>>(() => ++n % 3 > 0) as AnyOperator;
+  return filter<Event<T>>(() => ++n % 3 > 0);
 };
 
 /** Steps by name, each made anew: some before the events are decoded, some behind. */
 const onBytes: Readonly<Record<string, () => AnyOperator>> = {
-  strip: () => stripCheckpoints() as AnyOperator,
+  strip: () => stripCheckpoints(),
   long: () => validate<Uint8Array>((data) => (data.length > 20 ? undefined : { code: 'short', reason: 'expected more' })),
   repeats: () => dedupe<Uint8Array>({ by: text, within: { minutes: 1 } }),
   third: dropThird,
 };
 const onEvents: Readonly<Record<string, () => AnyOperator>> = {
-  label: () => validate(label({ 'product/*': z.object({ sku: z.string() }) })) as AnyOperator,
-  ids: () => dedupe({ by: eventId, within: { minutes: 1 } }) as AnyOperator,
+  label: () => validate(label({ 'product/*': z.object({ sku: z.string() }) })),
+  ids: () => dedupe({ by: eventId, within: { minutes: 1 } }),
   odd: () =>
     transform((event: EnrichedEvent) => {
       if (event.event_id === ids[1]) throw new Error('odd');
       return event;
-    }) as AnyOperator,
+    }),
   third: dropThird,
-  same: () => map((event: unknown) => event) as AnyOperator,
+  same: () => map((event: unknown) => event),
   broken: () =>
     validate<EnrichedEvent>((event) => {
       if (event.event_id === ids[3]) throw new Error('broken');
       return undefined;
-    }) as AnyOperator,
+    }),
 };
 
 interface Traffic {
@@ -269,8 +269,7 @@ describe('begin', () => {
     () => [stripCheckpoints(), decode(enriched), onEvents['label']!(), onEvents['ids']!()],
     () => [stripCheckpoints(), decode(enriched), onEvents['ids']!(), onEvents['label']!()],
   ] as readonly (() => AnyOperator[])[];
-  const windowOf = (maxEvents: number): AnyOperator =>
-    minuteWindow({ maxEvents, scheduler: new VirtualTimeScheduler() }) as AnyOperator;
+  const windowOf = (maxEvents: number): AnyOperator => minuteWindow({ maxEvents, scheduler: new VirtualTimeScheduler() });
 
   function isTheSame(steps: () => AnyOperator[], maxEvents: number, comes: Traffic): void {
     const make = (): AnyOperator[] => [...steps(), windowOf(maxEvents)];

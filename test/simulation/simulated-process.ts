@@ -24,7 +24,7 @@ export class SimulatedProcess {
     this.scheduler = {
       now: () => world.nowMs + skewMs,
       schedule: (work, delayMs, state) => new Action(this, work as (state: unknown) => void).schedule(state, delayMs),
-    } as SchedulerLike;
+    };
   }
 
   get isDead(): boolean {
@@ -97,7 +97,7 @@ export class SimulatedProcess {
           this.after(delay(world), () => {
             if (fate === 'unanswered') fail();
             else if ('value' in answer) resolve(answer.value);
-            else reject(answer.error as Error);
+            else reject(answer.error);
           });
         });
         if (fate === 'late') this.after(delay(world), fail);

@@ -114,7 +114,7 @@ export class SimulatedStream {
           try {
             resolve(this.#answer(command, process, reached));
           } catch (error) {
-            reject(error as Error);
+            reject(error);
           }
         });
       });
