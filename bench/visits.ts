@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import { catalogue } from '../src/demo/catalogue.ts';
+import { catalogue } from '../src/demo/shop/catalogue.ts';
 import { Random } from '../src/demo/random.ts';
 import { shop } from '../src/demo/shop.ts';
 

@@ -1,5 +1,5 @@
 import type { RedisClient } from '../stores/redis/client.ts';
-import { catalogue } from './catalogue.ts';
+import { catalogue } from './shop/catalogue.ts';
 
 const LOOK_EVERY_MS = 1000;
 /** A visitor who did nothing for so long has left. */

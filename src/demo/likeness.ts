@@ -1,5 +1,5 @@
 import type { RedisClient } from '../stores/redis/client.ts';
-import { type Product, catalogue } from './catalogue.ts';
+import { type Product, catalogue } from './shop/catalogue.ts';
 
 /** Less is no likeness. */
 const LEAST = 0.3;

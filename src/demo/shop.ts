@@ -1,8 +1,8 @@
-import { breakLabel } from './break-label.ts';
-import { type EventIds, enrichedLine } from './enriched-line.ts';
-import { addNoise, spoil } from './mishaps.ts';
+import { breakLabel } from './shop/break-label.ts';
+import { type EventIds, enrichedLine } from './shop/enriched-line.ts';
+import { addNoise, spoil } from './shop/mishaps.ts';
 import { Random } from './random.ts';
-import { Visitor } from './visitor.ts';
+import { Visitor } from './shop/visitor.ts';
 
 /**
  * What a record is: a good event; the same event once more; one whose label is no JSON, or not of its schema; one with a wrong

@@ -1,4 +1,4 @@
-import { catalogue } from '../../src/demo/catalogue.ts';
+import { catalogue } from '../../src/demo/shop/catalogue.ts';
 import type { Random } from '../../src/demo/random.ts';
 import type { Products } from './visitor-oracle.ts';
 

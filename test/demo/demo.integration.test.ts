@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { catalogue } from '../../src/demo/catalogue.ts';
+import { catalogue } from '../../src/demo/shop/catalogue.ts';
 import { startRedisServer } from '../../src/demo/redis-server.ts';
 import { startVictim } from '../crash/victim.ts';
 

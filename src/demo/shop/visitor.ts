@@ -1,6 +1,6 @@
 import { type Device, devices } from './devices.ts';
 import { places } from './places.ts';
-import { Random } from './random.ts';
+import { Random } from '../random.ts';
 import { Visit } from './visit.ts';
 
 /** A visitor of the shop, the same person with the same device each time she comes, and her present visit. */

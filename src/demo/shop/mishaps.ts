@@ -1,4 +1,4 @@
-import type { Random } from './random.ts';
+import type { Random } from '../random.ts';
 
 /** Gives a record another number of columns: too few, one too many, or a part of it only. */
 export function spoil(data: Buffer, random: Random): Buffer {

@@ -1,4 +1,4 @@
-import type { Random } from './random.ts';
+import type { Random } from '../random.ts';
 
 /** Where old versions of enrich cut every label. */
 const CUT_LENGTH = 255;

@@ -1,6 +1,6 @@
 import { type Product, catalogue, searchTerms } from './catalogue.ts';
 import type { Page } from './page.ts';
-import type { Random } from './random.ts';
+import type { Random } from '../random.ts';
 
 /** What a visitor did, as far as its columns are not those of her page, her device or the time. */
 export interface Action {
