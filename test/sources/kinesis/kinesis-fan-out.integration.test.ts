@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { kinesis } from '../../src/sources/kinesis.ts';
-import { type Kinesis, filledStream, startKinesis } from '../support/kinesis.ts';
-import { readSource, textsByShard } from '../support/read-source.ts';
-import { sourceConformance } from './conformance.ts';
+import { kinesis } from '../../../src/sources/kinesis.ts';
+import { type Kinesis, filledStream, startKinesis } from '../../support/kinesis.ts';
+import { readSource, textsByShard } from '../../support/read-source.ts';
+import { sourceConformance } from '../conformance.ts';
 
 let server: Kinesis;
 let streams = 0;

@@ -1,13 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { Diagnostic } from '../../src/diagnostic.ts';
-import { Ledger, Outcome } from '../../src/ledger.ts';
-import { jsonLine, jsonLog } from '../../src/observe/log/json-log.ts';
-import { entryOf, logLine } from '../../src/observe/log/log.ts';
-import { Screen } from '../../src/observe/log/screen.ts';
-import { Status } from '../../src/observe/log/status.ts';
-import { textLog } from '../../src/observe/log/text-log.ts';
-import type { Resume } from '../../src/position.ts';
-import { deliver } from '../../src/testing/deliver.ts';
+import type { Diagnostic } from '../../../src/diagnostic.ts';
+import { Ledger, Outcome } from '../../../src/ledger.ts';
+import { jsonLine, jsonLog } from '../../../src/observe/log/json-log.ts';
+import { entryOf, logLine } from '../../../src/observe/log/log.ts';
+import { Screen } from '../../../src/observe/log/screen.ts';
+import { Status } from '../../../src/observe/log/status.ts';
+import { textLog } from '../../../src/observe/log/text-log.ts';
+import type { Resume } from '../../../src/position.ts';
+import { deliver } from '../../../src/testing/deliver.ts';
 
 const recorder = (isTTY: boolean) => {
   const written: string[] = [];

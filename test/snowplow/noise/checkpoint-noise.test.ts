@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { shop } from '../../src/demo/shop.ts';
-import { CheckpointNoise, type CheckpointNoiseOptions } from '../../src/snowplow/noise/checkpoint-noise.ts';
-import { printNoisily } from '../support/noise.ts';
-import { type Texts, lineOf } from './line.ts';
+import { shop } from '../../../src/demo/shop.ts';
+import { CheckpointNoise, type CheckpointNoiseOptions } from '../../../src/snowplow/noise/checkpoint-noise.ts';
+import { printNoisily } from '../../support/noise.ts';
+import { type Texts, lineOf } from '../line.ts';
 
 interface Found {
   records: string[];

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { eventFrames } from '../../src/sources/kinesis/fan-out/event-frames.ts';
-import { eventFrame } from '../support/event-frame.ts';
+import { eventFrames } from '../../../src/sources/kinesis/fan-out/event-frames.ts';
+import { eventFrame } from '../../support/event-frame.ts';
 
 /** What there is to read, in pieces; and how much of it has been read. */
 function pieces(of: readonly Uint8Array[]) {

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { Pace } from '../../src/sources/kinesis/pace.ts';
-import { SubscribePace } from '../../src/sources/kinesis/fan-out/subscribe-pace.ts';
+import { Pace } from '../../../src/sources/kinesis/pace.ts';
+import { SubscribePace } from '../../../src/sources/kinesis/fan-out/subscribe-pace.ts';
 
 const MEBIBYTE = 1024 * 1024;
 

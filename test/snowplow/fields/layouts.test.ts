@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { FieldName } from '../../src/snowplow/fields/field-types.ts';
-import { fields } from '../../src/snowplow/fields/fields.ts';
-import { layoutOf, layouts } from '../../src/snowplow/fields/layouts.ts';
-import { eventOf, lineOf } from './line.ts';
+import type { FieldName } from '../../../src/snowplow/fields/field-types.ts';
+import { fields } from '../../../src/snowplow/fields/fields.ts';
+import { layoutOf, layouts } from '../../../src/snowplow/fields/layouts.ts';
+import { eventOf, lineOf } from '../line.ts';
 
 /** The fields of release 0.9.0 that are not where, or not what, one expects: column and name. */
 const of98: readonly (readonly [number, FieldName])[] = [

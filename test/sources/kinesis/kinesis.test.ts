@@ -1,19 +1,19 @@
 import { KinesisClient, type KinesisClientConfig } from '@aws-sdk/client-kinesis';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { Diagnostic } from '../../src/diagnostic.ts';
-import { Ledger } from '../../src/ledger.ts';
-import { type KinesisOptions, kinesis } from '../../src/sources/kinesis.ts';
-import type { Source } from '../../src/sources/source.ts';
+import type { Diagnostic } from '../../../src/diagnostic.ts';
+import { Ledger } from '../../../src/ledger.ts';
+import { type KinesisOptions, kinesis } from '../../../src/sources/kinesis.ts';
+import type { Source } from '../../../src/sources/source.ts';
 import {
   type CallFault,
   GAP,
   type FaultyKinesis,
   type FaultyKinesisOptions,
   startFaultyKinesis,
-} from '../support/faulty-kinesis.ts';
-import { hurried } from '../support/hurried.ts';
-import { readSource, textsByShard } from '../support/read-source.ts';
+} from '../../support/faulty-kinesis.ts';
+import { hurried } from '../../support/hurried.ts';
+import { readSource, textsByShard } from '../../support/read-source.ts';
 
 const servers: FaultyKinesis[] = [];
 

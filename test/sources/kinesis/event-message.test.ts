@@ -1,8 +1,8 @@
 import { KinesisClient, SubscribeToShardCommand, type SubscribeToShardEvent } from '@aws-sdk/client-kinesis';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { readEvent } from '../../src/sources/kinesis/fan-out/event-message.ts';
-import { eventFrame } from '../support/event-frame.ts';
+import { readEvent } from '../../../src/sources/kinesis/fan-out/event-message.ts';
+import { eventFrame } from '../../support/event-frame.ts';
 
 /** What the SDK reads from a frame. */
 async function sdkReads(frame: Uint8Array): Promise<SubscribeToShardEvent | undefined> {

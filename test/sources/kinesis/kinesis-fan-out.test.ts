@@ -4,17 +4,17 @@ import { execFile } from 'node:child_process';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { Diagnostic } from '../../src/diagnostic.ts';
-import type { Resume } from '../../src/position.ts';
-import { Ledger } from '../../src/ledger.ts';
-import { type ClientOptions, fanOutClient } from '../../src/sources/kinesis/client.ts';
-import { consumerNameOf } from '../../src/sources/kinesis/fan-out/consumer.ts';
-import { type KinesisOptions, kinesis } from '../../src/sources/kinesis.ts';
-import type { Source } from '../../src/sources/source.ts';
-import { aggregate } from '../support/aggregates.ts';
-import { type FanOutKinesis, type FanOutKinesisOptions, type Scene, startFanOutKinesis } from '../support/fan-out-kinesis.ts';
-import { hurried } from '../support/hurried.ts';
-import { readSource, textsByShard } from '../support/read-source.ts';
+import type { Diagnostic } from '../../../src/diagnostic.ts';
+import type { Resume } from '../../../src/position.ts';
+import { Ledger } from '../../../src/ledger.ts';
+import { type ClientOptions, fanOutClient } from '../../../src/sources/kinesis/client.ts';
+import { consumerNameOf } from '../../../src/sources/kinesis/fan-out/consumer.ts';
+import { type KinesisOptions, kinesis } from '../../../src/sources/kinesis.ts';
+import type { Source } from '../../../src/sources/source.ts';
+import { aggregate } from '../../support/aggregates.ts';
+import { type FanOutKinesis, type FanOutKinesisOptions, type Scene, startFanOutKinesis } from '../../support/fan-out-kinesis.ts';
+import { hurried } from '../../support/hurried.ts';
+import { readSource, textsByShard } from '../../support/read-source.ts';
 
 const servers: FanOutKinesis[] = [];
 
@@ -74,8 +74,8 @@ describe('kinesis by fan-out', () => {
       const client = `new KinesisClient({ endpoint, region: 'r', credentials: { accessKeyId: 'k', secretAccessKey: 's' } })`;
       const program = `
         import { KinesisClient } from '@aws-sdk/client-kinesis';
-        import { kinesis } from ${from('../../src/sources/kinesis.ts')};
-        import { readSource } from ${from('../support/read-source.ts')};
+        import { kinesis } from ${from('../../../src/sources/kinesis.ts')};
+        import { readSource } from ${from('../../support/read-source.ts')};
         const endpoint = ${JSON.stringify(given.endpoint)};
         const source = kinesis({ stream: 'shop', mode: 'fan-out', ${http === 1 ? 'endpoint' : `client: ${client}`} });
         await readSource(source, { stopAfter: 6 }).completed;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { CheckpointNoise } from '../../src/snowplow/noise/checkpoint-noise.ts';
-import { type NoiseOptions, type Printed, printNoisily } from '../support/noise.ts';
+import { CheckpointNoise } from '../../../src/snowplow/noise/checkpoint-noise.ts';
+import { type NoiseOptions, type Printed, printNoisily } from '../../support/noise.ts';
 
 interface Restored {
   records: string[];

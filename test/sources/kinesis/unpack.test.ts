@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Shard } from '../../src/sources/shards/shard-set.ts';
-import { type Part, Unpacker, isPacked } from '../../src/sources/kinesis/unpack/unpack.ts';
-import { aggregateByAws } from '../support/aws-kinesis-agg.ts';
-import { aggregate, bytesField, compressed, compressedBatch, numberField, sealed } from '../support/aggregates.ts';
+import type { Shard } from '../../../src/sources/shards/shard-set.ts';
+import { type Part, Unpacker, isPacked } from '../../../src/sources/kinesis/unpack/unpack.ts';
+import { aggregateByAws } from '../../support/aws-kinesis-agg.ts';
+import { aggregate, bytesField, compressed, compressedBatch, numberField, sealed } from '../../support/aggregates.ts';
 
 const LAST_HASH_KEY = 2n ** 128n - 1n;
 const whole: Shard = { id: 's', parents: [], hashKeys: { first: '0', last: String(LAST_HASH_KEY) } };

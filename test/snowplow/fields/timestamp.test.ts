@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { formatTimestamp, readTimestamp } from '../../src/snowplow/fields/timestamp.ts';
+import { formatTimestamp, readTimestamp } from '../../../src/snowplow/fields/timestamp.ts';
 
 function read(text: string): number {
   const bytes = Buffer.from(`..${text}..`);

@@ -1,16 +1,16 @@
 import { describe, expect, it } from 'vitest';
-import { healthOf, isReady } from '../../src/observe/health.ts';
-import { Histogram } from '../../src/observe/metrics/histogram.ts';
-import { METRICS } from '../../src/observe/metrics/metric-list.ts';
-import { metricsText } from '../../src/observe/metrics/metrics.ts';
-import { RunRecord } from '../../src/observe/run-record.ts';
-import { Outcome } from '../../src/ledger.ts';
-import { type Metric, prometheusText } from '../../src/observe/metrics/prometheus.ts';
-import { Status } from '../../src/observe/log/status.ts';
-import { deliver } from '../../src/testing/deliver.ts';
-import { memorySink } from '../../src/testing/memory-sink.ts';
-import { parsePrometheus } from '../support/prometheus.ts';
-import { runRecord } from '../support/run-record.ts';
+import { healthOf, isReady } from '../../../src/observe/health.ts';
+import { Histogram } from '../../../src/observe/metrics/histogram.ts';
+import { METRICS } from '../../../src/observe/metrics/metric-list.ts';
+import { metricsText } from '../../../src/observe/metrics/metrics.ts';
+import { RunRecord } from '../../../src/observe/run-record.ts';
+import { Outcome } from '../../../src/ledger.ts';
+import { type Metric, prometheusText } from '../../../src/observe/metrics/prometheus.ts';
+import { Status } from '../../../src/observe/log/status.ts';
+import { deliver } from '../../../src/testing/deliver.ts';
+import { memorySink } from '../../../src/testing/memory-sink.ts';
+import { parsePrometheus } from '../../support/prometheus.ts';
+import { runRecord } from '../../support/run-record.ts';
 
 const gauge = (samples: Metric['samples'], help = 'How it is.'): Metric => ({
   name: 'it',

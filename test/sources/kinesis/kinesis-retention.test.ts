@@ -1,21 +1,21 @@
 import { asyncScheduler } from 'rxjs';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import type { Diagnostic } from '../../src/diagnostic.ts';
-import type { Event, Reject } from '../../src/event.ts';
-import type { Beginning, Position } from '../../src/position.ts';
-import { Ledger } from '../../src/ledger.ts';
-import { pipeline } from '../../src/pipeline.ts';
-import { run } from '../../src/run/run.ts';
-import { GapError } from '../../src/sources/shards/gap.ts';
-import { Calls } from '../../src/sources/kinesis/calls.ts';
-import { kinesisClient } from '../../src/sources/kinesis/client.ts';
-import { sequenceTimeMs } from '../../src/sources/kinesis/sequence-time.ts';
-import { kinesis } from '../../src/sources/kinesis.ts';
-import { memorySink } from '../../src/testing/memory-sink.ts';
-import { type FaultyKinesis, type FaultyKinesisOptions, GAP, startFaultyKinesis } from '../support/faulty-kinesis.ts';
-import { type Scene, startFanOutKinesis } from '../support/fan-out-kinesis.ts';
-import { hurried } from '../support/hurried.ts';
-import { type ReadOptions, readSource, textsByShard } from '../support/read-source.ts';
+import type { Diagnostic } from '../../../src/diagnostic.ts';
+import type { Event, Reject } from '../../../src/event.ts';
+import type { Beginning, Position } from '../../../src/position.ts';
+import { Ledger } from '../../../src/ledger.ts';
+import { pipeline } from '../../../src/pipeline.ts';
+import { run } from '../../../src/run/run.ts';
+import { GapError } from '../../../src/sources/shards/gap.ts';
+import { Calls } from '../../../src/sources/kinesis/calls.ts';
+import { kinesisClient } from '../../../src/sources/kinesis/client.ts';
+import { sequenceTimeMs } from '../../../src/sources/kinesis/sequence-time.ts';
+import { kinesis } from '../../../src/sources/kinesis.ts';
+import { memorySink } from '../../../src/testing/memory-sink.ts';
+import { type FaultyKinesis, type FaultyKinesisOptions, GAP, startFaultyKinesis } from '../../support/faulty-kinesis.ts';
+import { type Scene, startFanOutKinesis } from '../../support/fan-out-kinesis.ts';
+import { hurried } from '../../support/hurried.ts';
+import { type ReadOptions, readSource, textsByShard } from '../../support/read-source.ts';
 
 const servers: Pick<FaultyKinesis, 'stop'>[] = [];
 

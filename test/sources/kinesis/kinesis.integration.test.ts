@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { kinesis } from '../../src/sources/kinesis.ts';
-import { aggregate, compressedBatch } from '../support/aggregates.ts';
-import { type Kinesis, filledStream, startKinesis } from '../support/kinesis.ts';
-import { readSource, textsByShard } from '../support/read-source.ts';
-import { reshardingConformance, sourceConformance } from './conformance.ts';
+import { kinesis } from '../../../src/sources/kinesis.ts';
+import { aggregate, compressedBatch } from '../../support/aggregates.ts';
+import { type Kinesis, filledStream, startKinesis } from '../../support/kinesis.ts';
+import { readSource, textsByShard } from '../../support/read-source.ts';
+import { reshardingConformance, sourceConformance } from '../conformance.ts';
 
 let server: Kinesis;
 let streams = 0;

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { CheckpointNoise } from '../../src/snowplow/noise/checkpoint-noise.ts';
-import { NoiseRandom, makeRecord } from '../support/noise-record.ts';
+import { CheckpointNoise } from '../../../src/snowplow/noise/checkpoint-noise.ts';
+import { NoiseRandom, makeRecord } from '../../support/noise-record.ts';
 
 const LOGGER = 'com.snowplowanalytics.snowplow.enrich.kinesis.sources.KinesisSource';
 const messages = [

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { explain, isBrokenSubscription, isPassing } from '../../src/sources/kinesis/failure.ts';
+import { explain, isBrokenSubscription, isPassing } from '../../../src/sources/kinesis/failure.ts';
 
 function failure(message: string, fields: object = {}): Error {
   return Object.assign(new Error(message), fields);

@@ -1,11 +1,11 @@
 import { DeleteStreamCommand } from '@aws-sdk/client-kinesis';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { kinesis } from '../../src/sources/kinesis.ts';
-import { startFaultProxy } from '../support/fault-proxy.ts';
-import { hurried } from '../support/hurried.ts';
-import { type Kinesis, startKinesis } from '../support/kinesis.ts';
-import { readSource, textsByShard } from '../support/read-source.ts';
+import { kinesis } from '../../../src/sources/kinesis.ts';
+import { startFaultProxy } from '../../support/fault-proxy.ts';
+import { hurried } from '../../support/hurried.ts';
+import { type Kinesis, startKinesis } from '../../support/kinesis.ts';
+import { readSource, textsByShard } from '../../support/read-source.ts';
 
 let server: Kinesis;
 

@@ -2,9 +2,9 @@ import type { GetRecordsOutput, _Record } from '@aws-sdk/client-kinesis';
 import { cbor, tag } from '@smithy/core/cbor';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { CborReader } from '../../src/sources/kinesis/lean/cbor-reader.ts';
-import { readGetRecords } from '../../src/sources/kinesis/lean/get-records-answer.ts';
-import { writeCbor } from '../../src/sources/kinesis/lean/write-cbor.ts';
+import { CborReader } from '../../../src/sources/kinesis/lean/cbor-reader.ts';
+import { readGetRecords } from '../../../src/sources/kinesis/lean/get-records-answer.ts';
+import { writeCbor } from '../../../src/sources/kinesis/lean/write-cbor.ts';
 
 const record = fc.record(
   {
