@@ -1,11 +1,12 @@
 import { NEVER, Subject, from, map, of, throwError, toArray } from 'rxjs';
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import { StepError } from '../../src/errors.ts';
-import type { Event, Reject } from '../../src/event.ts';
-import { Ledger, Outcome } from '../../src/ledger.ts';
+import type { Event } from '../../src/event.ts';
+import { Ledger } from '../../src/ledger.ts';
 import { type Format, Malformed, decode } from '../../src/operators/decode.ts';
 import { stepOf } from '../../src/operators/named.ts';
 import { deliver } from '../../src/testing/deliver.ts';
+import { type StepRun, throughStep } from '../support/through-step.ts';
 
 const digits: Format<number> = {
   name: 'digits',
@@ -16,25 +17,7 @@ const digits: Format<number> = {
   },
 };
 
-function run(...raw: string[]): { out: Event<number>[]; rejects: Reject[]; ledger: Ledger; error: unknown; completed: boolean } {
-  const ledger = new Ledger();
-  const result = { out: [] as Event<number>[], rejects: [] as Reject[], ledger, error: undefined as unknown, completed: false };
-  ledger.onReject((reject) => {
-    result.rejects.push(reject);
-    reject.mark(Outcome.rejected);
-    reject.release();
-  });
-  const events = raw.length === 0 ? [] : deliver(raw, ledger).events;
-  from(events)
-    .pipe(decode(digits))
-    .subscribe({
-      next: (event) => result.out.push(event),
-      error: (error: unknown) => (result.error = error),
-      complete: () => (result.completed = true),
-    });
-  events[0]?.delivery.letGo();
-  return result;
-}
+const run = (...raws: string[]): StepRun<number> => throughStep(decode(digits), raws);
 
 describe('decode', () => {
   it('gives each record the data that the format reads, and keeps where it came from', () => {

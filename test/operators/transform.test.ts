@@ -8,6 +8,7 @@ import { transform } from '../../src/operators/transform.ts';
 import { enriched } from '../../src/snowplow/enriched.ts';
 import { deliver } from '../../src/testing/deliver.ts';
 import { lineOf } from '../snowplow/line.ts';
+import { type StepRun, throughStep } from '../support/through-step.ts';
 
 function lengthOf({ length }: Uint8Array): number {
   if (length === 0) throw new RangeError('expected bytes, got none');
@@ -17,16 +18,7 @@ function lengthOf({ length }: Uint8Array): number {
   return length;
 }
 
-function run(...raw: string[]): { out: Event<number>[]; rejects: Reject[]; completed: boolean } {
-  const ledger = new Ledger();
-  const { events } = deliver(raw, ledger);
-  const result = { out: [] as Event<number>[], rejects: [] as Reject[], completed: false };
-  ledger.onReject((reject) => result.rejects.push(reject));
-  from(events)
-    .pipe(transform(lengthOf))
-    .subscribe({ next: (event) => result.out.push(event), complete: () => (result.completed = true) });
-  return result;
-}
+const run = (...raws: string[]): StepRun<number> => throughStep(transform(lengthOf), raws);
 
 describe('transform', () => {
   it('changes the data and keeps where it came from', () => {

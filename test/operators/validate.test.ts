@@ -1,28 +1,18 @@
-import { NEVER, Subject, from, throwError } from 'rxjs';
+import { NEVER, Subject, throwError } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { StepError } from '../../src/errors.ts';
-import type { Event, Reject } from '../../src/event.ts';
-import { Ledger } from '../../src/ledger.ts';
+import type { Event } from '../../src/event.ts';
 import { stepOf } from '../../src/operators/named.ts';
 import { wordsOf } from '../../src/operators/thrown.ts';
 import { type Check, validate } from '../../src/operators/validate.ts';
-import { deliver } from '../../src/testing/deliver.ts';
+import { type StepRun, throughStep } from '../support/through-step.ts';
 
 const isShort: Check<Uint8Array> = function isShort({ length }) {
   if (length === 0) throw new Error('a bug in the check');
   return length > 3 ? { code: 'too_long', reason: `expected 3 bytes at most, got ${length}`, path: 'data' } : undefined;
 };
 
-function run(...raw: string[]): { out: Event<Uint8Array>[]; events: Event<Uint8Array>[]; rejects: Reject[]; error: unknown } {
-  const ledger = new Ledger();
-  const { events } = deliver(raw, ledger);
-  const result = { out: [] as Event<Uint8Array>[], events, rejects: [] as Reject[], error: undefined as unknown };
-  ledger.onReject((reject) => result.rejects.push(reject));
-  from(events)
-    .pipe(validate(isShort))
-    .subscribe({ next: (event) => result.out.push(event), error: (error: unknown) => (result.error = error) });
-  return result;
-}
+const run = (...raws: string[]): StepRun<Uint8Array> => throughStep(validate(isShort), raws);
 
 describe('validate', () => {
   it('hands on the very same events', () => {
@@ -76,10 +66,7 @@ describe('validate', () => {
   });
 
   it.each([true, 'too long', Promise.resolve()])('ends the stream when its check returns %o, which is no issue', (came) => {
-    let error: unknown;
-    from(deliver(['a'], new Ledger()).events)
-      .pipe(validate((() => came) as unknown as Check<Uint8Array>))
-      .subscribe({ error: (its: unknown) => (error = its) });
+    const { error } = throughStep(validate((() => came) as unknown as Check<Uint8Array>), ['a']);
     expect(error).toEqual(
       new TypeError(
         `validate: expected its check to return an issue, { code, reason }, or nothing when all is well; got ${wordsOf(came)}`,
