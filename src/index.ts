@@ -34,8 +34,17 @@ export type { AttendOptions } from './command/attend.ts';
 export { command, main } from './command/main.ts';
 export type { Command } from './command/main.ts';
 export { duration, start } from './command/settings.ts';
-export { archiveUrl, databaseUrl, endpoint, kinesisMode, pattern, redisUrl, streamName } from './command/setting-types.ts';
-export { pipelineName, timeRange } from './command/restore-settings.ts';
+export {
+  archiveUrl,
+  databaseUrl,
+  endpoint,
+  kinesisMode,
+  pattern,
+  pipelineName,
+  redisUrl,
+  streamName,
+  timeRange,
+} from './command/setting-types.ts';
 
 // Sources
 export { archived } from './sources/archived.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { pipelineName, timeRange } from '../../src/command/restore-settings.ts';
+import { pipelineName, timeRange } from '../../src/command/setting-types.ts';
 import { readSettings } from '../../src/command/settings.ts';
 
 const rangeOf = (text: string): string[] => {
