@@ -1,4 +1,5 @@
 import type { Delivery } from './delivery.ts';
+import { Fifo } from './fifo.ts';
 import type { Position } from './position.ts';
 
 /** The deliveries of one shard in the order they were read, and how far from the front they are settled. */
@@ -10,15 +11,14 @@ export class ShardInFlight {
   quietSinceMs: number | undefined = Number.NEGATIVE_INFINITY;
   /** Who waits until nothing is in flight. */
   readonly waiting: (() => void)[] = [];
-  #deliveries: Delivery[] = [];
-  #head = 0;
+  readonly #deliveries = new Fifo<Delivery>();
 
   get unsettled(): Delivery[] {
-    return this.#deliveries.slice(this.#head).filter(({ isSettled }) => !isSettled);
+    return this.#deliveries.toArray().filter(({ isSettled }) => !isSettled);
   }
 
   get isSettled(): boolean {
-    return this.#head === this.#deliveries.length;
+    return this.#deliveries.length === 0;
   }
 
   push(delivery: Delivery): void {
@@ -27,11 +27,7 @@ export class ShardInFlight {
   }
 
   shift(): void {
-    while (this.#deliveries[this.#head]?.isSettled) this.checkpoint = this.#deliveries[this.#head++]!.last;
-    if (this.#head * 2 > this.#deliveries.length) {
-      this.#deliveries = this.#deliveries.slice(this.#head);
-      this.#head = 0;
-    }
+    while (this.#deliveries.at(0)?.isSettled) this.checkpoint = this.#deliveries.shift()!.last;
     if (this.isSettled) for (const resolve of this.waiting.splice(0)) resolve();
   }
 }

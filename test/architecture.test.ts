@@ -27,6 +27,7 @@ const floors: readonly (readonly string[])[] = [
     'owner',
     'duration',
     'fault',
+    'fifo',
     'decay',
     'lines',
     'one-by-one',

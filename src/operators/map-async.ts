@@ -2,7 +2,7 @@ import { Observable, type OperatorFunction } from 'rxjs';
 import { checkCounts } from '../check-counts.ts';
 import type { Delivery } from '../delivery.ts';
 import type { Event, Origin } from '../event.ts';
-import { Fifo } from './fifo.ts';
+import { Fifo } from '../fifo.ts';
 import { named } from './named.ts';
 import { thrown } from './thrown.ts';
 

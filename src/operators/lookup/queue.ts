@@ -1,7 +1,7 @@
 import type { SchedulerLike, Subscriber, Subscription } from 'rxjs';
 import type { Event, Origin } from '../../event.ts';
 import { faultOf } from '../../fault.ts';
-import { Fifo } from '../fifo.ts';
+import { Fifo } from '../../fifo.ts';
 import { LookupCache } from './cache.ts';
 import type { LookupSource, OpenReads, Read } from '../lookup-source.ts';
 import { thrown, wordsOf } from '../thrown.ts';

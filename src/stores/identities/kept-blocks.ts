@@ -1,3 +1,4 @@
+import { Fifo } from '../../fifo.ts';
 import type { ForgetLimits } from '../../operators/identity-state.ts';
 
 /** A block that a log has. */
@@ -14,9 +15,7 @@ const MAX_FORGOTTEN_AT_ONCE = 2;
 
 /** Which blocks a log has, oldest first, and which of them are of no use any more. */
 export class KeptBlocks {
-  #blocks: KeptBlock[] = [];
-  /** So many at the beginning are gone. They are taken out when they are half of all: one by one, each would move all those behind it. */
-  #gone = 0;
+  readonly #blocks = new Fifo<KeptBlock>();
   #sights = 0;
   #nextId: number;
 
@@ -39,12 +38,12 @@ export class KeptBlocks {
   ): { readonly gone: number; readonly firstId: number } {
     let behind = this.#sights;
     let gone = 0;
-    for (const { newestMs, count } of this.#blocks.slice(this.#gone, this.#gone + MAX_FORGOTTEN_AT_ONCE)) {
-      behind -= count;
-      if (newestMs >= beforeMs && behind < capacity - coming.count) break;
+    for (let oldest = this.#blocks.at(0); oldest && gone < MAX_FORGOTTEN_AT_ONCE; oldest = this.#blocks.at(gone)) {
+      behind -= oldest.count;
+      if (oldest.newestMs >= beforeMs && behind < capacity - coming.count) break;
       gone++;
     }
-    return { gone, firstId: (this.#blocks[this.#gone + gone] ?? coming).id };
+    return { gone, firstId: (this.#blocks.at(gone) ?? coming).id };
   }
 
   /** Takes note of a block that was kept, and of how many of the oldest have gone for it. */
@@ -52,10 +51,6 @@ export class KeptBlocks {
     this.#blocks.push(block);
     this.#sights += block.count;
     this.#nextId = block.id + 1;
-    for (const { count } of this.#blocks.slice(this.#gone, this.#gone + gone)) this.#sights -= count;
-    this.#gone += gone;
-    if (this.#gone * 2 <= this.#blocks.length) return;
-    this.#blocks = this.#blocks.slice(this.#gone);
-    this.#gone = 0;
+    for (let i = 0; i < gone; i++) this.#sights -= this.#blocks.shift()!.count;
   }
 }

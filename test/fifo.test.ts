@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { Fifo } from '../../src/operators/fifo.ts';
+import { Fifo } from '../src/fifo.ts';
 
 it('is an array to whoever pushes, shifts and looks', () => {
   fc.assert(
@@ -13,6 +13,7 @@ it('is an array to whoever pushes, shifts and looks', () => {
           array.push(act);
         }
         expect(fifo.length).toBe(array.length);
+        expect(fifo.toArray()).toEqual(array);
         expect([0, 1, array.length].map((place) => fifo.at(place))).toEqual([array[0], array[1], undefined]);
         expect(fifo.find((one) => one > 7)).toBe(array.find((one) => one > 7));
       }

@@ -12,6 +12,11 @@ export class Fifo<T> {
     return this.#all[this.#head + place];
   }
 
+  /** All that are left, in their order. */
+  toArray(): T[] {
+    return this.#all.slice(this.#head);
+  }
+
   find(isIt: (one: T) => boolean): T | undefined {
     for (let i = this.#head; i < this.#all.length; i++) if (isIt(this.#all[i]!)) return this.#all[i];
     return undefined;
