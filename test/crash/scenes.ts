@@ -36,6 +36,9 @@ export async function orderlyStop(act: Act): Promise<void> {
 /** Stopped for longer than another owner takes to take over, and then woken up. */
 export async function zombie(act: Act): Promise<void> {
   const stopped = await act.reader(1600);
+  const shards = await act.stream.shards();
+  // One that has not taken over all shards may do so when it is woken up: it has them then, and the newer one gives way.
+  const mayTakeOver = !shards.every((shard) => stopped.output.includes(`${shard}: reading on from`));
   act.did('SIGSTOP', stopped.name);
   stopped.signal('SIGSTOP');
   let next = act.startOwner();
@@ -55,9 +58,10 @@ export async function zombie(act: Act): Promise<void> {
     await next.kill();
     return act.kill(stopped);
   }
-  if (act.random.chance(0.3)) await act.kill(next);
+  const isKilledFirst = act.random.chance(0.3);
+  if (isKilledFirst) await act.kill(next, mayTakeOver);
   await act.isFenced(stopped);
-  if (!next.hasEnded) await act.kill(next);
+  if (!isKilledFirst) await act.kill(next, mayTakeOver);
 }
 
 /** For another reason than that the stopped one has its files. */
