@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir } from 'node:fs/promises';
 import type { Socket } from 'node:net';
+import { endsWithUs } from './ends-with-us.ts';
 import { freePort } from './free-port.ts';
 import { redisProgram } from './redis-program.ts';
 
@@ -27,13 +28,9 @@ export async function startRedisServer(directory: string): Promise<RedisServer> 
   // A session of its own: Ctrl-C on a terminal is for us, who stop it after we have drained.
   const server = spawn(path, settings, { argv0, detached: true, stdio: ['ignore', 'pipe', 'ignore'] });
   await isReady(server);
-  const watch = spawn('sh', ['-c', 'read -r _; kill "$1"', 'sh', String(server.pid)], {
-    detached: true,
-    stdio: ['pipe', 'ignore', 'ignore'],
-  });
-  server.once('exit', () => watch.kill());
-  for (const process of [server, watch]) process.unref();
-  for (const pipe of [server.stdout, watch.stdin]) (pipe as Socket).unref();
+  const end = endsWithUs(server);
+  server.unref();
+  (server.stdout as Socket).unref();
   return {
     url: `redis://127.0.0.1:${port}`,
     pid: server.pid!,
@@ -41,8 +38,7 @@ export async function startRedisServer(directory: string): Promise<RedisServer> 
       if (server.exitCode !== null || server.signalCode !== null) return;
       server.ref();
       const ended = once(server, 'exit');
-      // Its end of the pipe closes also when this process is gone; whoever waits at the other end then stops the server.
-      watch.stdin.end();
+      end();
       await ended;
     },
   };

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { endsWithUs } from '../../src/demo/ends-with-us.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 
@@ -28,9 +29,8 @@ export function startVictim(file: string, settings: Readonly<Record<string, stri
     env: { ...process.env, ...settings },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  const orphan = (): void => void child.kill('SIGKILL');
-  process.once('exit', orphan);
-  const closed = once(child, 'close').finally(() => process.off('exit', orphan));
+  endsWithUs(child, 'KILL');
+  const closed = once(child, 'close');
   let output = '';
   let hasEnded = false;
   const waiting = new Map<() => void, string>();

@@ -6,6 +6,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import project from '../../package.json' with { type: 'json' };
+import { endsWithUs } from '../../src/demo/ends-with-us.ts';
 import { freePort } from './free-port.ts';
 
 export interface PostgresOptions {
@@ -52,15 +53,12 @@ export async function startPostgres({ fsync = false, native: given, settings = {
   const start = (): Promise<ChildProcess> => startServer(native, data, { ...all, port: String(port) });
 
   let server = await start();
-  const kill = (): void => void server.kill('SIGQUIT');
-  process.once('exit', kill);
   return {
     url: `postgres://postgres@127.0.0.1:${port}/postgres`,
     get pid() {
       return server.pid!;
     },
     async stop() {
-      process.off('exit', kill);
       await end(server, 'SIGINT');
       await rm(folder, { recursive: true, force: true });
     },
@@ -155,6 +153,7 @@ async function startServer(native: string, data: string, settings: Readonly<Reco
     }
   })();
   await Promise.race([ready, failed]);
+  endsWithUs(server, 'QUIT');
   return server;
 }
 

@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
+import { endsWithUs } from '../../src/demo/ends-with-us.ts';
 import { redisProgram } from '../../src/demo/redis-program.ts';
 import { freePort } from './free-port.ts';
 
@@ -57,6 +58,7 @@ export async function startRedis({ replicaOf, settings = {} }: RedisOptions = {}
       child.once('close', (code) => reject(new Error(`redis-server ended with ${code}: ${said}`)));
     });
     await ready;
+    endsWithUs(child, 'KILL');
     return child;
   };
   // A port that was free may be taken by another test before it listens there.
@@ -71,8 +73,6 @@ export async function startRedis({ replicaOf, settings = {} }: RedisOptions = {}
   };
   let server = await startSomewhere(5);
   const port = Number(all.port);
-  const kill = (): void => void server.kill('SIGKILL');
-  process.once('exit', kill);
   const end = async (): Promise<void> => {
     const ended = once(server, 'exit');
     server.kill('SIGKILL');
@@ -89,7 +89,6 @@ export async function startRedis({ replicaOf, settings = {} }: RedisOptions = {}
       return server.pid!;
     },
     async stop() {
-      process.off('exit', kill);
       client.disconnect();
       await end();
       await rm(folder, { recursive: true, force: true });

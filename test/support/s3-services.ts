@@ -5,6 +5,7 @@ import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
+import { endsWithUs } from '../../src/demo/ends-with-us.ts';
 import type { S3Server } from './s3.ts';
 import { freePort } from './free-port.ts';
 
@@ -34,8 +35,7 @@ export async function startConditionalS3(): Promise<S3Server> {
   let said = '';
   for (const stream of [server.stdout, server.stderr])
     stream.on('data', (chunk: Buffer) => (said = (said + chunk).slice(-4_000)));
-  const orphan = (): void => void server.kill('SIGKILL');
-  process.once('exit', orphan);
+  endsWithUs(server, 'KILL');
   const ended = new Promise<void>((resolve) => server.once('close', () => resolve()));
   const endpoint = `http://127.0.0.1:${port}`;
   const client = new S3Client({
@@ -46,7 +46,6 @@ export async function startConditionalS3(): Promise<S3Server> {
   });
   const close = async (): Promise<void> => {
     client.destroy();
-    process.off('exit', orphan);
     server.kill('SIGKILL');
     await ended;
     await rm(directory, { recursive: true, force: true });
