@@ -1,6 +1,7 @@
 import type { S3Client } from '@aws-sdk/client-s3';
 import type { ObjectStore } from './object-store.ts';
 import type { Bucket } from './s3/bucket.ts';
+import { placeOf } from './s3/url.ts';
 
 export interface S3Options {
   /** Another server than AWS, as a URL; buckets then stand in the path. */
@@ -17,26 +18,19 @@ export interface S3Options {
  * Conditional puts are tried once when it opens, unless it is only to be read. A server that ignores them is reported (`no-conditional-writes`), and each
  * condition is looked at just before the put instead.
  *
- * @param url `s3://bucket` or `s3://bucket/prefix`
+ * @param url `s3://bucket` or `s3://bucket/prefix`, with `?sse=AES256`, `aws:kms` or `aws:kms:dsse` behind it where a policy wants puts to say how they
+ * are to be encrypted, and `&sse-kms-key-id=…` where that is to be by a certain key; @default as the bucket encrypts by itself
  * @throws {TypeError} when the URL has another form
  */
 export function s3(url: string, options: S3Options = {}): ObjectStore {
-  const [, bucket, path = ''] = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/(|.*\S))?$/.exec(url) ?? [];
-  if (bucket === undefined)
-    throw new TypeError(`s3: expected a URL like s3://bucket/prefix, got ${JSON.stringify(url.replace(/\/\/.*@/, '//…@'))}`);
-  const prefix = path
-    .split('/')
-    .filter(Boolean)
-    .map((part) => `${part}/`)
-    .join('');
-  const describe = `s3://${bucket}/${prefix}`.replace(/\/$/, '');
+  const place = placeOf(url);
   // Who declares a bucket and asks nothing of it need not load the SDK.
   const connect = async (): Promise<Bucket> => {
     const { Bucket } = await import('./s3/bucket.ts');
-    return new Bucket({ where: describe, bucket, prefix }, options);
+    return new Bucket(place, options);
   };
   return {
-    describe,
+    describe: place.where,
     async check() {
       const bucketStore = await connect();
       try {

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer } from 'node:http';
+import { type Server, createServer, request as ask } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { S3Client } from '@aws-sdk/client-s3';
@@ -111,7 +111,7 @@ describe('s3', () => {
       [
         403,
         denied.replace('Access Denied', 'User x may not: s3:PutObject with an explicit deny in a resource-based policy'),
-        /-based policy\. A policy of the bucket, .* default encryption of the bucket$/,
+        /-based policy\. A policy of the bucket, .* \?sse=aws:kms or \?sse=AES256 behind the URL$/,
         'permanent',
       ],
       [
@@ -180,6 +180,65 @@ describe('s3', () => {
     } finally {
       for (const name of Object.keys(credentials)) delete process.env[name];
     }
+  });
+
+  describe('in a bucket whose policy wants each put to name its encryption', () => {
+    const named = new Set<string>();
+    let guard: Server;
+    let client: S3Client;
+    beforeAll(async () => {
+      guard = createServer((request, response) => {
+        const { 'x-amz-server-side-encryption': sse, 'x-amz-server-side-encryption-aws-kms-key-id': keyId } = request.headers;
+        if (request.method === 'PUT') named.add(`${String(sse)} ${String(keyId)}`);
+        if (request.method === 'PUT' && sse === undefined)
+          return response.writeHead(403).end('<Error><Code>AccessDenied</Code><Message>with an explicit deny</Message></Error>');
+        const { method, headers } = request;
+        const asked = ask(`${server.endpoint}${request.url}`, { method, headers }, (answer) => {
+          response.writeHead(answer.statusCode!, answer.headers);
+          answer.pipe(response);
+        });
+        return request.pipe(asked);
+      }).listen(0, '127.0.0.1');
+      await once(guard, 'listening');
+      client = new S3Client({
+        endpoint: `http://127.0.0.1:${(guard.address() as AddressInfo).port}`,
+        region: 'us-east-1',
+        forcePathStyle: true,
+        credentials: { accessKeyId: 'S3RVER', secretAccessKey: 'S3RVER' },
+      });
+    });
+    afterAll(() => {
+      client.destroy();
+      guard.close();
+    });
+
+    test.each([
+      ['?sse=AES256', 'AES256 undefined'],
+      ['/?sse=aws:kms', 'aws:kms undefined'],
+      ['?sse=aws:kms:dsse&sse-kms-key-id=arn:aws:kms:eu-west-1:1:key/a-b', 'aws:kms:dsse arn:aws:kms:eu-west-1:1:key/a-b'],
+    ])('%s has all puts name it', async (parameters, headers) => {
+      named.clear();
+      const url = `s3://${server.bucket}/encrypted-${tests++}${parameters}`;
+      expect(s3(url).describe).toBe(`s3://${server.bucket}/encrypted-${tests - 1}`);
+      const store = await s3(url, { client }).open({ report: () => {} });
+      await store.put('a', Buffer.from('x'), { condition: 'absent' });
+      expect((await store.get('a'))?.body).toEqual(Uint8Array.from(Buffer.from('x')));
+      expect([...named]).toEqual([headers]);
+    });
+
+    test('it is told how where that is left out', async () => {
+      const opened = s3(`s3://${server.bucket}/plain`, { client }).open({ report: () => {} });
+      await expect(opened).rejects.toThrow(/explicit deny\. .*write \?sse=aws:kms or/);
+    });
+  });
+
+  test.each([
+    ['?sse=kms', 's3: expected sse to be one of AES256, aws:kms, aws:kms:dsse, got "kms"'],
+    ['?sse-kms-key-id=k', 's3: expected sse=aws:kms or aws:kms:dsse with sse-kms-key-id, got no sse'],
+    ['?sse=AES256&sse-kms-key-id=k', 's3: expected sse=aws:kms or aws:kms:dsse with sse-kms-key-id, got AES256'],
+    ['?region=eu-west-1', 's3: expected parameters sse and sse-kms-key-id behind the URL, got "region"'],
+  ])('takes no %s', (parameters, words) => {
+    expect(() => s3(`s3://bucket/prefix${parameters}`)).toThrow(new TypeError(words));
   });
 
   test('names its bucket and prefix, and nothing secret', () => {

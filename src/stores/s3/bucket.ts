@@ -13,20 +13,12 @@ import { isOutOfReach } from '../../fault.ts';
 import { type ObjectHead, type OpenObjectStore, type PutOptions, PreconditionFailedError } from '../object-store.ts';
 import type { S3Options } from '../s3.ts';
 import { explain } from './failure.ts';
+import type { BucketPlace } from './url.ts';
 
 /** The SDK waits without end by itself. */
 const CONNECTION_TIMEOUT_MS = 5_000;
 const SILENCE_TIMEOUT_MS = 30_000;
 const PROBE_KEY = '_millrace/probe';
-
-/** Where objects are kept. */
-export interface BucketPlace {
-  /** As messages name it. */
-  readonly where: string;
-  readonly bucket: string;
-  /** What all keys begin with. */
-  readonly prefix: string;
-}
 
 /** A bucket at its server. Its client is its own, unless it was given. */
 export class Bucket implements OpenObjectStore {
@@ -34,17 +26,19 @@ export class Bucket implements OpenObjectStore {
   readonly #client: S3Client;
   readonly #bucket: string;
   readonly #prefix: string;
+  readonly #encryption: BucketPlace['encryption'];
   readonly #close: () => void;
   #isConditional = true;
   /** Whether the server has answered as it should. */
   #wasAnswered = false;
 
-  constructor({ where, bucket, prefix }: BucketPlace, { endpoint, region, client }: S3Options) {
+  constructor({ where, bucket, prefix, encryption }: BucketPlace, { endpoint, region, client }: S3Options) {
     const own = client ? undefined : new S3Client(settings(endpoint, region));
     this.#where = where;
     this.#client = client ?? own!;
     this.#bucket = bucket;
     this.#prefix = prefix;
+    this.#encryption = encryption;
     this.#close = () => own?.destroy();
   }
 
@@ -91,6 +85,7 @@ export class Bucket implements OpenObjectStore {
     const put = new PutObjectCommand({
       ...this.#at(key),
       ...conditions,
+      ...this.#encryption,
       Body: body,
       ...(metadata && { Metadata: { ...metadata } }),
       ...(contentType !== undefined && { ContentType: contentType }),
@@ -141,7 +136,7 @@ export class Bucket implements OpenObjectStore {
 
   async #refuses(condition: { IfNoneMatch: '*' } | { IfMatch: string }, Body: Uint8Array): Promise<boolean> {
     try {
-      await this.#client.send(new PutObjectCommand({ ...this.#at(PROBE_KEY), Body, ...condition }));
+      await this.#client.send(new PutObjectCommand({ ...this.#at(PROBE_KEY), Body, ...condition, ...this.#encryption }));
       return false;
     } catch (error) {
       if (isRefusal(error)) return true;

@@ -38,12 +38,12 @@ const REMEDIES: readonly (readonly [RegExp, string])[] = [
   [/^HTTP status (?!408|429)[1-4]/, 'Correct the endpoint, or ask who runs what stands before the server'],
   [/^NoSuchBucket|bucket does not exist/, 'Create the bucket, or correct its name, the region or the endpoint'],
   // What may be done is named like this, and a key is arn:aws:kms:eu-west-1:…
-  [/\bkms:[A-Z]/, 'Allow these credentials kms:GenerateDataKey and kms:Decrypt of the key by which the bucket encrypts'],
+  [/\bkms:[A-Z]/, 'Allow these credentials kms:GenerateDataKey and kms:Decrypt of the key by which it is encrypted'],
   [/InvalidObjectState/, 'It was moved to Glacier: restore it, and leave what lies below _millrace/ out of lifecycle rules'],
-  // Whatever else is allowed. Headers that a policy wants, as of encryption, are not sent.
+  // Whatever else is allowed.
   [
     /explicit deny/,
-    'A policy of the bucket, the account or the VPC endpoint denies it: where it wants headers of encryption, leave that to the default encryption of the bucket',
+    'A policy of the bucket, the account or the VPC endpoint denies it: where it wants puts to name an encryption, write ?sse=aws:kms or ?sse=AES256 behind the URL',
   ],
   [
     /AccessDenied|^Forbidden/,
