@@ -1,7 +1,7 @@
 import { afterAll, beforeAll } from 'vitest';
 import { s3 } from '../../src/stores/s3.ts';
 import { objectStoreConformance } from '../stores/object-store.conformance.ts';
-import { startConditionalS3 } from '../support/s3-services.ts';
+import { KMS_KEY, startConditionalS3 } from '../support/s3-services.ts';
 import type { S3Server } from '../support/s3.ts';
 
 let server: S3Server | undefined;
@@ -11,7 +11,8 @@ beforeAll(async () => {
 });
 afterAll(() => server?.close());
 
-objectStoreConformance('s3 on a server with conditional puts', async () => {
-  const url = `s3://${server!.bucket}/test-${tests++}`;
-  return { declare: () => s3(url, { client: server!.client }), isConditional: true, close: async () => {} };
-});
+for (const encryption of ['', '?sse=AES256', `?sse=aws:kms&sse-kms-key-id=${KMS_KEY}`])
+  objectStoreConformance(`s3 on a server with conditional puts ${encryption}`, async () => {
+    const url = `s3://${server!.bucket}/test-${tests++}${encryption}`;
+    return { declare: () => s3(url, { client: server!.client }), isConditional: true, close: async () => {} };
+  });

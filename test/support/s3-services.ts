@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { homedir, tmpdir } from 'node:os';
@@ -13,6 +14,9 @@ const START_TIMEOUT_MS = 30_000;
 
 /** Where `.ci/services` puts the server. */
 const BINARY = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'millrace', 'minio');
+
+/** The key by which objects are encrypted that ask for it. */
+export const KMS_KEY = 'millrace-key';
 
 /** Tells whether `.ci/services` has put it there. */
 export function hasConditionalS3(): boolean {
@@ -30,7 +34,14 @@ export async function startConditionalS3(): Promise<S3Server> {
   const secret = 'millrace-test';
   const server = spawn(BINARY, ['server', '--quiet', '--address', `127.0.0.1:${port}`, directory], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { HOME: directory, MINIO_ROOT_USER: secret, MINIO_ROOT_PASSWORD: secret, MINIO_BROWSER: 'off', MINIO_UPDATE: 'off' },
+    env: {
+      HOME: directory,
+      MINIO_ROOT_USER: secret,
+      MINIO_ROOT_PASSWORD: secret,
+      MINIO_KMS_SECRET_KEY: `${KMS_KEY}:${randomBytes(32).toString('base64')}`,
+      MINIO_BROWSER: 'off',
+      MINIO_UPDATE: 'off',
+    },
   });
   let said = '';
   for (const stream of [server.stdout, server.stderr])
