@@ -2,7 +2,7 @@ import { DatabaseError, escapeIdentifier } from 'pg';
 import { type FoundColumn, checkColumns } from '../database/columns.ts';
 import type { Table } from '../database.ts';
 import type { PostgresConnection } from './connection.ts';
-import { expectTransactions } from './expect-transactions.ts';
+import { expectPostgres } from './expect-postgres.ts';
 import * as sql from './sql.ts';
 import * as tableSql from './table-sql.ts';
 
@@ -66,7 +66,7 @@ export async function checkPostgres(
   schema: string,
   table?: Table,
 ): Promise<string> {
-  await expectTransactions(connection);
+  await expectPostgres(connection);
   const session = await sessionOf(connection);
   const problems: string[] = [];
   const found: string[] = [];

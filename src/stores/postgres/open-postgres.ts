@@ -11,7 +11,7 @@ import { Copy, copyData, textLines } from './copy.ts';
 import { explainCutOff } from './cut-off.ts';
 import { type BinaryFormat, type Part, loadLines } from './load.ts';
 import { PostgresPositions } from './positions.ts';
-import { expectTransactions } from './expect-transactions.ts';
+import { expectPostgres } from './expect-postgres.ts';
 import { rejectLines } from './rejects.ts';
 import * as sql from './sql.ts';
 import * as tableSql from './table-sql.ts';
@@ -47,7 +47,7 @@ export class OpenPostgres implements OpenDatabase {
   }
 
   async setUp(): Promise<void> {
-    await expectTransactions(this.#connection);
+    await expectPostgres(this.#connection);
     // Looking first: a user who may not create schemas can work in one that is there.
     const names = [sql.ownTable(this.#schema, 'positions'), sql.ownTable(this.#schema, 'rejects')];
     const [state] = await this.#connection.query(sql.SELECT_STATE, [names]);

@@ -140,6 +140,20 @@ test('a pooler that gives each message another session is told of by --check and
   await expect(postgres(url).open({ report: () => {} })).rejects.toThrow(told);
 });
 
+test('Redshift is told from a Postgres by --check and by a run', async () => {
+  const { url, query, close } = await emptyPostgres(server);
+  onTestFinished(close);
+  // What it says of itself, by a function that stands before that of the catalog.
+  const version =
+    'PostgreSQL 8.0.2 on i686-pc-linux-gnu, compiled by GCC gcc (GCC) 3.4.2 20041017 (Red Hat 3.4.2-6.fc3), Redshift 1.0.61626';
+  await query('CREATE SCHEMA redshift');
+  await query(`CREATE FUNCTION redshift.version() RETURNS text LANGUAGE sql AS $$ SELECT '${version}' $$`);
+  const like = `${url}?options=-csearch_path%3Dredshift,pg_catalog`;
+  const told = /^expected Postgres, got Amazon Redshift, whose COPY takes no rows from who is connected\. /;
+  await expect(postgres(like).check!()).rejects.toThrow(told);
+  await expect(postgres(like).open({ report: () => {} })).rejects.toThrow(told);
+});
+
 test('a password that is in no URL is read anew from PGPASSFILE for each connection', async () => {
   const { url, query, close } = await emptyPostgres(server);
   onTestFinished(close);
