@@ -14,6 +14,7 @@ import { steady } from '../steady.ts';
 import { acceptor } from './accept.ts';
 import { askFirst } from './ask-first.ts';
 import { startDeadline } from './deadline.ts';
+import { Failure } from './failure.ts';
 import { takesDeliveries } from './fuse.ts';
 import { guarded } from './guard.ts';
 import type { RetryOptions } from './retry.ts';
@@ -122,22 +123,9 @@ async function performOnce(
   opened: () => void,
 ): Promise<Counts> {
   const { stop = new AbortController().signal, scheduler, random = Math.random, start = 'TRIM_HORIZON' } = options;
-  const failure = Promise.withResolvers<never>();
-  // It may come while nobody waits for it yet.
-  failure.promise.catch(() => {});
-  const over = new AbortController();
-  const fail = (error: unknown): void => {
-    failure.reject(error);
-    over.abort();
-  };
-  // Who is told must not throw. One who does ends the run, and not the process: it may be told by a timer, which nobody has called.
-  const told: Report = (diagnostic) => {
-    try {
-      tell(diagnostic);
-    } catch (error) {
-      fail(error);
-    }
-  };
+  const failure = new Failure();
+  const { fail, over } = failure;
+  const told: Report = failure.guard(tell);
   const limitMs = durationMs(options.stalledAfter ?? { minutes: 10 }, { who: 'run', name: 'stalledAfter' });
   const watch = new ShardWatch({ ledger, report: told, fail, limitMs, keepsMs: keepsMs(pipeline) });
   const report: Report = (diagnostic) => {
@@ -147,23 +135,14 @@ async function performOnce(
   ledger.report = report;
   ledger.fail = fail;
   const steps = new PreparedSteps(pipeline, scheduler);
-  const sinks = new OpenSinks(pipeline, options, ledger, report, fail, over.signal);
-  let hasEnded = false;
-  let hasSourceEnded = false;
-  const left = (): string => {
-    const { inFlight } = ledger.counts();
-    const keeps = hasSourceEnded && !hasEnded;
-    const why = keeps
-      ? 'a step had not ended, though the source has: it waits for a call, or merges events with what goes on'
-      : undefined;
-    if (inFlight > 0) return `${counted(inFlight, 'event')} had not been${why ? `: ${why}` : ''}`;
-    return why ?? (hasEnded ? 'a store had not answered' : 'reading had not ended');
-  };
-  const deadline = startDeadline(stop, options.drainWithin ?? { seconds: 30 }, scheduler, report, fail, left);
+  const sinks = new OpenSinks(pipeline, options, ledger, report, fail, over);
+  const ended = { source: false, steps: false };
+  const drainWithin = options.drainWithin ?? { seconds: 30 };
+  const deadline = startDeadline(stop, drainWithin, scheduler, report, fail, () => leftToDo(ledger, ended));
   try {
-    const isOpen = await isDoneBefore(stop, Promise.race([sinks.open(), failure.promise]));
+    const isOpen = await isDoneBefore(stop, failure.orFor(sinks.open()));
     // Nothing has been read: what is still being opened is closed once it is.
-    if (!isOpen) return await (over.signal.aborted ? failure.promise : ledger.counts());
+    if (!isOpen) return await (over.aborted ? failure.failed : ledger.counts());
     const context: SourceContext = {
       pipeline: pipeline.name,
       ledger,
@@ -178,46 +157,23 @@ async function performOnce(
       known: (child) => sinks.known(child),
       end: (shard) => sinks.end(shard),
     };
-    const accept = acceptor(ledger, sinks.drivers);
     // Behind its sinks and its stream: a run that cannot have them is to take nothing from one that is at work.
     const prepare = async (): Promise<void> => {
       watch.found();
       await steps.prepare();
       opened();
     };
-    const throughSteps = (its: Pipeline): Observable<unknown> => guarded(its, context, fail, () => (hasSourceEnded = true));
-    const completed = Promise.withResolvers<void>();
-    const subscription = askFirst(pipeline, context, prepare, throughSteps).subscribe({
-      next(item) {
-        try {
-          accept(item);
-        } catch (error) {
-          fail(error);
-        }
-      },
-      error: fail,
-      complete() {
-        hasEnded = true;
-        completed.resolve();
-      },
-    });
-    // A failure ends the reading at once: what is not stored stays unsettled, and will be read again.
-    const leave = (): void => {
-      try {
-        subscription.unsubscribe();
-      } catch (error) {
-        fail(error); // thrown by a step as it ends: what ended the run before counts, and the process goes on
-      }
-    };
-    over.signal.addEventListener('abort', leave);
-    if (over.signal.aborted) leave();
+    const throughSteps = (its: Pipeline): Observable<unknown> => guarded(its, context, fail, () => (ended.source = true));
+    const items = askFirst(pipeline, context, prepare, throughSteps);
+    const allTaken = failure.takeIn(items, acceptor(ledger, sinks.drivers));
     const tickMs = Math.min(MAX_TIMER_MS, durationMs(options.checkpointEvery ?? { seconds: 10 }));
     const ticks = interval(tickMs, scheduler).subscribe(() => sinks.advance());
     // A drain has a limit of its own.
     const looks = interval(LOOK_EVERY_MS, scheduler).subscribe(() => stop.aborted || watch.look(scheduler.now()));
     try {
-      await Promise.race([completed.promise, failure.promise]);
-      await Promise.race([sinks.drain(), failure.promise]);
+      await failure.orFor(allTaken);
+      ended.steps = true;
+      await failure.orFor(sinks.drain());
     } finally {
       ticks.unsubscribe();
       looks.unsubscribe();
@@ -225,10 +181,21 @@ async function performOnce(
     return ledger.counts();
   } finally {
     deadline.clear();
-    over.abort();
+    failure.end();
     await sinks.close();
     await steps.release();
   }
+}
+
+/** Says what a run that was stopped has not done, by which parts of it have ended. */
+function leftToDo(ledger: Ledger, ended: { readonly source: boolean; readonly steps: boolean }): string {
+  const { inFlight } = ledger.counts();
+  const why =
+    ended.source && !ended.steps
+      ? 'a step had not ended, though the source has: it waits for a call, or merges events with what goes on'
+      : undefined;
+  if (inFlight > 0) return `${counted(inFlight, 'event')} had not been${why ? `: ${why}` : ''}`;
+  return why ?? (ended.steps ? 'a store had not answered' : 'reading had not ended');
 }
 
 /** Whether something is done before a run is stopped. */
