@@ -40,7 +40,7 @@ export function guarded(
         call = undefined;
         return step(stream);
       }
-      const came = call ? stream : noted(stream, (call = { origin: undefined }));
+      const came = call ? stream : noted(stream, (call = { item: undefined }));
       return watched(step, whichStep(operators, last), takesEvents(operators[last + 1]), call, fail)(came);
     },
     once(begun.stream, fail, ended),
@@ -58,19 +58,19 @@ function once<T>(stream: Observable<T>, fail: (error: unknown) => void, ended: (
   });
 }
 
-/** The call in which an event is at steps of RxJS that stand side by side: where it comes from, and nothing outside of any. */
+/** The call in which an event, or a window, is at steps of RxJS that stand side by side; nothing outside of any. */
 interface Call {
-  origin: Origin | undefined;
+  item: unknown;
 }
 
 function noted(stream: Observable<unknown>, call: Call): Observable<unknown> {
   return new Observable((subscriber) =>
     stream.subscribe({
       next(item) {
-        const outer = call.origin;
-        call.origin = item instanceof Event ? item.origin : undefined;
+        const outer = call.item;
+        call.item = item;
         subscriber.next(item);
-        call.origin = outer;
+        call.item = outer;
       },
       error: (error) => subscriber.error(error),
       complete: () => subscriber.complete(),
@@ -82,7 +82,7 @@ function noted(stream: Observable<unknown>, call: Call): Observable<unknown> {
  * Sees whether a step passes on what it did not hold, or has passed on, or no event, and tells on which event it threw.
  *
  * @param isBeforeEvents whether the next step is one of events for certain: between others anything may pass
- * @param call in which an event is at it, and at its neighbours
+ * @param call in which an item is at it, and at its neighbours
  * @param fail ends the run, though a `catchError` further on answers the error
  */
 function watched(
@@ -99,8 +99,9 @@ function watched(
   return (source) => {
     let latest: unknown;
     let before: unknown;
-    /** Of the last event that was passed on in the call in which it came. */
+    /** Of the last event that was passed on in the call in which it came, or its window, and which of them that was. */
     let passed: Origin | undefined;
+    let passedOf: unknown;
     const looked = source.pipe(tap({ next: (item) => (latest = item), error: (error) => (before = error) }));
     const stream: unknown = step(looked);
     if (!isObservable(stream))
@@ -117,8 +118,15 @@ function watched(
         if (isItem(item) && item.isSettled)
           end(new SettledTooEarlyError(name, item.first, item instanceof Window ? WITH_WINDOWS : undefined));
         if (!(item instanceof Event)) return;
-        if (call.origin?.isSameRecord(item.origin)) passed = item.origin;
-        else if (passed?.isSameRecord(item.origin)) end(passedAgain(name, item));
+        const { origin } = item;
+        const its = call.item;
+        const isAgain = passed?.isSameRecord(origin) ?? false;
+        const isInCall =
+          its instanceof Event ? its.origin.isSameRecord(origin) : its instanceof Window && (!isAgain || its === passedOf);
+        if (isInCall) {
+          passed = origin;
+          passedOf = its;
+        } else if (isAgain) end(passedAgain(name, item));
       }),
     );
   };

@@ -123,6 +123,40 @@ describe("what docs/your-own.md says of RxJS's operators", () => {
     expect(sink.stored).toEqual([]);
   });
 
+  it('so it does behind a window that was taken apart', async () => {
+    const sink = memorySink<Bytes>();
+    const config = new rxjs.BehaviorSubject(1);
+    sink.beforeCommit = ({ items }) => {
+      if (items.length === 0) return;
+      config.next(2);
+      config.complete();
+    };
+    const declared = pipeline('letters')
+      .from(letters)
+      .pipe(
+        minuteWindow(),
+        rxjs.mergeMap((window) => window.events),
+        rxjs.combineLatestWith(config),
+        rxjs.map(([event]) => event),
+      )
+      .to(sink);
+    await expect(run(declared)).rejects.toThrow('passed on the event at 5:0 of s once more');
+    expect(storedIn(sink)).toBe('abcde');
+  });
+
+  it('so does what passes on the events of a window once more in the call of the next one', async () => {
+    const sink = memorySink<Bytes>();
+    const declared = pipeline('letters')
+      .from(letters)
+      .pipe(
+        minuteWindow({ maxEvents: 1 }),
+        rxjs.pairwise(),
+        rxjs.mergeMap((windows) => windows.flatMap(({ events }) => events)),
+      )
+      .to(sink);
+    await expect(run(declared)).rejects.toThrow(/passed on the event at .* once more/);
+  });
+
   it('several events of one record may go through whatever passes them on in their call', async () => {
     const sink = memorySink<Bytes>();
     const several = rxjs.pipe(
