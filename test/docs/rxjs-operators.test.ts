@@ -113,12 +113,12 @@ describe("what docs/your-own.md says of RxJS's operators", () => {
     const declared = pipeline('letters')
       .from(scripted({ s: [['a'], { pauseMs: 20 }, ['b'], 'until-stopped'] }))
       .pipe(
+        rxjs.tap(() => setTimeout(() => config.next(2))),
         rxjs.combineLatestWith(config),
         rxjs.map(([event]) => event),
         minuteWindow(),
       )
       .to(sink);
-    setTimeout(() => config.next(2), 10);
     await expect(run(declared)).rejects.toThrow('passed on the event at 1:0 of s once more');
     expect(sink.stored).toEqual([]);
   });
