@@ -148,7 +148,8 @@ function noEvent(step: string, came: unknown): TypeError {
 /** Sinks may have stored the event by then, and stand behind it: no position says that more will come of it. */
 function passedAgain(step: string, { first }: Item): Error {
   return new Error(
-    `${step} passed on the event at ${formatResume(first)} of ${first.shard} once more, after the call in which it came: it would be stored twice. ` +
+    `${step} passed on the event at ${formatResume(first)} of ${first.shard} once more, after the call in which it came: it would be stored twice ` +
+      `(or, where it is another one that was made of the same record, be lost by a kill in between). ` +
       `combineLatestWith does so whenever the other stream has something new; withLatestFrom does not`,
   );
 }
