@@ -83,3 +83,22 @@ it.each([0, 1_000])(
     expect(await client.get('n:b')).toBe('1');
   },
 );
+
+it.each([0, 1_000])(
+  'runs of one pipeline at work on other shards, as of other files, do not make each call fail (%d scores remembered)',
+  async (scores) => {
+    const { client } = server;
+    const shards = ['a', 'b'];
+    const runs = await Promise.all(shards.map(() => driven(server.url, () => [incrby('n', 1)], scores)));
+    for (const [i, { driver }] of runs.entries()) await driver.acquire(shards[i]!);
+    for (let sequence = 1; sequence <= 10; sequence++)
+      for (const [i, { driver }] of runs.entries()) {
+        driver.push(deliver([{ shard: shards[i]!, sequence, raw: 'x' }]).events[0]!, () => {});
+        await driver.stored();
+      }
+    for (const { driver } of runs) await driver.close();
+    expect(await client.get('n')).toBe('20');
+    // Each has met the other once.
+    expect(runs.map(({ told }) => told)).toEqual([['retry'], ['retry']]);
+  },
+);

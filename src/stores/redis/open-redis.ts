@@ -26,7 +26,7 @@ export class OpenRedis implements OpenCommandStore {
   readonly #positions: RedisPositions;
   readonly #script: BatchScript;
   readonly #memory: ScoreMemory | undefined;
-  /** So many calls more do without it. */
+  /** So many calls more do without it, and need not come right behind the one before, but for those that belong to it. */
   #plainCalls = 0;
   /** Tells this run's calls from those of others. */
   readonly #run = randomUUID();
@@ -75,7 +75,7 @@ export class OpenRedis implements OpenCommandStore {
     }
   }
 
-  async #execute(owner: Owner, { events, commands, rejects = [], positions }: Batch): Promise<readonly CommandFault[]> {
+  async #execute(owner: Owner, { events, commands, rejects = [], positions, goesOn }: Batch): Promise<readonly CommandFault[]> {
     const args: Sendable[] = [this.#keys.rejectPrefix(owner), aboutOf(events, commands), positions.size];
     const moves = this.#positions.moves(owner, positions);
     for (const { shard, from, to } of moves) args.push(shard, from, to.text);
@@ -83,10 +83,11 @@ export class OpenRedis implements OpenCommandStore {
     // In a cluster a key that is not there yet has to be named while its slot is on its way to another node.
     for (const reject of rejects) keys.push(this.#keys.reject(owner, reject, reject.why.step));
     const thisCall = `${this.#run} ${++this.#calls}`;
-    const memory = this.#plainCalls > 0 ? undefined : this.#memory;
-    if (this.#plainCalls > 0) this.#plainCalls--;
+    const isPlain = this.#plainCalls > 0;
+    const memory = isPlain ? undefined : this.#memory;
+    if (isPlain) this.#plainCalls--;
     const keepings = rejects.flatMap((reject) => this.#keeping(owner, reject));
-    args.push(this.#lastCall, thisCall, keepings.length, this.#keepRejectsMs ?? '');
+    args.push(isPlain && !goesOn ? '' : this.#lastCall, thisCall, keepings.length, this.#keepRejectsMs ?? '');
     const call = memory?.begin(Date.now());
     const running = this.#script.run(keys, args, (writer) => {
       for (const [name, key, ...rest] of keepings) writer.addCommand(name, key, rest);
@@ -173,7 +174,10 @@ export class OpenRedis implements OpenCommandStore {
   }
 }
 
-/** Where sets vanish again and again, as keys expire or are evicted, remembering them must not make every call fail once. */
+/**
+ * Where sets vanish again and again, as keys expire or are evicted, remembering them must not make every call fail once. Nor must looking at the call
+ * before, where another run of the pipeline is at work on other shards: of other files, or of another range of an archive.
+ */
 const PLAIN_CALLS = 1_000;
 
 function transient(message: string, options?: ErrorOptions): Error {

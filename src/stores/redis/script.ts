@@ -53,7 +53,7 @@ return { refused, told }
 /**
  * One batch, all of it or nothing. KEYS: positions, list of rejects, the call that came last. ARGV: what the key of a reject begins with; a line for each event (its
  * arrival, its place in its shard, its shard), an empty line, and a line for each command, the events it stands for; how many shards, and
- * for each its name, its field as this run left it and as it is to be; the call before, nothing when it is not known, and this one; how many of
+ * for each its name, its field as this run left it and as it is to be; the call before, nothing when it is not known or need not be, and this one; how many of
  * the commands keep rejects, which come first; for how many milliseconds a reject is kept, nothing for good; 1 when the others rest on what is remembered;
  * what has not come before, see COMPOUNDS; the commands, packed, and in that case behind them the sets they rest on: ZCARD, the place of the key, size, or SCARD, key, size.
  *
