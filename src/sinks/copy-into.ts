@@ -140,10 +140,9 @@ function linesFor(who: string): (windows: readonly Window<Row>[]) => Uint8Array[
     } catch (error) {
       throw new StepError(`${who}: toRow`, eventAt(windows, lines.length).position, error, IN_TRANSFORM);
     }
-    const [first] = lines;
-    if (!isKnown && first !== undefined && !(first instanceof Uint8Array))
-      throw new TypeError(`${who}: expected bytes of toRow(), as Buffer.from(text) makes them, got ${wordFor(first)}`);
-    isKnown ||= first !== undefined;
+    if (!isKnown && lines.length > 0 && !(lines[0] instanceof Uint8Array))
+      throw new TypeError(`${who}: expected bytes of toRow(), as Buffer.from(text) makes them, got ${wordFor(lines[0])}`);
+    isKnown ||= lines.length > 0;
     return lines;
   };
 }

@@ -163,6 +163,11 @@ test.each<[what: string, toRows: readonly (() => unknown)[], message: RegExp]>([
     [() => '1\ta', () => '2\tb'],
     /^copy: expected bytes of toRow\(\), as Buffer\.from\(text\) makes them, got a string$/,
   ],
+  [
+    'gives nothing',
+    [() => undefined, () => undefined],
+    /^copy: expected bytes of toRow\(\), as Buffer\.from\(text\) makes them, got undefined$/,
+  ],
 ])('copyInto says so when toRow %s, and stores nothing', async (_, toRows, message) => {
   const database = await emptyDuckdb();
   const { events } = deliver(['a', 'b'], new Ledger());
