@@ -5,7 +5,7 @@ export class Failure {
   readonly #failed = Promise.withResolvers<never>();
   readonly #over = new AbortController();
   /** Aborted once the run has failed, or is over. */
-  readonly over = this.#over.signal;
+  readonly over: AbortSignal = this.#over.signal;
 
   constructor() {
     // It may come while nobody waits for it yet.
