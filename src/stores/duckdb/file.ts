@@ -49,12 +49,15 @@ export class DuckdbFile {
     }
   }
 
-  /** Closes the file when this was the last one who has it open. */
-  async release(): Promise<void> {
-    const entry = openFiles.get(this.#path)!;
-    if (--entry.users > 0) return;
-    openFiles.delete(this.#path);
-    await this.#inTurn(() => this.#close());
+  /** Closes the file, after all that was asked for before, when this was the last one who has it open. */
+  release(): Promise<void> {
+    // In its turn: whoever opens the file before that joins, and does not open it beside one who still writes.
+    return this.#inTurn(async () => {
+      const entry = openFiles.get(this.#path)!;
+      if (--entry.users > 0) return;
+      openFiles.delete(this.#path);
+      await this.#close();
+    });
   }
 
   /** Runs work after all that was asked for before; each of its statements is a transaction of its own. */

@@ -115,6 +115,21 @@ test('several users of one file in one process take turns', async () => {
   for (const store of stores) await store.close();
 });
 
+test('a file that is opened while a store that still loads is closed holds what both have stored', async () => {
+  const store = await database.declare().open({ report });
+  await store.createTable(numbers);
+  await store.acquire(owner, 'a');
+  const lines = Array.from({ length: 200_000 }, (_, i) => Buffer.from(String(i)));
+  const loading = store.commit(owner, { rows: { table: numbers, lines }, positions: new Map([['a', at(1)]]) });
+  const closing = store.close();
+  const next = await database.declare().open({ report });
+  expect(await next.acquire(owner, 'a')).toEqual(at(1));
+  await next.commit(owner, { rows: { table: numbers, lines: [Buffer.from('-1')] }, positions: new Map([['a', at(2)]]) });
+  await Promise.all([loading, closing]);
+  expect(await database.query('SELECT CAST(count(*) AS integer) AS n FROM numbers')).toEqual([{ n: 200_001 }]);
+  await next.close();
+});
+
 test('a folder in the place of a file is named as one, and nobody is told to remove it', async () => {
   await mkdir(database.path, { recursive: true });
   await expect(database.declare().open({ report })).rejects.toThrow(/^IO Error: .*: Is a directory$/);
