@@ -1,8 +1,11 @@
+import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { copyFile, mkdir, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { DuckDBInstance } from '@duckdb/node-api';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Table } from '../../../src/stores/database.ts';
 import { duckdb } from '../../../src/stores/duckdb.ts';
@@ -31,6 +34,31 @@ test('a file that another process has open is an error that names the process', 
   child.kill('SIGKILL');
   await once(child, 'exit');
   await (await database.declare().open({ report })).close();
+});
+
+test('a file that this process has open stays closed to others, also when it is checked meanwhile, or asked where a sink stands', async () => {
+  const store = await database.declare().open({ report });
+  await database.declare().check!();
+  await database.declare().stands!(owner);
+  // Whoever closes a file gives up the locks that its process has on it, however often that has it open.
+  const open = `import { DuckDBInstance } from '@duckdb/node-api'; await DuckDBInstance.create(${JSON.stringify(database.path)});`;
+  await expect(promisify(execFile)(process.execPath, ['--input-type=module', '--eval', open])).rejects.toThrow(
+    `(PID ${process.pid})`,
+  );
+  await store.close();
+});
+
+test('a file that another program has made, in blocks of another size, serves', async () => {
+  await mkdir(dirname(database.path), { recursive: true });
+  const instance = await DuckDBInstance.create(database.path);
+  await (await instance.connect()).run('CREATE TABLE numbers AS SELECT 1::INTEGER AS n');
+  instance.closeSync();
+  const store = await database.declare().open({ report });
+  await store.createTable(numbers);
+  await store.acquire(owner, 'a');
+  await store.commit(owner, { rows: { table: numbers, lines: [Buffer.from('2')] }, positions: new Map([['a', at(1)]]) });
+  expect(await database.query('SELECT n FROM numbers ORDER BY n')).toEqual([{ n: 1 }, { n: 2 }]);
+  await store.close();
 });
 
 test('what a killed process committed is there, with its position', async () => {
