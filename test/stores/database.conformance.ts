@@ -432,6 +432,10 @@ export function databaseConformance(name: string, setUp: () => Promise<TestDatab
         expect(await database.positions(owner, [])).toEqual(new Map());
       });
 
+      test('are none where nothing was ever made', async () => {
+        expect(await fixture.declare().stands!(owner)).toEqual([]);
+      });
+
       test('never move backwards, and nothing of what would move them is stored', async () => {
         const database = await ready(oneLine, ['a', 'b']);
         await database.commit(owner, { positions: new Map([['a', at(10)]]) });
@@ -484,15 +488,18 @@ export function databaseConformance(name: string, setUp: () => Promise<TestDatab
         expect(await database.positions(owner, ['a'])).toEqual(new Map([['a', way.at(-1)]]));
       });
 
-      test('must move on where rows are stored: an attempt of which nothing was heard may have stored them', async () => {
-        const database = await ready(oneLine);
-        const load = { rows: { table: oneLine, lines: [bytes('once')] }, positions: new Map([['a', at(1)]]) };
-        await database.commit(owner, load);
-        const error = await database.commit(owner, load).catch((thrown: unknown) => thrown);
-        expect(error).toBeInstanceOf(PositionBehindError);
-        expect(faultOf(error)).toBe('transient');
-        expect(await stored()).toHaveLength(1);
-      });
+      test.each<Resume>([at(1), new Date(1000), 'SHARD_END'])(
+        'must move on where rows are stored: an attempt of which nothing was heard may have stored them: %j',
+        async (to) => {
+          const database = await ready(oneLine);
+          const load = { rows: { table: oneLine, lines: [bytes('once')] }, positions: new Map([['a', to]]) };
+          await database.commit(owner, load);
+          const error = await database.commit(owner, load).catch((thrown: unknown) => thrown);
+          expect(error).toBeInstanceOf(PositionBehindError);
+          expect(faultOf(error)).toBe('transient');
+          expect(await stored()).toHaveLength(1);
+        },
+      );
 
       test('must move on where rows are stored, also when their shard was quiet since', async () => {
         const database = await ready(oneLine);
@@ -572,6 +579,33 @@ export function databaseConformance(name: string, setUp: () => Promise<TestDatab
         expect(await loadMissing(database, known, again, at(4))).toEqual({ refused: [], leftOut: 2 });
         expect(await found()).toEqual(['a 1', 'b 2', 'c 3', 'd 4']);
         expect(await database.positions(owner, ['a'])).toEqual(new Map([['a', at(4)]]));
+      });
+
+      test('are counted where they are left out, also when nobody takes refusals', async () => {
+        const database = await ready(known);
+        const counts: number[] = [];
+        for (const to of [1, 2])
+          await database.commit(owner, {
+            rows: { table: known, lines: [row('a', 1), row('b', 2), row('a', 3)] },
+            leftOut: (count) => counts.push(count),
+            positions: new Map([['a', at(to)]]),
+          });
+        expect(counts).toEqual([1, 3]);
+      });
+
+      test('are counted where they are left out, also before and behind one that is written in another way', async () => {
+        const database = await ready(known);
+        await loadMissing(database, known, [row('a', 1)], at(1));
+        const lines = [row('a', 9), row('a', 9), row('b', '+2'), row('a', 9), row('c', 3), row('b', '+9')];
+        expect(await loadMissing(database, known, lines, at(2))).toEqual({ refused: [], leftOut: 4 });
+        expect(await found()).toEqual(['a 1', 'b 2', 'c 3']);
+      });
+
+      test('are rejects where they are refused for the value by which they are known, whatever the database would make of it', async () => {
+        const table: Table = { name: 'by_whole', columns: [column('key', 'integer')], missingBy: 'key' };
+        const database = await ready(table);
+        await loadMissing(database, table, [bytes('2')], at(1));
+        expect(await loadMissing(database, table, ['1.5', '2'].map(bytes), at(2))).toEqual({ refused: [0], leftOut: 1 });
       });
 
       test('are found whoever stored them, and all of them may be there', async () => {
@@ -720,6 +754,14 @@ export function databaseConformance(name: string, setUp: () => Promise<TestDatab
       test('raises the epoch by one each time', async () => {
         for (let i = 0; i < 3; i++) await (await open()).acquire(owner, 'a');
         expect((await fixture.query('SELECT epoch FROM millrace.positions')).map(({ epoch }) => Number(epoch))).toEqual([3]);
+      });
+
+      test('that takes over together with others gets an epoch of its own', async () => {
+        const databases = await Promise.all(Array.from({ length: 5 }, () => open()));
+        await Promise.all(databases.map((database) => database.acquire(owner, 'a')));
+        expect((await fixture.query('SELECT epoch FROM millrace.positions')).map(({ epoch }) => Number(epoch))).toEqual([5]);
+        const own = await Promise.allSettled(databases.map((database) => database.positions(owner, ['a'])));
+        expect(own.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
       });
 
       test('is told when the database forgot it', async () => {

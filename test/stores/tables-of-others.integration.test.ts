@@ -25,6 +25,17 @@ const columns: readonly (readonly [ColumnType, string, Readonly<Record<string, s
     'TIMESTAMP',
     { '2026-02-30 09:00:00': '22008', '2026-11-22 09:60:00.5': '22008', '2026-11-22 9h': '22007' },
   ],
+  [
+    { kind: 'timestamp' },
+    'TIMESTAMPTZ',
+    {
+      '2026-11-22 09:00:00 utc': '2026-11-22 09:00:00+00',
+      '2026-11-22 09:00:00+01': '2026-11-22 08:00:00+00',
+      Infinity: 'infinity',
+      epoch: '1970-01-01 00:00:00+00',
+      someday: '22007',
+    },
+  ],
   [{ kind: 'json' }, 'VARCHAR', { '{"a": 1}': '{"a": 1}', '{': '{' }],
   [
     { kind: 'double' },
@@ -40,6 +51,9 @@ const columns: readonly (readonly [ColumnType, string, Readonly<Record<string, s
       '12345678901234567890': '22003',
     },
   ],
+  // With more places there would be none left, for either side of the point.
+  [{ kind: 'double' }, 'DECIMAL(38, 30)', { '1.5e-3': `0.0015${'0'.repeat(26)}` }],
+  [{ kind: 'double' }, 'DECIMAL(38, 2)', { '1234567890123456789012345678000e-5': '12345678901234567890123456.78' }],
   [{ kind: 'double' }, 'REAL', { '0.1': '0.1', '1e39': '22003', '1e': '22P02' }],
   [{ kind: 'char', length: 36 }, 'UUID', { [uuid]: uuid, [uuid.toUpperCase().replaceAll('-', '')]: uuid, x: '22P02' }],
   [{ kind: 'text' }, 'INTEGER', { '7': '7', '1.5': '22P02', '2147483648': '22003' }],
@@ -105,6 +119,18 @@ describe.each<[string, () => Promise<TestDatabase>]>([
     const stored = new Map([...rows.map((row) => [row['id'], row['value']] as const), ...codes]);
     expect(Object.fromEntries(Object.keys(values).map((value, i) => [value, stored.get(i)]))).toEqual(values);
     expect(await place.query(`SELECT value FROM ${table.name} WHERE id = -1`)).toEqual([{ value: null }]);
+  });
+
+  test('wants what the table itself does, and no more', async () => {
+    const column = (name: string, required: boolean) => ({ name, type: { kind: 'text' }, required }) as const;
+    const table: Table = { name: 'wants', columns: [column('value', false), column('other', true)] };
+    await place.query('CREATE TABLE wants (value VARCHAR NOT NULL, other VARCHAR)');
+    await database.createTable(table);
+    expect(await load(table, ['a\tb', '\tb', 'c\t'])).toEqual(new Map([[1, '23502']]));
+    expect(await place.query('SELECT value, other FROM wants ORDER BY value')).toEqual([
+      { value: 'a', other: 'b' },
+      { value: 'c', other: null },
+    ]);
   });
 
   test('takes times for UTC also where its own have a zone', async () => {
