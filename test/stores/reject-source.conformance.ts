@@ -100,6 +100,20 @@ export function rejectSourceConformance(name: string, setUp: () => Promise<TestD
       expect(await rejects.shards(hour)).toEqual(new Map([['a', 2]]));
     });
 
+    it('a record with all of its bytes, where some have rejected a part of it', async () => {
+      const [whole, part] = [Buffer.from('all of the record'), Buffer.from('a part')];
+      await keep([
+        reject(at(1), { step: 'a', raw: part }),
+        reject(at(1), { step: 'b', raw: whole }),
+        reject(at(2), { step: 'a', raw: whole }),
+        reject(at(2), { step: 'b', raw: part }),
+        reject(at(3), { raw: whole }),
+        reject(at(4), { raw: part }),
+      ]);
+      await keep([reject(at(3), { step: 'copy', raw: part }), reject(at(4), { step: 'copy', raw: whole })], { sink: 'copy' });
+      expect(await all(hour)).toEqual([[1, 2, 3, 4].map((sequence) => `${sequence}:0 all of the record`)]);
+    });
+
     it('of one pipeline, of one step or with one code alone', async () => {
       await keep([reject(at(1), { step: 'validate', code: 'x' }), reject(at(2), { step: 'validate' }), reject(at(3))]);
       await keep([reject(at(4))], { pipeline: 'another' });
