@@ -164,6 +164,18 @@ describe('a table of Postgres that is there', () => {
     ]);
   });
 
+  test('in a schema that the user may not use is told of, by a run as well', async () => {
+    await place.query('CREATE SCHEMA hidden');
+    await place.query('CREATE TABLE hidden.events (LIKE events)');
+    await place.query(`GRANT INSERT ON hidden.events TO ${role}`);
+    const hidden = { ...table, name: 'hidden.events' };
+    const expected = `${role} may not use hidden.events: GRANT USAGE ON SCHEMA "hidden" TO ${role}`;
+    await expect(loader.check!(hidden)).rejects.toThrow(expected);
+    expect(await load(hidden)).toMatchObject({ message: expected, cause: { code: '42501' } });
+    await place.query(`GRANT USAGE ON SCHEMA hidden TO ${role}`);
+    expect([await loader.check!(hidden), await load(hidden)]).toEqual([expect.any(String), undefined]);
+  });
+
   test('of which the user may not read the column that rows are known by is told of, by a run as well', async () => {
     const missing = { ...table, missingBy: 'id' };
     const expected = new RegExp(`${role} may not SELECT in events: GRANT INSERT, SELECT ON events TO ${role}`);
@@ -209,6 +221,17 @@ test('a check of a Postgres that only lets read says so, as does a run', async (
   await expect(opening).rejects.toThrow(/: the server only lets read.*: name the primary/);
   // As a standby does until it is promoted.
   await expect(opening).rejects.toSatisfy((error) => faultOf(error) === 'transient');
+});
+
+test('neither a check of a Postgres nor a run that cannot begin leaves a connection behind, which would keep the process alive', async () => {
+  const place = await emptyPostgres(server);
+  onTestFinished(place.close);
+  const others = `SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`;
+  await place.declare().check!(table);
+  await expect.poll(() => place.query(others)).toEqual([]);
+  await place.query(`ALTER DATABASE ${new URL(place.url).pathname.slice(1)} SET default_transaction_read_only = on`);
+  await expect(place.declare().open({ report: () => {} })).rejects.toThrow(/only lets read/);
+  await expect.poll(() => place.query(others)).toEqual([]);
 });
 
 describe('a check of duckdb', () => {

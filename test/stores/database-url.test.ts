@@ -32,6 +32,8 @@ test.each([
   ['postgres://shop:secret@a,b/warehouse', /expected one host, .* got several/],
   ['postgres://shop:secret@a:5432,b:5432/warehouse?target_session_attrs=primary', /expected one host/],
   ['postgres://shop:secret@/warehouse?host=a,b', /expected one host/],
+  // The client would look for a database of that name.
+  ['postgres://shop:secret@db/warehouse ', /without blanks around it/],
   // The client would end the process, with `ssl=false` as well.
   ['postgres://shop:secret@db/warehouse?ssl=require', /expected sslmode=verify-full or sslmode=disable/],
   ['postgres://shop:secret@db/warehouse?ssl=false', /expected sslmode=verify-full or sslmode=disable/],
