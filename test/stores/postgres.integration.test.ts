@@ -84,3 +84,25 @@ it('postgres takes as long for a load as that takes, whatever limits its user ha
   await limited.close();
   expect(await query('SELECT id FROM slow')).toEqual([{ id: 'a' }]);
 });
+
+it('postgres loads missing rows once, whatever isolation its user has', async () => {
+  const { url, query, close } = await emptyPostgres(server);
+  onTestFinished(close);
+  await query(`ALTER DATABASE ${new URL(url).pathname.slice(1)} SET default_transaction_isolation = 'repeatable read'`);
+  const columns = [{ name: 'id', type: { kind: 'text' }, required: true }] as const;
+  const table = { name: 'known', columns, missingBy: 'id' };
+  const lines = Array.from({ length: 500 }, (_, i) => Buffer.from(String(i)));
+  const owner = { pipeline: 'p', sink: 'copy' };
+  const loaded = async (shard: string): Promise<void> => {
+    const store = await postgres(url).open({ report: () => {} });
+    onTestFinished(() => store.close());
+    await store.createTable(table);
+    await store.acquire(owner, shard);
+    await store.commit(owner, {
+      rows: { table, lines },
+      positions: new Map([[shard, { shard, sequence: '1', subSequence: 0 }]]),
+    });
+  };
+  await Promise.all(['a', 'b', 'c'].map(loaded));
+  expect(await query('SELECT count(*)::int AS n FROM known')).toEqual([{ n: 500 }]);
+});

@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { FencedError, WentBackError } from '../../../src/errors.ts';
 import { faultOf } from '../../../src/fault.ts';
 import type { Column, OpenDatabase, RejectRow, RowFault, Table } from '../../../src/stores/database.ts';
+import { LOCK_CATALOG, createOwnTables } from '../../../src/stores/postgres/sql.ts';
 import { postgres } from '../../../src/stores/postgres.ts';
 import { type TestPostgres, emptyPostgres } from '../../support/databases.ts';
 import { startFaultProxy } from '../../support/fault-proxy.ts';
@@ -274,6 +275,14 @@ describe('a connection that is lost', () => {
     expect(await database.query('SELECT n FROM numbers ORDER BY n')).toEqual([{ n: 1 }, { n: 2 }]);
   });
 
+  test('is none that nobody asks anything of, however long', async () => {
+    const store = await open(database.url, 1000);
+    const before = await backends('true');
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    await store.commit(owner, load(['1'], 1));
+    expect(await backends('true')).toEqual(before);
+  });
+
   test('to a server that fell silent counts as lost', async () => {
     const store = await open(database.url, 200);
     const [{ pid }] = (await backends('true')) as [{ pid: number }];
@@ -298,6 +307,53 @@ test('a load that meets a take-over which is not over yet waits for it, and stor
   await refused;
   await newer.end();
   expect(await count()).toBe(0);
+});
+
+test('two runs that have taken shards from each other are both told so, and neither waits for the other', async () => {
+  const one = await open();
+  const two = await open();
+  await one.acquire(owner, 'a');
+  await one.acquire(owner, 'b');
+  await two.acquire(owner, 'b');
+  // Each has moved its first shard, in the order in which it names them, before the other one is through.
+  await database.query(`CREATE FUNCTION slowly() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN PERFORM pg_sleep(0.3); RETURN NEW; END $$`);
+  await database.query('CREATE TRIGGER slowly BEFORE UPDATE ON millrace.positions FOR EACH ROW EXECUTE FUNCTION slowly()');
+  const moved = await Promise.allSettled(
+    [[one, 'a', 'b'] as const, [two, 'b', 'a'] as const].map(([store, ...shards]) =>
+      store.commit(owner, { positions: new Map(shards.map((shard) => [shard, { ...at(1), shard }])) }),
+    ),
+  );
+  expect(moved).toEqual([1, 2].map(() => ({ status: 'rejected', reason: expect.any(FencedError) })));
+});
+
+test('a take-over that fails leaves no transaction behind: the next one succeeds', async () => {
+  const store = await open();
+  await database.query(`CREATE FUNCTION never() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'never'; END $$`);
+  await database.query('CREATE TRIGGER never BEFORE UPDATE ON millrace.positions FOR EACH ROW EXECUTE FUNCTION never()');
+  await expect(store.acquire(owner, 'a')).rejects.toThrow('never');
+  await database.query('DROP TRIGGER never ON millrace.positions');
+  expect(await store.acquire(owner, 'a')).toBeUndefined();
+});
+
+test('a run that finds another one making the tables waits for it', async () => {
+  const other = new pg.Client(database.url);
+  await other.connect();
+  await other.query(`BEGIN; ${LOCK_CATALOG}; ${createOwnTables('millrace')}`);
+  const opening = open();
+  await until(async () => (await backends(`wait_event_type = 'Lock'`)).length > 0);
+  await other.query('COMMIT');
+  await other.end();
+  await (await opening).commit(owner, load(['1'], 1));
+});
+
+test('a shard that cannot be taken over as often as it is tried is told of, and passes', async () => {
+  const store = await open();
+  await database.query('CREATE FUNCTION nobody() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$');
+  await database.query('CREATE TRIGGER nobody BEFORE INSERT ON millrace.positions FOR EACH ROW EXECUTE FUNCTION nobody()');
+  await expect(store.acquire(owner, 'b')).rejects.toSatisfy(
+    (error: Error) => isPassing(error) && error.message.endsWith('others took b over at the same time, 30 times'),
+  );
 });
 
 test('a load waits for no lock of a stranger longer than ten seconds, and keeps none when it is cut off', async () => {
@@ -470,6 +526,9 @@ describe('a row is to blame, whatever the code', () => {
   test.each([
     ['lacks its table', 'INSERT INTO gone VALUES (1)', '42P01'],
     ['meets a full disk', `RAISE 'no' USING ERRCODE = '53100'`, '53100'],
+    ['loses to a deadlock', `RAISE 'no' USING ERRCODE = '40P01'`, '40P01'],
+    ['waits too long for a lock', `RAISE 'no' USING ERRCODE = '55P03'`, '55P03'],
+    ['meets what is broken in the server', `RAISE 'no' USING ERRCODE = 'XX001'`, 'XX001'],
   ])('but not for a trigger that %s: that ends the load', async (_, body, code) => {
     const store = await open();
     await runBefore(body);
