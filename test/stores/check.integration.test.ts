@@ -8,6 +8,7 @@ import { faultOf } from '../../src/fault.ts';
 import type { Database, Table } from '../../src/stores/database.ts';
 import { directory } from '../../src/stores/directory.ts';
 import { duckdb } from '../../src/stores/duckdb.ts';
+import { identityLog } from '../../src/stores/identity-log.ts';
 import { postgres } from '../../src/stores/postgres.ts';
 import { redis } from '../../src/stores/redis.ts';
 import { s3 } from '../../src/stores/s3.ts';
@@ -72,7 +73,9 @@ describe.each<[string, () => Promise<TestDatabase>]>([
   test('names columns that are missing, and views', async () => {
     const more = { kind: 'text' } as const;
     const wide = { ...table, columns: [...table.columns, { name: 'more', type: more, required: false }] };
-    await expect(place.declare().check!(wide)).rejects.toThrow(/the table events is there, but lacks more/);
+    await expect(place.declare().check!(wide)).rejects.toThrow(
+      /^\S+: the table events is there, but lacks more; add them or name another table$/,
+    );
     await place.query('CREATE VIEW seen AS SELECT * FROM events');
     await expect(place.declare().check!({ ...table, name: 'seen' })).rejects.toThrow(/seen is a view.*name a table/);
   });
@@ -176,6 +179,21 @@ describe('a table of Postgres that is there', () => {
     expect([await loader.check!(hidden), await load(hidden)]).toEqual([expect.any(String), undefined]);
   });
 
+  test('may be a view whose trigger stores rows, and lie anywhere on the search path', async () => {
+    await place.query('CREATE SCHEMA elsewhere');
+    await place.query('CREATE VIEW elsewhere.filled AS SELECT id, n FROM events');
+    await place.query(`CREATE FUNCTION elsewhere.fill() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+      BEGIN INSERT INTO public.events VALUES (NEW.id, 77); RETURN NEW; END $$`);
+    await place.query('CREATE TRIGGER fill INSTEAD OF INSERT ON elsewhere.filled FOR EACH ROW EXECUTE FUNCTION elsewhere.fill()');
+    await place.query(`GRANT USAGE ON SCHEMA elsewhere TO ${role}`);
+    await place.query(`GRANT INSERT ON elsewhere.filled TO ${role}`);
+    await place.query(`ALTER ROLE ${role} SET search_path = public, elsewhere`);
+    const filled = { ...table, name: 'filled' };
+    expect(await loader.check!(filled)).toBe('table filled is there, schema millrace is there');
+    expect(await load(filled)).toBeUndefined();
+    expect(await place.query('SELECT id FROM events WHERE n = 77')).toEqual([{ id: 'a' }]);
+  });
+
   test('of which the user may not read the column that rows are known by is told of, by a run as well', async () => {
     const missing = { ...table, missingBy: 'id' };
     const expected = new RegExp(`${role} may not SELECT in events: GRANT INSERT, SELECT ON events TO ${role}`);
@@ -217,6 +235,7 @@ test('a check of a Postgres that only lets read says so, as does a run', async (
   await made(place.declare());
   await place.query(`ALTER DATABASE ${new URL(place.url).pathname.slice(1)} SET default_transaction_read_only = on`);
   await expect(place.declare().check!(table)).rejects.toThrow(/^the server only lets read.*: name the primary/);
+  await expect(identityLog(place.url).check!()).rejects.toThrow(/^the server only lets read/);
   const opening = place.declare().open({ report: () => {} });
   await expect(opening).rejects.toThrow(/: the server only lets read.*: name the primary/);
   // As a standby does until it is promoted.

@@ -262,7 +262,9 @@ export function databaseConformance(name: string, setUp: () => Promise<TestDatab
 
       test('may be longer than what is sent at once', async () => {
         const database = await ready(oneLine);
-        const lines = [1, 131_000, 131_067, 131_072, 400_000, 3].map((length, i) => String.fromCharCode(97 + i).repeat(length));
+        const lines = [1, 131_000, 131_067, 131_072, 400_000, 3, 3_145_713, 4_000_000, 2].map((length, i) =>
+          String.fromCharCode(97 + i).repeat(length),
+        );
         expect(await load(database, oneLine, lines.map(bytes), at(1))).toEqual([]);
         expect(new Set(await stored())).toEqual(new Set(lines));
       });

@@ -175,19 +175,24 @@ test.each([0, 8192])(
   },
 );
 
-test('a file that a link names before it is there is one file, whoever opens it', async () => {
-  const [file, link] = [join(dirname(database.path), 'volume', 'file.duckdb'), join(dirname(database.path), 'link.duckdb')];
+test.each([
+  ['volume/file.duckdb', 'link.duckdb', 'link.duckdb'],
+  ['volume', 'link', 'link/file.duckdb'],
+])('a file that a link names before it is there is one file, whoever opens it: by a link to %s', async (to, link, named) => {
+  const folder = dirname(database.path);
+  const file = join(folder, 'volume', 'file.duckdb');
   await mkdir(dirname(file), { recursive: true });
-  await symlink('volume/file.duckdb', link);
-  const sinks = ['one', 'two'].map((sink) => ({ ...owner, sink }));
+  await symlink(to, join(folder, link));
   const stores = [];
-  for (const own of sinks) {
-    const store = await duckdb(link).open({ report });
+  const sinks = ['one', 'two', 'three'].map((sink) => ({ ...owner, sink }));
+  for (const [i, own] of sinks.entries()) {
+    const store = await duckdb(i === 2 ? file : join(folder, named)).open({ report });
     stores.push(store);
     await store.acquire(own, 'a');
     await store.commit(own, { positions: new Map([['a', at(1)]]) });
   }
-  for (const store of stores) await store.close();
+  // Who opened it first knows least of what is in it.
+  for (const store of stores.toReversed()) await store.close();
   for (const own of sinks) expect(await duckdb(file).stands!(own)).toEqual([{ shard: 'a', epoch: 1, resume: at(1) }]);
 });
 
