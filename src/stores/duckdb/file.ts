@@ -40,7 +40,10 @@ export class DuckdbFile {
   static async reading<T>(path: string, limits: DuckdbLimits, work: (connection: DuckdbConnection) => Promise<T>): Promise<T> {
     const real = realPath(path);
     const open = openFiles.get(real);
-    if (open) return open.file.session(work);
+    if (open) {
+      open.users++;
+      return open.file.session(work).finally(() => open.file.release());
+    }
     const connection = await DuckdbConnection.open(real, limits, true);
     try {
       return await work(connection);

@@ -25,6 +25,12 @@ beforeEach(async () => {
 
 afterEach(() => database.close());
 
+/** Opens the file in another process. */
+async function openElsewhere(): Promise<void> {
+  const open = `import { DuckDBInstance } from '@duckdb/node-api'; await DuckDBInstance.create(${JSON.stringify(database.path)});`;
+  await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', open]);
+}
+
 test('a file that another process has open is an error that names the process', async () => {
   const { child, say } = startOwner(`duckdb:${database.path}`, 1, 0);
   expect([await say(), await say()]).toEqual(['acquired', 'committed']);
@@ -41,10 +47,7 @@ test('a file that this process has open stays closed to others, also when it is 
   await database.declare().check!();
   await database.declare().stands!(owner);
   // Whoever closes a file gives up the locks that its process has on it, however often that has it open.
-  const open = `import { DuckDBInstance } from '@duckdb/node-api'; await DuckDBInstance.create(${JSON.stringify(database.path)});`;
-  await expect(promisify(execFile)(process.execPath, ['--input-type=module', '--eval', open])).rejects.toThrow(
-    `(PID ${process.pid})`,
-  );
+  await expect(openElsewhere()).rejects.toThrow(`(PID ${process.pid})`);
   await store.close();
 });
 
@@ -156,6 +159,20 @@ test('a file that is opened while a store that still loads is closed holds what 
   await Promise.all([loading, closing]);
   expect(await database.query('SELECT CAST(count(*) AS integer) AS n FROM numbers')).toEqual([{ n: 200_001 }]);
   await next.close();
+});
+
+test('a file that is looked at while a store that still loads is closed is closed behind that', async () => {
+  const other = await duckdb(`${database.path}.other`).open({ report });
+  const store = await database.declare().open({ report });
+  await store.createTable(numbers);
+  await store.acquire(owner, 'a');
+  const lines = Array.from({ length: 200_000 }, (_, i) => Buffer.from(String(i)));
+  const loading = store.commit(owner, { rows: { table: numbers, lines }, positions: new Map([['a', at(1)]]) });
+  const closing = store.close();
+  expect(await database.declare().stands!(owner)).toEqual([{ shard: 'a', epoch: 1, resume: at(1) }]);
+  await Promise.all([loading, closing]);
+  await openElsewhere();
+  await other.close();
 });
 
 test('a folder in the place of a file is named as one, and nobody is told to remove it', async () => {
