@@ -43,6 +43,20 @@ FROM generate_series(1, 10000) i`);
   expect((await query(read))[0]!['read']).toBeLessThan(40_000);
 });
 
+it('postgres has no rejects where nobody has made their table; any other failure is no want of them', async () => {
+  const { url, query, close } = await emptyPostgres(server);
+  onTestFinished(close);
+  const hour = { pipeline: 'warehouse', since: new Date('2026-11-22T09:00Z'), until: new Date('2026-11-22T10:00Z') };
+  const shards = async (): Promise<ReadonlyMap<string, number>> => {
+    const rejects = await postgres(url).openRejects();
+    return rejects.shards(hour).finally(() => rejects.close());
+  };
+  expect(await shards()).toEqual(new Map());
+  await (await postgres(url).open({ report: () => {} })).close();
+  await query('ALTER TABLE millrace.rejects RENAME COLUMN arrived_at TO came_at');
+  await expect(shards()).rejects.toMatchObject({ code: '42703' });
+});
+
 it('postgres gives rejects back whatever style its sessions write times and bytes in', async () => {
   const { url, query, close } = await emptyPostgres(server);
   onTestFinished(close);

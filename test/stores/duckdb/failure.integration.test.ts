@@ -118,6 +118,10 @@ test('a file that is closed is whole: nothing is left beside it', async () => {
   await store.createTable(numbers);
   await store.acquire(owner, 'a');
   await store.commit(owner, { rows: { table: numbers, lines: [Buffer.from('1')] }, positions: new Map([['a', at(1)]]) });
+  // Where DuckDB puts what does not fit into memory: the folder of the process may not be written to.
+  expect(await database.query(`SELECT current_setting('temp_directory') AS beside`)).toEqual([
+    { beside: `${database.path}.tmp` },
+  ]);
   await store.close();
   await store.close();
   expect([existsSync(database.path), existsSync(`${database.path}.wal`), existsSync(`${database.path}.tmp`)]).toEqual([
