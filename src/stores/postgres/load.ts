@@ -18,8 +18,6 @@ export interface BinaryFormat {
   readonly lines: BinaryLines;
   /** The COPY, and behind it what fails when the columns are not of the types that lines are written for. */
   readonly copy: string;
-  /** The latter alone. */
-  readonly check: string;
   /** Whether the server has refused what was written: it may be that the columns are others by now. */
   wasRefused: boolean;
 }
@@ -28,6 +26,8 @@ export interface LoadLinesOptions {
   readonly lines: readonly Uint8Array[];
   /** Without it all lines go as text. */
   readonly binary?: BinaryFormat | undefined;
+  /** What fails when the columns are others than they were. */
+  readonly check?: string | undefined;
   /** What begins the transaction. */
   readonly begin: string;
   /** The COPY of lines as text, with what belongs to it. */
@@ -60,7 +60,7 @@ const UNDO: Part = { text: 'ROLLBACK TO SAVEPOINT lines' };
  * @returns how many lines were left out
  */
 export async function loadLines(options: LoadLinesOptions): Promise<number> {
-  const { lines, binary, begin, text, lastTag, gate: gateText, refuse, finish, send } = options;
+  const { lines, binary, check, begin, text, lastTag, gate: gateText, refuse, finish, send } = options;
   let next: Part = { text: `${begin};\n${SAVEPOINT}` };
   let leftOut = 0;
   const asText = (from: number, to: number): Generator<Buffer> => copyData(textLines(lines, from, to));
@@ -124,10 +124,10 @@ export async function loadLines(options: LoadLinesOptions): Promise<number> {
       if (!(error instanceof MoreLinesError)) {
         const complaint = sure.isUnderWay || unsure.isUnderWay ? complaintOf(error) : undefined;
         if (!complaint) throw error;
-        if (binary && !sure.isDone) {
-          binary.wasRefused = true;
+        if (!sure.isDone) {
+          if (binary) binary.wasRefused = true;
           // Before a line is refused for good: it may be that the columns are others, which would cut what they are given as text.
-          await send([UNDO, { text: binary.check }]);
+          if (check !== undefined) await send([UNDO, { text: check }]);
         }
         if (sure.isDone && end - start === 1) refuse(start, complaint.fault);
         else await around(start, end, complaint);

@@ -30,6 +30,8 @@ export class OpenPostgres implements OpenDatabase {
   readonly #report: Report;
   /** Tables whose lines can be written in binary. */
   readonly #formats = new Map<Table, BinaryFormat | undefined>();
+  /** What fails when a table's columns are others by now. */
+  readonly #checks = new Map<Table, string>();
   #takesAnyText = true;
 
   constructor(
@@ -70,7 +72,7 @@ export class OpenPostgres implements OpenDatabase {
       await this.#checkIndex(table);
       for (const { name } of await this.#connection.query(tableSql.SELECT_UNLOGGED, [tableSql.quoteName(table.name)]))
         this.#report({ type: 'unlogged', store: this.#describe, table: name as string });
-      this.#formats.set(table, binaryFormat(table, found));
+      this.#know(table, found);
       return isAbsent;
     } catch (error) {
       throw await explainDenied(error, () => this.#check(table));
@@ -137,10 +139,11 @@ export class OpenPostgres implements OpenDatabase {
     const ours = new Set(table.columns.map(({ name }) => name));
     // Columns that are not ours, and had nothing.
     const strange = new Set<string>();
-    const load = (binary?: BinaryFormat): Promise<number> =>
+    const load = (check: string | undefined, binary?: BinaryFormat): Promise<number> =>
       loadLines({
         lines,
         binary,
+        check,
         begin: tableSql.beginLoad(table),
         text: tableSql.copyRows(table, 'text'),
         lastTag: tableSql.lastTag(table),
@@ -150,8 +153,8 @@ export class OpenPostgres implements OpenDatabase {
           refused.push(refuse(index, fault));
         },
         finish: () => [
-          // What was refused in binary and all taken as text may be of a type that cuts it.
-          ...(binary?.wasRefused && refused.length === 0 ? [{ text: binary.check }] : []),
+          // What goes as text may go into a type that cuts it: whoever alters the table gets in before the COPY, and where one is undone.
+          ...(check === undefined || (binary && !binary.wasRefused) ? [] : [{ text: check }]),
           ...[...strange].map((column) => ({ text: tableSql.checkWanted(table, column) })),
           ...finish(refused),
         ],
@@ -160,14 +163,18 @@ export class OpenPostgres implements OpenDatabase {
     if (this.#formats.get(table)?.wasRefused) await this.#learn(table);
     const binary = this.#formats.get(table);
     try {
-      return await load(binary);
+      return await load(this.#checks.get(table), binary);
     } catch (error) {
+      if (!(error instanceof DatabaseError)) throw error;
+      const isAltered = error.code === tableSql.OTHER_COLUMNS;
       // Values of types that the columns no longer have may fail with any code.
-      if (!binary || refused.length > 0 || !(error instanceof DatabaseError)) throw error;
+      if (refused.length > 0 && !isAltered) throw error;
       await this.#connection.rollback();
-      if (!(await this.#learn(table))) throw error;
+      if (!(await this.#learn(table)) && !isAltered) throw error;
+      // What is refused is said once in a load: the next one says it of the columns as they are.
+      if (refused.length > 0) throw Object.assign(error, { isTransient: true });
       // Text is right whatever the columns are by now.
-      return load();
+      return load(this.#checks.get(table));
     }
   }
 
@@ -184,12 +191,17 @@ export class OpenPostgres implements OpenDatabase {
    * @throws {Error} when they are such that it would have been refused at the start
    */
   async #learn(table: Table): Promise<boolean> {
-    const before = this.#formats.get(table);
+    const before = this.#checks.get(table);
     const found = await this.#columns(table);
     if (found.length > 0) checkColumns(this.#describe, table, found);
-    const now = binaryFormat(table, found, before);
-    this.#formats.set(table, now);
-    return before?.copy !== now?.copy;
+    this.#know(table, found);
+    return before !== this.#checks.get(table);
+  }
+
+  #know(table: Table, found: readonly CatalogRow[]): void {
+    const check = tableSql.checkTypes(table, found[0]?.types);
+    this.#checks.set(table, check);
+    this.#formats.set(table, binaryFormat(table, found, check, this.#formats.get(table)));
   }
 
   async #columns({ name }: Table): Promise<CatalogRow[]> {
@@ -222,12 +234,16 @@ interface CatalogRow extends FoundColumn, CatalogColumn {
 }
 
 /** Nothing when a column is of a type that only Postgres itself reads for sure, or is not there. */
-function binaryFormat(table: Table, found: readonly CatalogRow[], before?: BinaryFormat): BinaryFormat | undefined {
+function binaryFormat(
+  table: Table,
+  found: readonly CatalogRow[],
+  check: string,
+  before: BinaryFormat | undefined,
+): BinaryFormat | undefined {
   const byName = new Map(found.map((column) => [column.name, column]));
   const words = table.columns.map(({ name }) => columnWord(byName.get(name)));
   const [first] = found;
   if (!first?.isUtf8 || !words.every((word) => word !== undefined)) return undefined;
-  const check = tableSql.checkTypes(table, first.types);
   const copy = `${tableSql.copyRows(table, 'binary')};\n${check}`;
-  return { lines: before?.copy === copy ? before.lines : new BinaryLines(words), copy, check, wasRefused: false };
+  return { lines: before?.copy === copy ? before.lines : new BinaryLines(words), copy, wasRefused: false };
 }

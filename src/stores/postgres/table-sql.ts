@@ -35,11 +35,14 @@ function typesOf(name: string): string {
 FROM pg_attribute WHERE attrelid = to_regclass(${name}) AND attnum > 0 AND NOT attisdropped)`;
 }
 
+/** SQLSTATE of our own, raised by `checkTypes`. */
+export const OTHER_COLUMNS = 'MR003';
+
 /** Fails when a table's columns are not what they were; after a COPY into it, they stay what they are until COMMIT. */
-export function checkTypes({ name }: Table, types: string): string {
+export function checkTypes({ name }: Table, types: string | undefined): string {
   return `DO ${escapeLiteral(`BEGIN
-  IF ${typesOf(escapeLiteral(quoteName(name)))} IS DISTINCT FROM ${escapeLiteral(types)}::bigint THEN
-    RAISE EXCEPTION USING ERRCODE = 'MR003', MESSAGE = 'the columns are not what they were';
+  IF ${typesOf(escapeLiteral(quoteName(name)))} IS DISTINCT FROM ${types === undefined ? 'NULL' : escapeLiteral(types)}::bigint THEN
+    RAISE EXCEPTION USING ERRCODE = '${OTHER_COLUMNS}', MESSAGE = ${escapeLiteral(`the columns of ${name} are not what they were`)};
   END IF;
 END`)}`;
 }

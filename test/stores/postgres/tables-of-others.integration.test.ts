@@ -1,5 +1,7 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import pg from 'pg';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import type { Diagnostic } from '../../../src/diagnostic.ts';
+import { faultOf } from '../../../src/fault.ts';
 import { logLine } from '../../../src/observe/log/log.ts';
 import type { OpenDatabase, RowFault, Table } from '../../../src/stores/database.ts';
 import { type TestPostgres, emptyPostgres } from '../../support/databases.ts';
@@ -144,22 +146,26 @@ describe('a table of postgres', () => {
   );
 
   test.each([
-    ['ALTER at TYPE date', /events would cut values without a word: at is date, expected timestamp/],
-    ['DROP at', /events is there, but lacks at/],
-    ['RENAME TO old', /relation "events" does not exist/],
-  ])('that is altered while it is loaded is refused as it would be at the start: %s', async (alter, words) => {
-    await place.query('CREATE TABLE events (id text NOT NULL, at timestamp NOT NULL)');
+    ['timestamp', 'ALTER at TYPE date', /events would cut values without a word: at is date, expected timestamp/],
+    ['timestamp', 'DROP at', /events is there, but lacks at/],
+    ['timestamp', 'RENAME TO old', /relation "events" does not exist/],
+    // Such a column goes as text, which any type would take.
+    ['timestamptz', 'ALTER at TYPE date', /events would cut values without a word: at is date, expected timestamp/],
+    ['timestamptz', 'DROP at', /events is there, but lacks at/],
+  ])('that is altered while it is loaded is refused as it would be at the start: %s, %s', async (type, alter, words) => {
+    await place.query(`CREATE TABLE events (id text NOT NULL, at ${type} NOT NULL)`);
     await database.createTable(table);
     expect(await load(['a\t2026-11-22 09:00:00'])).toEqual([]);
     await place.query(`ALTER TABLE events ${alter}`);
-    await expect(load(['a\t2026-11-22 09:00:00'])).rejects.toThrow(words);
+    for (const lines of [['a\t2026-11-22 09:00:00'], ['\t2026-11-22 09:00:00', 'a\t2026-11-22 09:00:00']])
+      await expect(load(lines)).rejects.toThrow(words);
   });
 
   test('that is altered while it is loaded is looked at also where one of its rows is refused', async () => {
     await place.query(`CREATE TABLE events (id text NOT NULL, at timestamp NOT NULL, CHECK (id <> 'b'))`);
     await database.createTable(table);
     const lines = ['a\t2026-11-22 09:00:00', 'b\t2026-11-22 09:00:00'];
-    await place.query('ALTER TABLE events ALTER at TYPE date');
+    await place.query(`ALTER TABLE events ALTER at TYPE date USING '2000-01-01'`);
     await expect(load(lines)).rejects.toThrow('events would cut values without a word: at is date, expected timestamp');
     expect(await place.query('SELECT FROM events')).toEqual([]);
     await place.query('ALTER TABLE events ALTER at TYPE timestamp');
@@ -168,6 +174,46 @@ describe('a table of postgres', () => {
     expect(await load(lines)).toMatchObject([[1, { code: '23514' }]]);
     expect(await place.query('SELECT id FROM events')).toEqual([{ id: 'a' }]);
   });
+
+  test.each([
+    [`ALTER at TYPE date USING '2000-01-01'`, 'events would cut values without a word: at is date', 'permanent'],
+    ['ADD note text', 'the columns of events are not what they were', 'transient'],
+  ])(
+    'that is altered where a load undoes what is refused is not loaded as if it were as before: %s',
+    async (alter, words, fault) => {
+      await place.query('CREATE TABLE events (id text NOT NULL UNIQUE, at timestamp NOT NULL)');
+      await database.createTable(table);
+      const [other, admin] = [new pg.Client(place.url), new pg.Client(place.url)];
+      onTestFinished(async () => {
+        await other.end();
+        await admin.end();
+      });
+      await other.connect();
+      await admin.connect();
+      const waiting = async (what: string): Promise<void> => {
+        const sessions = `SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '${what}'`;
+        await expect.poll(() => place.query(sessions)).toHaveLength(1);
+      };
+      // The load waits for a stranger's row, and whoever alters the table waits for the load.
+      await other.query('BEGIN');
+      await other.query(`INSERT INTO events VALUES ('a', '2026-11-22 09:00:00')`);
+      const lines = ['a', 'b', 'c'].map((id) => `${id}\t2026-11-22 09:00:00`);
+      const loading = load(lines).catch((thrown: unknown) => thrown);
+      await waiting('%COPY%');
+      await admin.query('BEGIN');
+      const altering = admin.query(`ALTER TABLE events ${alter}`);
+      await waiting('ALTER%');
+      await other.query('COMMIT');
+      // It gets in between two messages of the load, which then waits for it.
+      await altering;
+      await waiting('%COPY%');
+      await admin.query('COMMIT');
+      const error = (await loading) as Error;
+      expect([error.message, faultOf(error)]).toEqual([expect.stringContaining(words), fault]);
+      expect(await place.query('SELECT id FROM events')).toEqual([{ id: 'a' }]);
+      if (fault === 'transient') expect(await load(lines)).toMatchObject([[0, { code: '23505' }]]);
+    },
+  );
 
   test('whose trigger stores what another table refuses, for want of a column there, refuses that row alone', async () => {
     await place.query('CREATE TABLE events (id text NOT NULL, at timestamp NOT NULL)');
