@@ -5,14 +5,16 @@ import { WentBackError } from '../../src/errors.ts';
 import type { Resume } from '../../src/position.ts';
 import { SinkDriver, type SinkDriverOptions } from '../../src/run/sink-driver.ts';
 import type { OpenSink } from '../../src/sinks/sink.ts';
-import type { Event } from '../../src/event.ts';
+import type { Event, Item } from '../../src/event.ts';
+import { Window } from '../../src/operators/window.ts';
 import { deliver } from '../../src/testing/deliver.ts';
+import { hurried } from '../support/hurried.ts';
 
 /** A driver whose sink does not fail. */
-function driverOf(
-  sink: OpenSink<Event<Uint8Array>>,
-  more: Partial<SinkDriverOptions<Event<Uint8Array>>> = {},
-): SinkDriver<Event<Uint8Array>> {
+function driverOf<T extends Item = Event<Uint8Array>>(
+  sink: OpenSink<T>,
+  more: Partial<SinkDriverOptions<T>> = {},
+): SinkDriver<T> {
   return new SinkDriver({
     name: 'sink',
     describe: 'a store',
@@ -173,6 +175,21 @@ it('gives a sink again what it lacks of a commit that took place in part, and no
   ]);
 });
 
+it('gives a sink of a window only what lies behind where it stood', async () => {
+  const commits: string[][] = [];
+  const driver = driverOf<Window<Uint8Array>>({
+    acquire: async () => ({ shard: 'shard-1', sequence: '1', subSequence: 0 }),
+    positions: async () => new Map(),
+    commit: async ({ items }) => void commits.push(items.flatMap((window) => [...window.data()].map(String))),
+    close: async () => {},
+  });
+  await driver.acquire('shard-1');
+  const bounds = { shard: 'shard-1', startMs: 0, endMs: 60_000, part: 0, closedBy: 'later-event' } as const;
+  driver.push(new Window(bounds, deliver(['a', 'b', 'c']).events), () => {});
+  await driver.idle();
+  expect(commits).toEqual([['b', 'c']]);
+});
+
 it('has patience with a sink that gets on, though each commit fails', async () => {
   const { events } = deliver(Array.from({ length: 30 }, (_, i) => String(i)));
   const stored: string[] = [];
@@ -195,6 +212,38 @@ it('has patience with a sink that gets on, though each commit fails', async () =
   await driver.idle();
   expect(stored).toEqual(events.map(({ data }) => String(data)));
   expect(attempts).toEqual(Array.from({ length: 29 }, () => 1));
+});
+
+it('has none with one that gets on no more, wherever it stands', async () => {
+  const { events } = deliver(['a', 'b']);
+  const fail = vi.fn<(error: unknown) => void>();
+  let at: Resume | undefined;
+  const driver = driverOf(
+    {
+      ...standing(),
+      positions: async () => new Map(at && [['shard-1', at]]),
+      async commit() {
+        at = events[0]!.position;
+        throw Object.assign(new Error('away'), { isTransient: true });
+      },
+    },
+    { fail, retry: { within: { minutes: 1 } }, scheduler: hurried(1000) },
+  );
+  for (const event of events) driver.push(event, () => {});
+  await expect(driver.idle()).rejects.toThrow('sink: ended before all was stored');
+  expect(fail).toHaveBeenCalledExactlyOnceWith(expect.objectContaining({ message: expect.stringContaining('away') }));
+});
+
+it('writes down of a place in a shard that nothing came behind it, and not of a time', async () => {
+  const moved: Resume[] = [];
+  const driver = driverOf({ ...standing(), commit: async ({ positions }) => void moved.push(...positions.values()) });
+  const [time, place] = [new Date(7), { shard: 'shard-1', sequence: '1', subSequence: 0 }];
+  for (const stands of [time, place]) {
+    await driver.moveTo('shard-1', stands);
+    driver.stay('shard-1', 9);
+    await driver.idle();
+  }
+  expect(moved).toEqual([time, place, { ...place, quietUntilMs: 9 }]);
 });
 
 it('moves a position to the last item of its shard, and never back from where a commit under way has brought it', async () => {
