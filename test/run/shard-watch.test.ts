@@ -221,6 +221,22 @@ describe('a watch over shards', () => {
     expect(watched.failure).toMatchObject({ shard: 's', forMs: 10 * MINUTE_MS, doing: 'waiting for room' });
   });
 
+  it('counts a wait for room from the last answer, and that for an answer from the end of the wait', () => {
+    const watched = new Watched();
+    watched.answer();
+    const last = { shard: 'other', sequence: '1', subSequence: 0 };
+    const other = watched.ledger.open({ shard: 'other', count: 1, sizeBytes: 5_000, last, readAtMs: 0 });
+    void watched.ledger.room.reserve(9_000, 's');
+    watched.pass(30, watched.answer);
+    expect(watched.quiet).toEqual([]);
+    watched.pass(30, watched.retrySink);
+    other.letGo();
+    watched.pass(9);
+    expect(watched.failure).toBeUndefined();
+    watched.pass(2);
+    expect(watched.failure).toMatchObject({ forMs: 10 * MINUTE_MS, doing: 'waiting for an answer of the stream' });
+  });
+
   it('fails when sinks that have something neither store it nor tell of a try again', () => {
     const watched = new Watched();
     watched.read();
@@ -283,6 +299,32 @@ describe('a watch over shards', () => {
       forMs: 10 * MINUTE_MS,
       doing: 'waiting for a step of the pipeline, which holds its events',
     });
+  });
+
+  it.each<[string, (watched: Watched, deliveries: Delivery[]) => void]>([
+    ['is worked off, one delivery a minute', ({ nowMs }, deliveries) => nowMs % MINUTE_MS === 0 && deliveries.shift()!.letGo()],
+    ['waits for sinks that have nothing but a position to move, and try that again', (watched) => watched.retrySink()],
+  ])('is content with what was read long ago while it %s', (_, happens) => {
+    const watched = new Watched();
+    const deliveries = Array.from({ length: 40 }, () => watched.read());
+    watched.pass(30, () => {
+      watched.answer();
+      happens(watched, deliveries);
+    });
+    expect(watched.failure).toBeUndefined();
+  });
+
+  it('is content with sinks that are at work on something since a step has had all that it needs to go on', () => {
+    const watched = new Watched();
+    watched.read();
+    watched.pass(1, watched.answer);
+    watched.ledger.room.atSinks(100);
+    watched.read();
+    watched.pass(30, () => {
+      watched.answer();
+      watched.commit();
+    });
+    expect(watched.failure).toBeUndefined();
   });
 
   it('gives steps as long as they may keep events', () => {
