@@ -1,5 +1,5 @@
 import type * as fs from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, open as openFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { expect, it, vi } from 'vitest';
@@ -31,4 +31,20 @@ it('has the names of all folders that it makes on the disk, those in which it li
   const folders = synced.map((path) => relative(folder, path));
   for (const made of ['', 'data', 'data/archive', 'data/archive/events', 'data/archive/events/2026'])
     expect(folders).toContain(made);
+});
+
+it('has an object on the disk before it has its name', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'millrace-durable-'));
+  const store = await directory(folder).open({ report: () => {} });
+  const some = await openFile(join(folder, 'some'), 'w');
+  const found: unknown[] = [];
+  vi.spyOn(Object.getPrototypeOf(some) as typeof some, 'sync').mockImplementation(async function (this: typeof some) {
+    found.push((await this.stat()).size, await store.head('a'));
+  });
+  await store.put('a', Buffer.from('x'));
+  vi.restoreAllMocks();
+  await some.close();
+  await store.close();
+  await rm(folder, { recursive: true });
+  expect(found).toEqual([1, undefined]);
 });

@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -59,8 +59,11 @@ test('removes at open what killed processes were writing, and nothing of the liv
     earlierOfThisId: `${hostname()}~${process.pid}~22222222~0`,
     living: `${hostname()}~${process.ppid}~33333333~0`,
     elsewhere: `another-host~${dead}~44444444~0`,
+    elsewhereOfOld: `another-host~${dead}~55555555~0`,
   };
   for (const name of Object.values(names)) await writeFile(join(staging, name), 'x');
+  const dayBefore = new Date(Date.now() - 25 * 60 * 60 * 1000);
+  await utimes(join(staging, names.elsewhereOfOld), dayBefore, dayBefore);
   const store = await directory(path).open({ report: () => {} });
   expect((await readdir(staging)).sort()).toEqual([names.living, names.elsewhere].sort());
   await store.close();

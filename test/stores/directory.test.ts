@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { directory } from '../../src/stores/directory.ts';
-import type { ObjectHead } from '../../src/stores/object-store.ts';
+import { type ObjectHead, PreconditionFailedError } from '../../src/stores/object-store.ts';
 import { objectStoreConformance } from './object-store.conformance.ts';
 
 objectStoreConformance('directory', async () => {
@@ -51,7 +51,48 @@ it('keeps nothing of what could not be written to its end, as on a disk that is 
     throw new Error('no space left on device');
   };
   await expect(open.put('a', breaksOff() as never)).rejects.toThrow('no space left on device');
+  // What cannot be described, and what is not as the put wants it.
+  await expect(open.put('a', Buffer.from('whole'), { metadata: { count: 1n as never } })).rejects.toThrow(TypeError);
+  await expect(open.put('a', Buffer.from('whole'), { condition: { etag: 'none' } })).rejects.toThrow(PreconditionFailedError);
+  expect(await Array.fromAsync(open.list(''))).toEqual([]);
   expect(await readdir(join(folder, '.millrace/staged'))).toEqual([]);
+  await open.close();
+  await rm(folder, { recursive: true });
+});
+
+it('keeps what it is writing from who opens the directory meanwhile, in the same process', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'millrace-directory-'));
+  const open = await directory(folder).open({ report: () => {} });
+  const inTwoParts = async function* (): AsyncGenerator<Buffer> {
+    yield Buffer.from('one, ');
+    await (await directory(folder).open({ report: () => {} })).close();
+    yield Buffer.from('two');
+  };
+  await open.put('a', inTwoParts() as never);
+  expect((await open.get('a'))?.body.toString()).toBe('one, two');
+  await open.close();
+  await rm(folder, { recursive: true });
+});
+
+it('has nothing under a key that is a folder, or lies below a file', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'millrace-directory-'));
+  const open = await directory(folder).open({ report: () => {} });
+  await open.put('a/b', Buffer.from('x'));
+  for (const key of ['a', 'a/b/c']) expect([await open.head(key), await open.get(key)], key).toEqual([undefined, undefined]);
+  await open.close();
+  await rm(folder, { recursive: true });
+});
+
+it.each(['head', 'get'] as const)('waits by %s until somebody else has said what he has put there', async (ask) => {
+  const folder = await mkdtemp(join(tmpdir(), 'millrace-directory-'));
+  const open = await directory(folder).open({ report: () => {} });
+  const other = new DatabaseSync(join(folder, '.millrace/catalog.db'));
+  other.exec('BEGIN IMMEDIATE');
+  await describeAs(other, folder, 'a', 'his own');
+  const found = open[ask]('a');
+  setTimeout(() => other.exec('COMMIT'), 50);
+  expect(await found).toMatchObject({ etag: 'his own', metadata: { count: '1' } });
+  other.close();
   await open.close();
   await rm(folder, { recursive: true });
 });
@@ -145,9 +186,7 @@ describe('a directory that is only to be read', () => {
     const reader = await startReader(folder);
     const catalog = new DatabaseSync(join(folder, '.millrace/catalog.db'));
     catalog.exec('BEGIN IMMEDIATE');
-    await writeFile(join(folder, 'a'), 'put');
-    const { size, mtimeNs } = await stat(join(folder, 'a'), { bigint: true });
-    catalog.prepare('INSERT INTO objects VALUES (?, ?, ?, ?)').run('a', `${size}-${mtimeNs}`, 'its own', '{"count":"1"}');
+    await describeAs(catalog, folder, 'a', 'its own');
     const finding = reader.head();
     await new Promise((resolve) => setTimeout(resolve, 100));
     catalog.exec('COMMIT');
@@ -156,6 +195,13 @@ describe('a directory that is only to be read', () => {
     await open.close();
   });
 });
+
+/** Does what a put does from rename to commit. */
+async function describeAs(catalog: DatabaseSync, folder: string, key: string, etag: string): Promise<void> {
+  await writeFile(join(folder, key), 'put');
+  const { size, mtimeNs } = await stat(join(folder, key), { bigint: true });
+  catalog.prepare('INSERT INTO objects VALUES (?, ?, ?, ?)').run(key, `${size}-${mtimeNs}`, etag, '{"count":"1"}');
+}
 
 /** Opens a folder where it may not write, reads once, and again when it is asked. Whoever runs the test may write there by then. */
 async function startReader(folder: string): Promise<{ readonly head: () => Promise<unknown> }> {
