@@ -1,8 +1,12 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { FencedError } from '../../src/errors.ts';
+import { type Item, Reject } from '../../src/event.ts';
 import { archive } from '../../src/sinks/archive.ts';
+import { rejectsIntoArchive } from '../../src/sinks/rejects-into-archive.ts';
+import type { Sink } from '../../src/sinks/sink.ts';
 import type { ObjectStore } from '../../src/stores/object-store.ts';
 import { s3 } from '../../src/stores/s3.ts';
+import { deliver } from '../../src/testing/deliver.ts';
 import {
   archived,
   byMinute,
@@ -38,6 +42,28 @@ sinkConformance('archive in S3', async () => {
     stored: () => archived(store, 'archive/'),
     close: async () => {},
   };
+});
+
+// A recovery of a recovery, or a file in a deep folder. MinIO keeps objects as files.
+test('takes a shard whose name is longer than the server lets one be', async () => {
+  const shard = `/var/log${'/of the shop'.repeat(30)}.log#5f3a9c21`;
+  const { events: its } = deliver(['one', 'two'].map((raw) => ({ shard, raw })));
+  const [last] = its.slice(-1).map(({ position }) => position);
+  const batch = new Map([[shard, last!]]);
+  const [lines, rejects] = [archive<Uint8Array>(newStore(), { prefix: 'events' }), rejectsIntoArchive(newStore())];
+  const storeAll = async <T extends Item>(sink: Sink<T>, items: readonly T[]): Promise<void> => {
+    for (const stands of [undefined, last]) {
+      const open = await sink.open({ pipeline: 'p', report: () => {} });
+      expect(await open.acquire(shard)).toEqual(stands);
+      if (!stands) await open.commit({ items, positions: batch }, []);
+      await open.close();
+    }
+  };
+  await storeAll(lines, [windowOf(its)]);
+  await storeAll(
+    rejects,
+    its.map((event) => new Reject(event, { step: 'decode', code: 'c', reason: 'r' })),
+  );
 });
 
 test.each([

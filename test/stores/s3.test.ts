@@ -6,7 +6,7 @@ import { S3Client } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { faultOf } from '../../src/fault.ts';
 import type { OpenObjectStore } from '../../src/stores/object-store.ts';
-import { s3 } from '../../src/stores/s3.ts';
+import { type S3Options, s3 } from '../../src/stores/s3.ts';
 import { certificate, certificateKey } from '../support/certificate.ts';
 import { type S3Server, startS3 } from '../support/s3.ts';
 import { objectStoreConformance } from './object-store.conformance.ts';
@@ -167,6 +167,17 @@ describe('s3', () => {
     } finally {
       client.destroy();
     }
+  });
+
+  test('wants the names of files of a server other than AWS alone, where each stays as it is', async () => {
+    const nameBytes = async (options: S3Options): Promise<number | undefined> => {
+      const store = await s3('s3://bucket', options).open({ report: () => {}, readOnly: true });
+      await store.close();
+      return store.maxNameBytes;
+    };
+    expect(await nameBytes({ endpoint: server.endpoint })).toBe(255);
+    expect(await nameBytes({ client: server.client })).toBe(255);
+    expect(await nameBytes({ region: 'eu-west-1' })).toBe(Infinity);
   });
 
   test('reaches the endpoint it is given', async () => {

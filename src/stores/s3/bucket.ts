@@ -19,9 +19,12 @@ import type { BucketPlace } from './url.ts';
 const CONNECTION_TIMEOUT_MS = 5_000;
 const SILENCE_TIMEOUT_MS = 30_000;
 const PROBE_KEY = '_millrace/probe';
+/** Of MinIO, and other servers that keep objects as files. https://min.io/docs/minio/linux/operations/concepts/thresholds.html */
+const MAX_FILE_NAME_BYTES = 255;
 
 /** A bucket at its server. Its client is its own, unless it was given. */
 export class Bucket implements OpenObjectStore {
+  readonly maxNameBytes: number;
   readonly #where: string;
   readonly #client: S3Client;
   readonly #bucket: string;
@@ -36,6 +39,8 @@ export class Bucket implements OpenObjectStore {
     const own = client ? undefined : new S3Client(settings(endpoint, region));
     this.#where = where;
     this.#client = client ?? own!;
+    // AWS bounds keys as a whole, and names there stay as they are.
+    this.maxNameBytes = this.#client.config.isCustomEndpoint ? MAX_FILE_NAME_BYTES : Number.POSITIVE_INFINITY;
     this.#bucket = bucket;
     this.#prefix = prefix;
     this.#encryption = encryption;
