@@ -135,6 +135,16 @@ describe('archive', () => {
     expect(text === [...odd, 'ends with a newline', big, 'after', 'last', ''].join('\n')).toBe(true);
   });
 
+  // As long as a block of what is packed at a time, a newline more, one less; more blocks than the packer takes on at once.
+  test('holds lines whole wherever a block ends', async () => {
+    const block = 1024 * 1024;
+    const sizes = [block - 1, block, block + 1, block - 10, 8, 1, block - 11, 9, ...Array.from({ length: 50 }, () => 100_000)];
+    const lines = sizes.map((size, i) => Buffer.alloc(size, `${i}, `));
+    const [key] = await stored({ level: 1 }, [windowWith(...lines.map((raw) => ({ raw })))]);
+    const text = gunzipSync((await files.get(key!))!.body);
+    expect(Buffer.compare(text, Buffer.concat(lines.flatMap((line) => [line, Buffer.from('\n')])))).toBe(0);
+  });
+
   test.each([
     ['gzip', 3],
     ['zstd', 1],

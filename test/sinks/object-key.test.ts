@@ -19,6 +19,15 @@ describe('the key of an object', () => {
     );
   });
 
+  it.each([
+    '2026/02/30/0900-a-1.tsv.gz',
+    '2026/11/22/2400-a-1.tsv.gz',
+    '2026/11/22/0900-a b-1.tsv.gz',
+    '2026/11/22/0900-%-1.tsv.gz',
+  ])('is nothing that it would not be, as %s', (name) => {
+    expect(parseObjectKey('shop/events', `shop/events/${name}`)).toBeUndefined();
+  });
+
   it('has no longer a name than its store can have, and tells shards apart whose names begin alike', () => {
     const [place, minuteMs] = [{ sequence: '9'.repeat(56), subSequence: 12 }, Date.UTC(2026, 10, 22, 9)];
     const shard = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 400 });

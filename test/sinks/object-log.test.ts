@@ -59,7 +59,7 @@ describe('an object log over a store', () => {
   });
 
   const owner = { pipeline: 'p', sink: 's' };
-  const objectOf = (key: string, shard = 's', pack = async () => new Uint8Array(1)): LogObject => {
+  const objectOf = (key: string, shard = 's', pack: LogObject['pack'] = async () => new Uint8Array(1)): LogObject => {
     const at = { shard, sequence: '1', subSequence: 0 };
     return { key, holds: { shard, first: at, last: at, count: 1 }, contentType: 'application/gzip', pack };
   };
@@ -80,10 +80,58 @@ describe('an object log over a store', () => {
     expect(await store.head('a')).toMatchObject({ metadata: { count: '0', epoch: '2' } });
   });
 
-  it('takes an object of another pipeline, under a key that it was to put, for none of its own', async () => {
-    await (await logOf({}, { ...owner, pipeline: 'other' })).append([objectOf('a')], endsOf('s'));
-    await expect((await logOf()).append([objectOf('a')], endsOf('s'))).rejects.toThrow('belongs to');
-    expect(await (await logOf()).positions(['s'])).toEqual(new Map());
+  it.each(['pipeline', 'sink'])(
+    'takes an object of another %s, under a key that it was to put, for none of its own',
+    async (what) => {
+      await (await logOf({}, { ...owner, [what]: 'other' })).append([objectOf('a')], endsOf('s'));
+      await expect((await logOf()).append([objectOf('a')], endsOf('s'))).rejects.toThrow('belongs to');
+      expect(await (await logOf()).positions(['s'])).toEqual(new Map());
+    },
+  );
+
+  it('takes one of a run before the one before it for none that is stored, also when it was not told that it took over', async () => {
+    // A run that was killed goes on to put an object after the next one has begun, which may be about to put another one over it.
+    const put: typeof store.put = async (key, ...rest) => {
+      if (key === 'a') throw new Error('killed');
+      return store.put(key, ...rest);
+    };
+    for (let run = 1; run <= 2; run++)
+      await expect((await logOf({ put })).append([objectOf('a')], endsOf('s'))).rejects.toThrow('killed');
+    await store.put('a', Buffer.from('late'), { metadata: { ...owner, first: '1:0', last: '1:0', epoch: '1' } });
+
+    const shaky = interrupted({ describe: 'store', open: async () => store }, { at: 1, mishap: 'unanswered', isDeadly: false });
+    const log = new ObjectLog(await shaky.open({ report: () => {} }), owner);
+    await expect(log.acquire('s')).rejects.toThrow('unanswered');
+    expect(await log.acquire('s')).toBeUndefined();
+  });
+
+  it('empties no object that it is about to put again', async () => {
+    const puts: string[] = [];
+    const put: typeof store.put = async (key, body, options) => {
+      puts.push(key === 'a' ? `${options?.metadata?.['count']} line` : 'the document');
+      // The object is put, and not the word of it.
+      if (puts.length === 4) throw new Error('lost');
+      return store.put(key, body, options);
+    };
+    const log = await logOf({ put });
+    await expect(log.append([objectOf('a')], endsOf('s'))).rejects.toThrow('lost');
+    await log.positions(['s']);
+    await log.append([objectOf('a')], endsOf('s'));
+    expect(new Set(puts)).toEqual(new Set(['the document', '1 line']));
+  });
+
+  it('packs nothing any more once it has stored all, though it had packed ahead for an older epoch', async () => {
+    let packing = 0;
+    const pack = async (epoch: number): Promise<Uint8Array> => {
+      packing++;
+      await new Promise((resolve) => setTimeout(resolve, epoch === 1 ? 100 : 0));
+      packing--;
+      return new Uint8Array(1);
+    };
+    const log = await logOf();
+    await store.put('a', Buffer.from('newer'), { metadata: { ...owner, epoch: '5' } });
+    await log.append([objectOf('a'), objectOf('b', 's', pack)], endsOf('s'));
+    expect(packing).toBe(0);
   });
 
   it('puts over an object whose metadata are gone, and over none of another pipeline', async () => {
@@ -166,6 +214,7 @@ describe('an object log over a store', () => {
     const error: unknown = await log.append([objectOf('b')], endsOf('s')).catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ message: 's: the position of s is not what it was: ask for it', isTransient: true });
     expect(await store.head('b')).toBeUndefined();
+    expect(await store.head('a')).toMatchObject({ metadata: { count: '1' } });
   });
 
   it('fails on an object of which nobody says up to where its shard is then', async () => {

@@ -84,7 +84,14 @@ describe('a document', () => {
 
   test('of an older run, or of none, which a store that went back has, is read as it is, and is its own again', async () => {
     let isLost = false;
-    const document = await taken({ get: async (key) => (isLost ? undefined : store.get(key)) });
+    const conditions: unknown[] = [];
+    const document = await taken({
+      get: async (key) => (isLost ? undefined : store.get(key)),
+      async put(key, body, options) {
+        conditions.push(options?.condition);
+        return isLost ? 'etag' : store.put(key, body, options);
+      },
+    });
     await document.acquire();
     await document.write({ position: '9:0' });
     await store.put(document.key, Buffer.from('{"run":"older","epoch":1,"position":"1:0"}'));
@@ -93,9 +100,14 @@ describe('a document', () => {
     await document.write({ position: '2:0' });
     await document.write({ position: '3:0' });
     expect(JSON.parse(Buffer.from((await store.get(document.key))!.body).toString())).toMatchObject({ run: 'run', epoch: 2 });
+    await store.put(document.key, Buffer.from('{"run":"older","epoch":1,"position":"1:0"}'));
+    await document.acquire();
+    expect(document).toMatchObject({ position: '1:0', epoch: 3 });
     isLost = true;
     await document.read();
-    expect(document).toMatchObject({ position: undefined, epoch: 2 });
+    expect(document).toMatchObject({ position: undefined, epoch: 3 });
+    await document.write({ position: '4:0' });
+    expect(conditions.at(-1)).toBe('absent');
   });
 
   test('that cannot be written is tried again only when somebody else has written it', async () => {
