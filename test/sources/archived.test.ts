@@ -2,7 +2,7 @@ import { setImmediate as soon } from 'node:timers/promises';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Ledger } from '../../src/ledger.ts';
 import { type Position, comparePositions, formatResume } from '../../src/position.ts';
 import { archive } from '../../src/sinks/archive.ts';
@@ -198,7 +198,7 @@ describe('archived reads', () => {
     const first = read();
     await first.completed;
     const stands = first.events.at(-1)!.position;
-    const again = read({}, { acquire: async () => stands });
+    const again = read({}, { acquire: async () => stands, end: async () => expect.unreachable('an end is written down') });
     await again.completed;
     expect(again.events).toEqual([]);
     expect(again.diagnostics).toContainEqual({ type: 'read-before', shard: idOf('s'), count: 1, what: 'object', isAll: true });
@@ -279,6 +279,41 @@ describe('archived gives positions', () => {
   });
 });
 
+describe('archived, of an object of several pieces', () => {
+  const lines = Array.from({ length: 30 }, (_, i) => `${i} `.repeat(40_000));
+  const place = (subSequence: number): Position => ({ shard: idOf('s'), sequence: '10000000000', subSequence });
+  beforeEach(() => storeWindows(store, [window(0, 1, ...lines)]));
+
+  it.each([0, 3, 14, 29, 30])('goes on behind line %i, with the places that its lines have', async (done) => {
+    const { events, completed } = read({ maxLines: 4 }, { acquire: async () => (done ? place(done) : 'TRIM_HORIZON') });
+    await completed;
+    expect(events.map(({ position }) => position)).toEqual(lines.slice(done).map((_, i) => place(done + i + 1)));
+    expect((textsByShard(events)[idOf('s')] ?? []).join('\n') === lines.slice(done).join('\n')).toBe(true);
+  });
+
+  it('gives the memory of a piece back once nobody needs a line of it any more', async () => {
+    const ledger = new Ledger({ freesRecords: true });
+    const { events, completed } = read(
+      { maxLines: 4 },
+      { ledger, acquire: async () => place(6), onEvent: (event) => event.hold() },
+    );
+    await vi.waitUntil(() => events.length === 24);
+    const deliveries = Map.groupBy(events, ({ delivery }) => delivery);
+    for (const its of deliveries.values()) {
+      expect(
+        its.map(({ data }) => Buffer.from(data).toString()).join() ===
+          lines
+            .slice(6)
+            .filter((_, i) => its.includes(events[i]!))
+            .join(),
+      ).toBe(true);
+      for (const event of its) event.release();
+    }
+    await completed;
+    expect(new Set(events.map(({ data }) => data.length))).toEqual(new Set([0]));
+  });
+});
+
 describe('archived keeps to its limits', () => {
   it('with deliveries of so many lines at most, each of which waits for room', async () => {
     const lines = Array.from({ length: 25 }, (_, i) => `line ${i}`);
@@ -353,6 +388,8 @@ describe('archived ends with an error, before it gives out a line of the object,
   it('that has another number of lines than its metadata say', async () => {
     await put('0900-s-1.tsv.gz', gzipSync('a\nb\n'), { count: '3' });
     expect(await errorOf()).toBe('archived: expected 3 lines in events/2026/11/22/0900-s-1.tsv.gz, as its metadata say, got 2');
+    await put('0900-s-1.tsv.gz', gzipSync('a\nb\n'), { count: '1' });
+    expect(await errorOf()).toMatch(/expected 1 lines .*, got 2: an event with a newline inside is more than one line$/);
   });
 
   it("that lies under another one's key", async () => {
@@ -362,6 +399,8 @@ describe('archived ends with an error, before it gives out a line of the object,
     expect(await errorOf({ since: new Date(nine + MINUTE_MS) })).toMatch(
       /expected a start in the minute of .*0901-s-7.tsv.gz, got 2026-11-22T09:00:00.000Z/,
     );
+    await put('0901-s-7.tsv.gz', body, { ...metadata, start: '2026-11-22T09:02:00.000Z' });
+    expect(await errorOf({ since: new Date(nine + MINUTE_MS) })).toMatch(/0901-s-7.tsv.gz, got 2026-11-22T09:02:00.000Z/);
     await put('0902-s-8.tsv.gz', body, metadata);
     expect(await errorOf({ since: new Date(nine + 2 * MINUTE_MS) })).toMatch(
       /expected 8:0 as the first position of .*0902-s-8.tsv.gz, got 7:0/,
@@ -497,6 +536,36 @@ describe('archived, of a store that fails', () => {
     await expect(readSource(archived(listing(fail), year)).completed).rejects.toThrow('not that one');
     for (let i = 0; i < 10; i++) await soon();
     expect(listed).toBeLessThan(40);
+  });
+
+  it.each([
+    ['waits for an object', 0, true],
+    ['has given out a line', 1, false],
+  ])('is not at the end of a shard when it is stopped as it %s, and closes the store', async (_, count, isSlow) => {
+    await storeWindows(store, [window(0, 1, 'a', 'b', 'c')]);
+    const close = vi.fn<() => void>();
+    const stopping: ObjectStore = {
+      describe: store.describe,
+      async open(context) {
+        const open = await store.open(context);
+        return {
+          head: (key) => open.head(key),
+          put: (key, body, options) => open.put(key, body, options),
+          list: (prefix) => open.list(prefix),
+          close: () => open.close().then(close),
+          async get(key) {
+            if (isSlow) reading.stop.abort();
+            return open.get(key);
+          },
+        };
+      },
+    };
+    const acquire = async (shard: string) => ({ shard, sequence: '10000000000', subSequence: 1 });
+    const reading = readSource(archived(stopping, { ...hour, maxLines: 1 }), { acquire, stopAfter: isSlow ? 2 : 1 });
+    await reading.completed;
+    expect(reading.events).toHaveLength(count);
+    expect(reading.diagnostics.filter(({ type }) => type === 'shard-ended' || type === 'read-before')).toEqual([]);
+    await vi.waitUntil(() => close.mock.calls.length > 0);
   });
 
   it('writes nothing to find out what the store can do, and makes no folder that is absent', async () => {

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Position } from '../../src/position.ts';
 import { type RejectedOptions, rejected } from '../../src/sources/rejected.ts';
 import type { Database } from '../../src/stores/database.ts';
@@ -131,7 +131,7 @@ describe('rejected', () => {
 
   it('says of a range that was read that nothing is to do, and writes no end down, as more may be rejected yet', async () => {
     const shard = `test warehouse ${range} s`;
-    const again = read({}, { acquire: async () => at(2, shard) });
+    const again = read({}, { acquire: async () => at(2, shard), end: async () => expect.unreachable('an end is written down') });
     await again.completed;
     expect(again.events).toEqual([]);
     expect(again.diagnostics).toContainEqual({ type: 'read-before', shard, count: 2, what: 'record', isAll: true });
@@ -140,6 +140,26 @@ describe('rejected', () => {
     await later.completed;
     expect(textsByShard(later.events)).toEqual({ [shard]: ['d'] });
     expect(later.diagnostics).toContainEqual({ type: 'read-before', shard, count: 2, what: 'record', isAll: false });
+  });
+
+  it('gives none from before the range, where the run begins at a time before that', async () => {
+    await keep(database, [{ position: at(1, 'other'), raw: 'before', arrivedAtMs: nine - MINUTE_MS }]);
+    await keep(database, [{ position: at(2, 'other'), raw: 'in it', arrivedAtMs: nine }]);
+    const { completed, events } = read({}, { acquire: async () => new Date(nine - 2 * MINUTE_MS) });
+    await completed;
+    expect(textsByShard(events)[`test warehouse ${range} other`]).toEqual(['in it']);
+  });
+
+  it('gives all parts of a packed record, page by page', async () => {
+    const parts = ['x', 'y', 'z'];
+    const place = (subSequence: number): Position => ({ ...at(1, 'other'), subSequence });
+    await keep(
+      database,
+      parts.map((raw, i) => ({ position: place(i + 1), raw, arrivedAtMs: nine })),
+    );
+    const { completed, events } = read({ maxRecords: 1 }, { stopAfter: 20 });
+    await completed;
+    expect(textsByShard(events)[`test warehouse ${range} other`]).toEqual(parts);
   });
 
   it('ends with an error that says what was looked for where there is none', async () => {
@@ -162,6 +182,7 @@ describe('rejected', () => {
       if (calls < 6 && calls % 2 === 1) throw Object.assign(new Error('not now'), { isTransient: true });
       return act();
     };
+    const closed = vi.fn<() => void>();
     const flaky: RejectSource = {
       describe: 'flaky',
       openRejects: () =>
@@ -170,7 +191,7 @@ describe('rejected', () => {
           return {
             shards: (of) => shaken(() => open.shards(of)),
             records: (...args) => shaken(() => open.records(...args)),
-            close: () => open.close(),
+            close: () => open.close().then(closed),
           };
         }),
     };
@@ -178,6 +199,7 @@ describe('rejected', () => {
     await completed;
     expect(textsByShard(events)).toEqual({ [`test warehouse ${range} s`]: ['a', 'b'] });
     expect(diagnostics.filter(({ type }) => type === 'source-retry')).toHaveLength(3);
+    await vi.waitUntil(() => closed.mock.calls.length === 1);
   });
 
   it('is not read by the pipeline that it is about, which would read what it rejects again', async () => {
