@@ -1,11 +1,12 @@
 import { once } from 'node:events';
-import { type Server, createServer, request as ask } from 'node:http';
+import { type IncomingMessage, type Server, createServer, request as ask } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { S3Client } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Diagnostic } from '../../src/diagnostic.ts';
 import { faultOf } from '../../src/fault.ts';
-import type { OpenObjectStore } from '../../src/stores/object-store.ts';
+import { type OpenObjectStore, PreconditionFailedError } from '../../src/stores/object-store.ts';
 import { type S3Options, s3 } from '../../src/stores/s3.ts';
 import { certificate, certificateKey } from '../support/certificate.ts';
 import { type S3Server, startS3 } from '../support/s3.ts';
@@ -61,12 +62,18 @@ describe('s3', () => {
   });
 
   describe('says what was answered, and what to do', () => {
-    let answer: { readonly status: number; readonly body: string; readonly isCut?: boolean } = { status: 200, body: '' };
+    interface Answer {
+      readonly status: number;
+      readonly body: string;
+      readonly isCut?: boolean;
+    }
+    let answer: Answer | ((asked: IncomingMessage) => Answer) = { status: 200, body: '' };
+    let client: S3Client;
     let store: OpenObjectStore;
     let end: () => void;
     beforeAll(async () => {
       const answering = createServer((request, response) => {
-        const { status, body, isCut } = answer;
+        const { status, body, isCut } = typeof answer === 'function' ? answer(request) : answer;
         response.writeHead(status, { 'content-type': 'application/xml', ...(isCut && { 'content-length': 1000 }) });
         if (isCut) response.write(body, () => setTimeout(() => request.socket.resetAndDestroy(), 20));
         else response.end(request.method === 'HEAD' ? '' : body);
@@ -74,7 +81,7 @@ describe('s3', () => {
       await once(answering, 'listening');
       const endpoint = `http://127.0.0.1:${(answering.address() as AddressInfo).port}`;
       const credentials = { accessKeyId: 'S3RVER', secretAccessKey: 'S3RVER' };
-      const client = new S3Client({ endpoint, region: 'us-east-1', forcePathStyle: true, credentials, maxAttempts: 1 });
+      client = new S3Client({ endpoint, region: 'us-east-1', forcePathStyle: true, credentials, maxAttempts: 1 });
       store = await s3('s3://shop-events/good', { client }).open({ report: () => {}, readOnly: true });
       end = () => {
         client.destroy();
@@ -120,6 +127,12 @@ describe('s3', () => {
         /storage class\. It was moved to Glacier: restore it/,
         'permanent',
       ],
+      [
+        404,
+        '<Error><Code>NoSuchBucket</Code><Message>No such bucket</Message></Error>',
+        /bucket\. Create the bucket, or/,
+        'permanent',
+      ],
     ])('with status %i and %s', async (status, body, words, fault) => {
       answer = { status, body };
       for (const asked of [store.get('a'), store.put('a', Buffer.from('x'))]) {
@@ -141,6 +154,52 @@ describe('s3', () => {
       const error = await failureOf(Array.fromAsync(store.list('2026/')));
       expect(error).toMatchObject({ message: 's3://shop-events/good: 2026/*: aborted' });
       expect(faultOf(error)).toBe('transient');
+      const [got, refused] = [await failureOf(store.get('a')), 's3://shop-events/good: a: aborted'];
+      expect(got).toMatchObject({ message: refused });
+      expect(faultOf(got)).toBe('transient');
+    });
+
+    test('and of a put that met another one at the same moment, that it may be tried again', async () => {
+      answer = { status: 409, body: '<Error><Code>ConditionalRequestConflict</Code><Message>At that moment</Message></Error>' };
+      const error = await failureOf(store.put('a', Buffer.from('x'), { condition: 'absent' }));
+      expect(error).toBeInstanceOf(PreconditionFailedError);
+      expect(faultOf(error)).toBe('transient');
+    });
+
+    test('be it that objects may be listed and not read, before a run', async () => {
+      answer = ({ url }) =>
+        url!.includes('list-type=2') ? { status: 200, body: '<ListBucketResult/>' } : { status: 403, body: denied };
+      await expect(s3('s3://shop-events/good', { client }).check!()).rejects.toThrow(
+        /_millrace\/probe: Access Denied\. Allow .*s3:GetObject/,
+      );
+    });
+
+    test('page by page, of keys that are many', async () => {
+      const pageOf = (key: string, next = ''): Answer => ({
+        status: 200,
+        body: `<ListBucketResult><Contents><Key>good/${key}</Key></Contents>${next}</ListBucketResult>`,
+      });
+      answer = ({ url }) =>
+        url!.includes('continuation-token=of-b')
+          ? pageOf('2026/b')
+          : pageOf('2026/a', '<IsTruncated>true</IsTruncated><NextContinuationToken>of-b</NextContinuationToken>');
+      expect(await Array.fromAsync(store.list('2026/'))).toEqual(['2026/a', '2026/b']);
+    });
+
+    const failed = { status: 412, body: '<Error><Code>PreconditionFailed</Code></Error>' };
+    const unknown = { status: 501, body: '<Error><Code>NotImplemented</Code></Error>' };
+    const done = { status: 200, body: '' };
+    test.each([
+      ['that keeps both conditions', failed, failed, true],
+      ['that keeps those of absence alone', failed, done, false],
+      ['that keeps those of a version alone', done, failed, false],
+      ['that refuses to know one', failed, unknown, false],
+    ])('of a server %s', async (_, ifThere, ifMatch, isConditional) => {
+      let puts = 0;
+      answer = ({ headers }) => (headers['if-match'] ? ifMatch : puts++ === 0 ? done : ifThere);
+      const told: Diagnostic[] = [];
+      await s3('s3://shop-events/good', { client }).open({ report: (one) => told.push(one) });
+      expect(told).toEqual(isConditional ? [] : [{ type: 'no-conditional-writes', store: 's3://shop-events/good' }]);
     });
   });
 
@@ -257,8 +316,11 @@ describe('s3', () => {
     expect(s3('s3://bucket/a/b/').describe).toBe('s3://bucket/a/b');
   });
 
-  test.each(['bucket/prefix', 's3://', 's3://b', 's3://Bucket/x', 's3://me:secret@bucket/x'])('takes no %s for a URL', (url) => {
-    expect(() => s3(url)).toThrow(TypeError);
-    expect(() => s3(url)).not.toThrow(/secret/);
-  });
+  test.each(['bucket/prefix', 's3://', 's3://b', 's3://Bucket/x', 's3://me:secret@bucket/x', 's3://me:1@secret@b/x'])(
+    'takes no %s for a URL',
+    (url) => {
+      expect(() => s3(url)).toThrow(TypeError);
+      expect(() => s3(url)).not.toThrow(/secret/);
+    },
+  );
 });
