@@ -272,20 +272,23 @@ export function sinkConformance<T extends Item>(name: string, setUp: () => Promi
     test('reports the events that the store refuses, and stores the rest', async () => {
       const sink = await open();
       await sink.acquire('a');
+      await sink.acquire('b');
       const bad = fixture.refuses ?? [];
-      const samples = bad.flatMap((raw, i) => [
-        { shard: 'a', raw: `before ${i}` },
-        { shard: 'a', raw },
-      ]);
-      const { events: mixed } = deliver([...samples, { shard: 'a', raw: 'last' }]);
+      // Of the one shard the first event is refused, of the other one the second.
+      const samples = bad.flatMap((raw, i) => [{ raw }, { raw: `behind ${i}` }]);
+      const { events: a } = deliver([...samples, { raw: 'last' }].map((sample) => ({ shard: 'a', ...sample })));
+      const { events: b } = deliver([{ raw: 'first' }, ...samples].map((sample) => ({ shard: 'b', ...sample })));
       // What an earlier try left behind does not count.
-      const refused: Refusal[] = [{ event: mixed[0]!, why: { step: 'earlier', code: 'earlier', reason: 'earlier' } }];
-      await sink.commit(batch(mixed), refused);
-      expect(refused.map(({ event }) => event.position.sequence)).toEqual(bad.map((_, i) => String(2 * i + 2)));
+      const refused: Refusal[] = [{ event: b[0]!, why: { step: 'earlier', code: 'earlier', reason: 'earlier' } }];
+      await sink.commit(batch(b, a), refused);
+      const places = refused.map(({ event: { shard, position } }) => `${shard}/${position.sequence}`);
+      expect(places.toSorted()).toEqual(bad.flatMap((_, i) => [`a/${2 * i + 1}`, `b/${2 * i + 2}`]).toSorted());
       for (const { why } of refused)
         expect(why).toEqual({ ...why, code: expect.stringMatching(/./), reason: expect.stringMatching(/./) });
-      expect(await sorted()).toEqual([...bad.map((_, i) => `before ${i}`), 'last'].sort());
-      expect(await sink.positions(['a'])).toEqual(new Map([['a', at(mixed.length)]]));
+      const kept = bad.map((_, i) => `behind ${i}`);
+      expect(await sorted()).toEqual(['first', 'last', ...kept, ...kept].sort());
+      const stands = [at(a.length), at(b.length, 'b')];
+      expect(await sink.positions(['a', 'b'])).toEqual(new Map(stands.map((stand) => [stand.shard, stand])));
     });
   });
 }

@@ -3,6 +3,7 @@ import type { Diagnostic } from '../../src/diagnostic.ts';
 import type { Event } from '../../src/event.ts';
 import { Ledger } from '../../src/ledger.ts';
 import { Window } from '../../src/operators/window.ts';
+import type { Resume } from '../../src/position.ts';
 import { type Row, copyInto } from '../../src/sinks/copy-into.ts';
 import type { Refusal } from '../../src/sinks/sink.ts';
 import type { Column } from '../../src/stores/database.ts';
@@ -89,6 +90,33 @@ for (const [name, empty] of Object.entries(databases)) {
     expect(await toldBy('events')).toEqual([{ ...anew, table: 'events' }]);
     expect(await toldBy('events')).toEqual([]);
     expect(await toldBy('shop.other')).toEqual([{ ...anew, table: 'shop.other' }]);
+    await database.close();
+  });
+
+  test(`copyInto ${name} tells once of such a table, whatever the shards are, and of none where nothing was loaded yet`, async () => {
+    const database = await empty();
+    const told: Diagnostic[] = [];
+    const open = () =>
+      copyInto(database.declare(), { table: 'events', columns }).open({ pipeline: 'p', report: (one) => told.push(one) });
+    const first = await open();
+    const stands = new Map<string, Resume>([
+      ['begun', 'TRIM_HORIZON'],
+      ['at a time', new Date(7)],
+      ['over', 'SHARD_END'],
+      ['read', { shard: 'read', sequence: '1', subSequence: 0 }],
+    ]);
+    for (const shard of stands.keys()) await first.acquire(shard);
+    await first.commit({ items: [], positions: stands }, []);
+    await first.close();
+    await database.query('DROP TABLE events');
+    const second = await open();
+    const toldBehind: number[] = [];
+    for (const shard of stands.keys()) {
+      await second.acquire(shard);
+      toldBehind.push(told.length);
+    }
+    await second.close();
+    expect(toldBehind).toEqual([0, 0, 1, 1]);
     await database.close();
   });
 

@@ -108,10 +108,10 @@ describe('a batch of many rejects', () => {
   });
 
   test('is never cut between those of one record', async () => {
-    const rejects = rejectsOf(700);
+    const rejects = rejectsOf(1000);
     const twins = [1, 2, 3].map((i) => new Reject(rejects[499]!.event, { ...why, step: `step ${i}` }));
     await (await commit(rejects.toSpliced(500, 0, ...twins))).close();
-    expect([await calls(), (await keys()).length]).toEqual([2, 703]);
+    expect([await calls(), (await keys()).length]).toEqual([2, 1003]);
   });
 
   test('that fails midway stands where it came to', async () => {
