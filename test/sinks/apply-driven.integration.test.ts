@@ -45,18 +45,26 @@ async function driven(
   return { driver, told };
 }
 
-it('a refused event is told of once, also when the answer of its call was lost', async () => {
-  const proxy = await startFaultProxy({ target: server.url, faults: [{ kind: 'drop-answer', on: 'EVALSHA', at: 1 }] });
+it.each([
+  ['the answer of its call', 'drop-answer'],
+  ['its call', 'reset-request'],
+] as const)('a refused event is told of once, also when %s was lost', async (_, kind) => {
+  const proxy = await startFaultProxy({ target: server.url, faults: [{ kind, on: 'EVALSHA', at: 1 }] });
   await server.client.set('text', 'x');
-  const { driver, told } = await driven(proxy.url, (data) => [incrby(Buffer.from(data).toString(), 1)]);
+  const { driver, told } = await driven(proxy.url, (data) => {
+    const key = Buffer.from(data).toString();
+    if (key === 'odd') throw new Error('odd');
+    return [incrby(key, 1)];
+  });
   await driver.acquire('shard-1');
-  for (const event of deliver(['n', 'text', 'n', 'm']).events) {
-    driver.push(event, () => {});
+  const [first, ...others] = deliver(['n', 'text', 'odd', 'n', 'm']).events;
+  for (const together of [[first!], others]) {
+    for (const event of together) driver.push(event, () => {});
     await driver.stored();
   }
   await driver.close();
   await proxy.close();
-  expect(told).toEqual(['retry', '2']);
+  expect(told.map(String).toSorted()).toEqual(['2', '3', 'retry']);
 });
 
 it.each([0, 1_000])(

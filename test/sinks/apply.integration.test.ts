@@ -275,6 +275,21 @@ describe('a batch that is cut into calls', () => {
     expect(await server.client.info('commandstats')).toMatch(/^cmdstat_evalsha:calls=4,/m);
   });
 
+  it('is never cut between events of one record', async () => {
+    const sink = await apply(redis(server.url), () => [incrby('n', 1)], { maxEvents: 2 }).open({
+      pipeline: 'p',
+      report: () => {},
+    });
+    await sink.acquire('shard-1');
+    await server.client.config('RESETSTAT');
+    const [first, second, third, fourth] = eventsOf(4);
+    const items = [first!, second!, second!.with(Buffer.from('more of it')), third!, fourth!];
+    await sink.commit({ items, positions: new Map([['shard-1', at(4)]]) }, []);
+    await sink.close();
+    expect(await server.client.get('n')).toBe('5');
+    expect(await server.client.info('commandstats')).toMatch(/^cmdstat_evalsha:calls=2,/m);
+  });
+
   it('goes on where it failed, and forgets no reject', async () => {
     const proxy = await startFaultProxy({ target: server.url, faults: [{ kind: 'reset-request', on: 'EVALSHA', at: 1 }] });
     const commands: CommandsOf<Uint8Array> = (data, { position: { sequence } }) =>
