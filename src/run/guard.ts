@@ -98,11 +98,12 @@ function watched(
   };
   return (source) => {
     let latest: unknown;
-    let before: unknown;
+    /** What came from before it: a step of its own may throw anything, also nothing. */
+    let before: { readonly error: unknown } | undefined;
     /** Of the last event that was passed on in the call in which it came, or its window, and which of them that was. */
     let passed: Origin | undefined;
     let passedOf: unknown;
-    const looked = source.pipe(tap({ next: (item) => (latest = item), error: (error) => (before = error) }));
+    const looked = source.pipe(tap({ next: (item) => (latest = item), error: (error) => (before = { error }) }));
     const stream: unknown = step(looked);
     if (!isObservable(stream))
       throw new TypeError(
@@ -110,7 +111,7 @@ function watched(
       );
     return stream.pipe(
       catchError((error: unknown) => {
-        if (error === before) throw error;
+        if (before && error === before.error) throw error;
         throw new StepError(name, isItem(latest) ? latest.last : undefined, error);
       }),
       tap((item) => {

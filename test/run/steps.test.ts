@@ -84,6 +84,18 @@ describe('a run and its steps', () => {
     await expect(finished).rejects.toMatchObject({ name: 'StepError', cause: bug });
   });
 
+  it('says so, too, of one that threw nothing at all', async () => {
+    const steps = [
+      map((): Text => {
+        throw undefined; // eslint-disable-line no-throw-literal, typescript/only-throw-error -- as a program may
+      }),
+      filter<Text>(() => true),
+    ];
+    const { source, finished } = await begin({ steps });
+    source.push('one');
+    await expect(finished).rejects.toThrow(/^step 1 of 2 threw at 1:0 of shard-1/);
+  });
+
   it('ends with what failed, and not with what a step throws at its end because of that', async () => {
     const ends = finalize<Text>(() => {
       throw new Error('closed already');
