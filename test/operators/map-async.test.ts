@@ -83,6 +83,21 @@ describe('mapAsync', () => {
     expect(rejects).toEqual(['a', 'b', 'c', 'e']);
   });
 
+  it('tells what it keeps of a shard, and of a record whose events it is handing on nothing more', async () => {
+    const { open, operator } = calls();
+    const { events, delivery } = deliver(['a', 'b']);
+    const kept = (shard: string): string | undefined => delivery.ledger.kept(shard)?.sequence;
+    const seen: unknown[] = [];
+    from([events[0]!, events[0]!.with(Buffer.from('again')), events[1]!])
+      .pipe(operator)
+      .subscribe(() => seen.push(kept('shard-1')));
+    await turn();
+    expect([kept('shard-1'), kept('shard-2')]).toEqual(['1', undefined]);
+    for (const call of open.values()) call.resolve('');
+    await turn();
+    expect(seen).toEqual(['2', '2', undefined]);
+  });
+
   it('keeps rejects of later records back for good once it is left: what it kept before them is read again', async () => {
     const { operator } = calls();
     const { events, delivery } = deliver(['a', 'b']);
