@@ -34,6 +34,7 @@ const merged = (...commands: Command[]): Merged[] => {
   return merger.take();
 };
 const bounds = { keep: 2, expire: { days: 1 } };
+const many = Array.from({ length: 2000 }, (_, i) => `${i}`);
 
 describe('merging commands', () => {
   it.each<[string, Command[], Command[]]>([
@@ -77,6 +78,35 @@ describe('merging commands', () => {
     ],
   ])('%s', (_, commands, expected) => {
     expect(merged(...commands).map(({ command }) => command)).toEqual(expected);
+  });
+
+  it.each([
+    ['a push of nothing, which is refused', redisCommand('lpush', 'l'), lpush('l', 'a')],
+    ['a value that is only set where there is none', set('k', 1), redisCommand('set', 'k', 2, 'NX')],
+    ['an option that no store knows', redisCommand('set', 'k', 1, 'NO'), set('k', 2)],
+    ['an expiry that lies in the past, and deletes', redisCommand('pexpire', 'k', -1), expire('k', { hours: 1 })],
+    ['an expiry on a condition', expire('k', { hours: 1 }), redisCommand('pexpire', 'k', 1000, 'NX')],
+    ['fields without values, which are refused', redisCommand('hset', 'h', 'a'), redisCommand('hset', 'h', 'b')],
+    ['more than one number, which is refused', redisCommand('incrby', 'n', 1, 1), incrby('n', 1)],
+    ['a field with more than one number', redisCommand('hincrby', 'h', 'a', 1, 1), hincrby('h', 'a', 1)],
+    ['a member with more than one number', redisCommand('zincrby', 'z', 1, 'a', 1), zincrby('z', 1, 'a')],
+    [
+      'ranks that last for another time',
+      rank('r', [['a', 1]], bounds),
+      rank('r', [['a', 1]], { ...bounds, expire: { days: 2 } }),
+    ],
+    ['lists that keep another number', recent('l', 'a', bounds), recent('l', 'a', { ...bounds, keep: 1 })],
+    ['more arguments than a script hands on', sadd('s', 'a', ...many), sadd('s', 'b', ...many)],
+  ])('leaves alone %s', (_, one, two) => {
+    expect(merged(one, two).map(({ command }) => command)).toEqual([one, two]);
+  });
+
+  it('knows nothing of commands that were taken', () => {
+    const merger = new CommandMerger();
+    for (const key of ['a', 'b']) merger.add(incrby(key, 1), 0);
+    merger.take();
+    for (const key of ['c', 'a', 'b']) merger.add(incrby(key, 2), 0);
+    expect(merger.take().map(({ command }) => command)).toEqual(['c', 'a', 'b'].map((key) => incrby(key, 2)));
   });
 
   it('joins ranks only as long as the set that both leave out is as it was', () => {
