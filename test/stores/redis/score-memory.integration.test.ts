@@ -14,6 +14,7 @@ import {
   redisCommand,
   sadd,
   set,
+  shares,
   zincrby,
   zrem,
 } from '../../../src/stores/commands.ts';
@@ -211,12 +212,64 @@ describe('scores that are remembered', () => {
     expect(await contentsOf(server.client, 'k')).toEqual(['x', '5', 'y', '5', 'v', 'inf']);
   });
 
-  it('are forgotten when their set is deleted with others', async () => {
+  it.each([
+    ['deleted with others', redisCommand('del', 'other', 'k')],
+    ['told an expiry that lies in the past', redisCommand('pexpire', 'k', -1)],
+  ])('are forgotten when their set is %s', async (_, gone) => {
     const store = await opened();
     await execute(store, 1, [rank('k', likes(1), bounds)]);
-    await execute(store, 2, [redisCommand('del', 'other', 'k'), rank('k', likes(5), bounds)]);
+    await execute(store, 2, [gone, rank('k', likes(5), bounds)]);
     await store.close();
     expect(await contentsOf(server.client, 'k')).toEqual(['v', '5', 'w', '5', 'x', '5', 'y', '5']);
+  });
+
+  it('are those of a list that comes again after all was forgotten', async () => {
+    const [store, list] = [
+      await opened(),
+      [
+        ['v', 4],
+        ['w', 3],
+        ['x', 2],
+        ['y', 1],
+      ] as const,
+    ];
+    await execute(store, 1, [rank('k', shares(list, 1), bounds)]);
+    await execute(store, 2, [redisCommand('touch', 'k')]);
+    for (const sequence of [3, 4]) await execute(store, sequence, [rank('k', shares(list, 1), bounds)]);
+    await store.close();
+    expect(await contentsOf(server.client, 'k')).toEqual(['y', '3', 'x', '6', 'w', '9', 'v', '12']);
+  });
+
+  it('are those of one set, whichever half of a surrogate pair its key has', async () => {
+    const store = await opened();
+    const keys = ['\uFFFD', '\uD800', '\uFFFD', '\uDFFF'];
+    for (const [i, key] of keys.entries()) await execute(store, i + 1, [rank(key, likes(1), bounds)]);
+    expect(await contentsOf(server.client, '\uFFFD')).toEqual(['v', '4', 'w', '4', 'x', '4', 'y', '4']);
+    const ranked = rank('k', likes(1), { ...bounds, without: '\uD800s' });
+    await execute(store, 5, [ranked]);
+    await execute(store, 6, [sadd('\uFFFDs', 'v'), ranked]);
+    await execute(store, 7, [zrem('k', '\uD800'), ranked]);
+    await store.close();
+    expect(await contentsOf(server.client, 'k')).toEqual(['v', '1', 'w', '3', 'x', '3', 'y', '3']);
+  });
+
+  it('are not those of a set in which a member is no text', async () => {
+    const store = await opened();
+    await server.client.zadd('k', -1, Buffer.from([0xff]));
+    await execute(store, 1, [rank('k', likes(1), bounds)]);
+    await execute(store, 2, [rank('k', [...likes(1), ['z', 1]], bounds)]);
+    await store.close();
+    expect(await contentsOf(server.client, 'k')).toEqual(['z', '1', 'v', '2', 'w', '2', 'x', '2', 'y', '2']);
+  });
+
+  it('may push members out and bring them back in one command', async () => {
+    const store = await opened();
+    await execute(store, 1, [rank('k', likes(1), bounds)]);
+    const [others, again] = ['abcd', 'vefg'].map((all, i) => all.split('').map((one) => [one, 2 + i] as const));
+    await execute(store, 2, [rank('k', others!, bounds), rank('k', again!, bounds)]);
+    expect(await contentsOf(server.client, 'k')).toEqual(['d', '2', 'e', '3', 'f', '3', 'g', '3', 'v', '3']);
+    await execute(store, 3, [rank('k', likes(1), bounds)]);
+    await store.close();
   });
 
   it('make their set last as long as others do', async () => {
@@ -226,6 +279,22 @@ describe('scores that are remembered', () => {
     await store.close();
     expect(await countOf('zadd')).toBe(3);
     expect(await server.client.pttl('k')).toBeGreaterThan(86_000_000);
+  });
+
+  it('rest on what a set left out when it was asked for last', () => {
+    const [memory, writer] = [new ScoreMemory(100), new PackWriter()];
+    const [one, two] = ['k1', 'k2'].map((key) => rank(key, likes(1), { ...bounds, without: 's' })) as [Command, Command];
+    const sent = (...commands: readonly Command[]): number => {
+      const call = memory.begin(0);
+      for (const command of commands) memory.write(command, writer);
+      return call;
+    };
+    const first = sent(one);
+    sent(sadd('s', 'v'), two);
+    // By now the set holds more.
+    memory.learn(one, [first, 0], '');
+    sent(one);
+    expect(memory.end(writer)).toBe(false);
   });
 
   it('are as many as it is told to keep, and no more', () => {
@@ -376,6 +445,11 @@ describe('a call that was sent before another had its answer', () => {
     ];
     for (const { status } of await Promise.allSettled(failing)) expect(status).toBe('rejected');
     expect(await server.client.get('n')).toBe('1');
+    // One that belongs to none may come behind calls of others for a while; one that belongs to another may not.
+    await execute(store, 1, [incrby('n', 1)], { shard: 'b' });
+    await server.client.set('millrace:last-call:p:s', 'another');
+    await expect(execute(store, 2, [incrby('n', 1000)], { goesOn: true })).rejects.toThrow(/another call has come between/);
+    expect(await server.client.get('n')).toBe('2');
     await store.close();
   });
 });
@@ -384,10 +458,19 @@ const member = fc.constantFrom('v', 'w', 'x', 'y', '1', '\u{1F6D2}', '\uFF5E', '
 const by = fc.oneof(fc.integer({ min: -2, max: 3 }), fc.constantFrom(0.5, 0.25, 2 ** 40));
 const ranked = fc.constantFrom('ka', 'kb');
 const anyKey = fc.oneof({ weight: 3, arbitrary: ranked }, fc.constant('s'));
+/** Lists that come again. */
+const lists = [
+  ['y', 'x', 'w', 'v'],
+  ['z', '\u{1F6D2}', 'v', '\uD800', '1'],
+].map((members) => members.map((one, i) => [one, i + 1] as const));
 const without = fc.option(fc.constant('s'), { nil: undefined });
+const scores = fc.oneof(
+  { weight: 3, arbitrary: fc.array(fc.tuple(member, by), { maxLength: 9 }) },
+  { weight: 1, arbitrary: fc.tuple(fc.constantFrom(...lists), by).map(([list, score]) => shares(list, score)) },
+);
 const ranking = fc
-  .tuple(ranked, fc.array(fc.tuple(member, by), { maxLength: 9 }), fc.constantFrom(3, 5, 8), without)
-  .map(([k, scores, keep, not]) => rank(k, scores, { keep, expire: { days: 1 }, ...(not !== undefined && { without: not }) }));
+  .tuple(ranked, scores, fc.constantFrom(3, 5, 8), without)
+  .map(([k, of, keep, not]) => rank(k, of, { keep, expire: { days: 1 }, ...(not !== undefined && { without: not }) }));
 const command = fc.oneof(
   { weight: 40, arbitrary: ranking },
   { weight: 4, arbitrary: fc.tuple(ranked, member).map(([k, m]) => zrem(k, m)) },
@@ -421,18 +504,23 @@ it('leaves every key as without a memory, whatever comes in whatever calls', asy
   );
 });
 
-/** Runs steps against an empty server, up to three calls at once, each again that did not take place; gives all that the server holds then. */
+/**
+ * Runs steps against an empty server, up to three calls at once, each again that did not take place, which only happens where a key has vanished;
+ * gives all that the server holds then.
+ */
 async function keysAfter(steps: readonly Step[], rememberScores: number): Promise<unknown> {
   const { client } = server;
   await client.flushall();
   let store = await opened(rememberScores);
   let waiting: [sequence: number, commands: readonly Command[]][] = [];
+  let hasVanished = false;
   const done = async (): Promise<void> => {
     while (waiting.length > 0) {
       const ended = await Promise.allSettled(
         waiting.map(([sequence, commands], i) => execute(store, sequence, commands, { goesOn: i > 0 })),
       );
       if (ended.every(({ status }) => status === 'fulfilled')) waiting = [];
+      else expect(hasVanished).toBe(true);
       const stands = (await store.positions(owner, ['a'])).get('a');
       const stored = stands && isPosition(stands) ? Number(stands.sequence) : 0;
       waiting = waiting.filter(([sequence]) => sequence > stored);
@@ -444,7 +532,10 @@ async function keysAfter(steps: readonly Step[], rememberScores: number): Promis
     if (one === 'restart') {
       await store.close();
       store = await opened(rememberScores);
-    } else if (!Array.isArray(one)) await client.del(one.vanishes);
+    } else if (!Array.isArray(one)) {
+      hasVanished = true;
+      await client.del(one.vanishes);
+    }
   }
   await done();
   await store.close();
