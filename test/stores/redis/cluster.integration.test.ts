@@ -93,6 +93,13 @@ describe('on a cluster', () => {
     expect(new Set(await counted())).toEqual(new Set(['6']));
   });
 
+  it('a slot stands at the last event it has, in whatever order merged commands stand for them', async () => {
+    const sink = await opened((n) => [incrby(n === 2 ? '{0}b' : '{0}a', 1)]);
+    await sink.commit(batchOf(3), []);
+    await sink.close();
+    expect(await cluster.read('HGET', `millrace:slot:{${slotTags()[slotOf('{0}')]!}}:p:apply`, 'shard-1')).toBe('3:0');
+  });
+
   it('a command that a slot had refused is a reject in the next run too', async () => {
     const commands = (n: number): Command[] => [incrby(n === 2 ? 'text' : users[n]!, 1), incrby(users[(n + 20) % 40]!, 1)];
     await (await cluster.nodeOf(slotOf('text'))).client.set('text', 'x');
@@ -135,6 +142,7 @@ describe('on a cluster', () => {
       await node.client.set('{0}text', 'x');
       const sink = await apply<Uint8Array>(redis(cluster.url), (_, { shard }) => [
         incrby(`{0}${shard}`, 1),
+        incrby(`{1}${shard}`, 1),
         ...(shard === 'shard 2' ? [incrby('{0}text', 1)] : []),
       ]).open({ pipeline: 'p', report: () => {} });
       for (const shard of ['shard 1', 'shard 2']) await sink.acquire(shard);
@@ -143,6 +151,7 @@ describe('on a cluster', () => {
       await sink.commit({ items, positions: lastByShard(items) }, refused);
       await sink.close();
       expect([await cluster.read('GET', '{0}shard 1'), await cluster.read('GET', '{0}shard 2')]).toEqual(['1', '2']);
+      expect([await cluster.read('GET', '{1}shard 1'), await cluster.read('GET', '{1}shard 2')]).toEqual(['2', '2']);
       expect(refused.map(({ event }) => `${event.shard} ${event.position.sequence}`)).toEqual(['shard 2 8', 'shard 2 9']);
       expect(new Set((await cluster.read('HKEYS', slotKey)) as string[])).toEqual(new Set(['shard 1', 'shard 2']));
     },
