@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { WentBackError } from '../../src/errors.ts';
 import type { Event } from '../../src/event.ts';
 import { Ledger } from '../../src/ledger.ts';
 import { type CommandsOf, apply } from '../../src/sinks/apply.ts';
@@ -11,6 +12,7 @@ import {
   recent,
   redisCommand,
   rpush,
+  sadd,
   script,
   set,
   zincrby,
@@ -104,6 +106,22 @@ describe('apply', () => {
     expect(await client.zrange('interest', '0', '-1', 'WITHSCORES')).toEqual(['c', '3', 'd', '4', 'a', '5']);
     expect(await client.pttl('viewed')).toBeGreaterThan(86_000_000);
     expect(await client.pttl('interest')).toBeGreaterThan(86_000_000);
+  });
+
+  it('keeps each member once in a list that was there, and no more of them than it may', async () => {
+    const parted = (key: string, members: string): Command[][] =>
+      members.split('').map((member) => [recent(key, member, bounds), redisCommand('touch', key)]);
+    await applied(...parted('short', 'aba'), ...parted('full', 'abcd'));
+    const { client } = server;
+    expect([await client.lrange('short', 0, -1), await client.lrange('full', 0, -1)]).toEqual([
+      ['a', 'b'],
+      ['d', 'c', 'b'],
+    ]);
+  });
+
+  it('gives no member a score where there is none to give, though some are left out', async () => {
+    const refused = await applied([sadd('bought', 'a')], [rank('recommended', [], { ...bounds, without: 'bought' })]);
+    expect(refused).toEqual([]);
   });
 
   it('runs a script of the pipeline with its keys and arguments', async () => {
@@ -258,6 +276,10 @@ it('apply says which of the shards of a call a newer run has taken over', async 
   await older.acquire('shard-3');
   const positions = new Map(['shard-3', 'shard-2'].map((shard) => [shard, { ...at(1), shard }]));
   await expect(older.commit({ items: events, positions }, [])).rejects.toMatchObject({ name: 'FencedError', shard: 'shard-2' });
+  // It goes on with those that are its own, as long as the store has what it knows of them.
+  expect(await older.positions(['shard-3'])).toEqual(new Map());
+  await server.client.hdel('millrace:positions:p:apply', 'shard-3');
+  await expect(older.positions(['shard-3'])).rejects.toThrow(WentBackError);
   for (const sink of [older, newer]) await sink.close();
 });
 
