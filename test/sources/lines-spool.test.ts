@@ -16,6 +16,7 @@ import { stripCheckpoints } from '../../src/operators/strip-checkpoints.ts';
 import { transform } from '../../src/operators/transform.ts';
 import { pipeline } from '../../src/pipeline.ts';
 import { run } from '../../src/run/run.ts';
+import { Spool } from '../../src/sources/lines/spool.ts';
 import { lines } from '../../src/sources/lines.ts';
 import { identityLog } from '../../src/stores/identity-log.ts';
 import { memorySink } from '../../src/testing/memory-sink.ts';
@@ -158,6 +159,54 @@ describe('lines, of a stream with a spool,', () => {
     expect((await ended('')).events.map(textOf)).toEqual(['c']);
   });
 
+  it.each([
+    { stand: 'ahead of what was settled', line: 1, left: ['c'] },
+    { stand: 'before what was settled', line: 0, left: ['c'] },
+  ])('come from behind it, where the sinks stand $stand', async ({ stand, line, left }) => {
+    const first = new PassThrough();
+    const open = stand.startsWith('ahead') ? /[bc]/ : /c/;
+    const { events, unsubscribe } = read(first, nine, { onEvent: (event) => open.test(textOf(event)) && event.hold() });
+    for (const [i, text] of ['a\n', 'b\n', 'c\n'].entries()) {
+      first.write(text);
+      await expect.poll(() => events.length).toBe(i + 1);
+      await soon();
+    }
+    unsubscribe();
+    await soon();
+    const { position } = events[line]!.origin;
+    const acquire = async () => position;
+    expect((await ended('', nine, { acquire })).events.map(textOf)).toEqual(left);
+  });
+
+  it('come run by run, also where one has filled more than one file', async () => {
+    const long = `${'x'.repeat(1023)}\n`.repeat(17 * 1024);
+    const first = new PassThrough();
+    const { ledger, unsubscribe } = read(first, nine, held);
+    for (const [read, text] of [
+      [17 * 1024, long],
+      [17 * 1024 + 1, 'end\n'],
+    ] as const) {
+      if (!first.write(text)) await once(first, 'drain');
+      await expect.poll(() => ledger.counts().read).toBe(read);
+    }
+    unsubscribe();
+    await soon();
+    expect(await filesThere()).toHaveLength(2);
+    await killed('later\n');
+    expect((await ended('new\n')).events.slice(-3).map(textOf)).toEqual(['end', 'later', 'new']);
+  });
+
+  it('are not written any more once the spool was let go of: another run may have it', async () => {
+    const spool = await Spool.open(where());
+    await spool.close();
+    await spool.write(
+      [Buffer.from('a\n')],
+      { beganAtMs: nine, beginsAt: 0 },
+      { readAtMs: nine, lineBeforeAtMs: undefined, settled: undefined },
+    );
+    expect(await filesThere()).toEqual([]);
+  });
+
   it('arrived with the line before, where they do not tell, also when that is settled', async () => {
     const arrivedAt = (line: Uint8Array): Date | undefined => (line[0] === 0x3d ? new Date(nine - 5000) : undefined);
     const source = (input: PassThrough): Parameters<typeof readSource>[0] =>
@@ -191,6 +240,8 @@ describe('lines, of a stream with a spool,', () => {
     for (const [i, text] of [...Array.from({ length: 40 }, () => megabyte), 'open\n', megabyte].entries()) {
       if (!input.write(text)) await once(input, 'drain');
       if (i === 38) await expect.poll(async () => (await filesThere()).length).toBeLessThanOrEqual(2);
+      // Each has 16 MiB, not all.
+      if (i === 38) expect(await filesThere()).not.toContainEqual(expect.stringMatching(/-0+\.lines$/));
     }
     await expect.poll(() => [ledger.counts().read, open === undefined]).toEqual([41 * 1024 + 1, false]);
     unsubscribe();

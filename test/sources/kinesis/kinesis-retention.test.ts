@@ -104,6 +104,12 @@ describe('a position past retention', () => {
     await expect(completed).rejects.toThrow(/stands at 2:0, and what came behind it until .* is past the retention/);
   });
 
+  it('is one of another stream where older records are kept: that ends the run, also when it was told to go on', async () => {
+    const { completed, events, gaps } = await read({ sequence: sequenceAt(nowMs - 71 * HOUR_MS) }, { acceptGap: true });
+    await expect(completed).rejects.toThrow(/^kinesis shop s: keeps \d+, but not the later \d+ of the pipeline/);
+    expect([events, gaps]).toEqual([[], []]);
+  });
+
   it('has a gap from when its shard was last known to be quiet', async () => {
     const quietUntilMs = nowMs - 48 * HOUR_MS;
     const { completed, diagnostics } = await read({ quietUntilMs }, { trimmed: 4, acceptGap: true });

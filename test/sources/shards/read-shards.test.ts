@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { VirtualTimeScheduler } from 'rxjs';
 import { describe, expect, it } from 'vitest';
@@ -144,6 +145,34 @@ describe('readShards', () => {
     const { completed, acquired } = readSource(source, { acquire: async (shard, from) => (shard === 's' ? 'SHARD_END' : from) });
     await completed;
     expect(acquired.get('t')?.resume).toBe('TRIM_HORIZON');
+  });
+
+  it('has its children read that came only after the first list, when a sink knows its end and it has ended since', async () => {
+    let lists = 0;
+    const list = async (): Promise<Shard[]> =>
+      lists++ === 0
+        ? [{ id: 's', parents: [], isOpen: true }]
+        : [
+            { id: 's', parents: [], isOpen: false },
+            { id: 't', parents: ['s'], isOpen: true },
+          ];
+    const source = sourceOf({ list, readShard: async () => [] });
+    const { completed, acquired } = readSource(source, { acquire: async (shard, from) => (shard === 's' ? 'SHARD_END' : from) });
+    await completed;
+    expect([...acquired.keys()]).toEqual(['s', 't']);
+  });
+
+  it('ends with the failure of a later list, while its shards go on', async () => {
+    let lists = 0;
+    const list = async (): Promise<Shard[]> => {
+      if (lists++ > 0) throw new Error('may not be listed any more');
+      return [{ id: 's', parents: [] }];
+    };
+    const readShard: ShardReaders['readShard'] = async ({ signal }) => {
+      await once(signal, 'abort');
+      return undefined;
+    };
+    await expect(readSource(sourceOf({ list, listEveryMs: 1, readShard })).completed).rejects.toThrow('listed any more');
   });
 
   describe('finds children', () => {
