@@ -325,4 +325,15 @@ describe('LineIndex', () => {
     index.add(Buffer.alloc(17_000_000, 9));
     expect(index.count).toBe(0xffffff);
   });
+
+  it('shows the one line again that it indexed last, after one of the many', () => {
+    const index = new LineIndex();
+    addAll(index, [Buffer.from('a'), Buffer.from('a\tb')]);
+    const one = Buffer.from('a\tb\tc');
+    index.add(one);
+    index.show(1);
+    expect(index.count).toBe(2);
+    index.add(one);
+    expect([index.count, index.end(2) - index.start(2)]).toEqual([3, 1]);
+  });
 });
