@@ -447,7 +447,11 @@ describe('a reader that is so slow that retention', () => {
     expect(textsByShard(events)).toEqual({ s: ['a', 'b'] });
   });
 
-  it('overtakes it ends the run, though its subscription is open', async () => {
+  it.each([
+    ['', 0],
+    [' and the stream is too busy at first to say what it keeps', 1],
+  ])('overtakes it ends the run, though its subscription is open%s', async (_, busyTimes) => {
+    let asked = 0;
     const eventAt = (ms: number, ...data: string[]): Scene => ({
       content: {
         Records: data.map((Data) => ({
@@ -471,12 +475,18 @@ describe('a reader that is so slow that retention', () => {
         eventAt(startMs + HOUR_MS, 'Yg=='),
         'falls silent',
       ],
+      fault: ({ operation }) =>
+        operation === 'GetRecords' && asked++ < busyTimes
+          ? { status: 400, type: 'ProvisionedThroughputExceededException' }
+          : undefined,
     });
     servers.push(server);
     const source = kinesis({ stream: 'shop', endpoint: server.endpoint, mode: 'fan-out' });
     const { completed, events, ledger } = readSource(source, { scheduler });
     await expect(completed).rejects.toBeInstanceOf(GapError);
     expect(textsByShard(events)).toEqual({ s: ['a'] });
+    expect(asked).toBeGreaterThan(busyTimes);
+    // What was read and not delivered takes no room.
     await ledger.room.reserve(ledger.room.maxInFlightBytes);
   });
 });
