@@ -18,7 +18,7 @@ export class Failure {
   };
 
   /** Waits for something; rejects as soon as the run fails. */
-  orFor<T>(what: Promise<T>): Promise<T> {
+  unlessFailed<T>(what: Promise<T>): Promise<T> {
     return Promise.race([what, this.#failed.promise]);
   }
 
@@ -27,11 +27,11 @@ export class Failure {
     return this.#failed.promise;
   }
 
-  /** Has a function that must not throw, as it may be called by a timer, which nobody has called: what it throws ends the run, and not the process. */
-  guard<T>(told: (about: T) => void): (about: T) => void {
-    return (about) => {
+  /** The same function, of which what it throws ends the run, and not the process: it may be called by a timer, which nobody has called. */
+  catching<T>(act: (on: T) => void): (on: T) => void {
+    return (on) => {
       try {
-        told(about);
+        act(on);
       } catch (error) {
         this.fail(error);
       }
@@ -44,9 +44,9 @@ export class Failure {
    */
   takeIn(stream: Observable<unknown>, take: (item: unknown) => void): Promise<void> {
     const completed = Promise.withResolvers<void>();
-    const subscription = stream.subscribe({ next: this.guard(take), error: this.fail, complete: completed.resolve });
+    const subscription = stream.subscribe({ next: this.catching(take), error: this.fail, complete: completed.resolve });
     // Thrown by a step as it ends: what ended the run before counts, and the process goes on.
-    const leave = this.guard(() => subscription.unsubscribe());
+    const leave = this.catching(() => subscription.unsubscribe());
     this.over.addEventListener('abort', leave);
     if (this.over.aborted) leave(undefined);
     return completed.promise;

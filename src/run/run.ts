@@ -125,7 +125,7 @@ async function performOnce(
   const { stop = new AbortController().signal, scheduler, random = Math.random, start = 'TRIM_HORIZON' } = options;
   const failure = new Failure();
   const { fail, over } = failure;
-  const told: Report = failure.guard(tell);
+  const told: Report = failure.catching(tell);
   const limitMs = durationMs(options.stalledAfter ?? { minutes: 10 }, { who: 'run', name: 'stalledAfter' });
   const watch = new ShardWatch({ ledger, report: told, fail, limitMs, keepsMs: keepsMs(pipeline) });
   const report: Report = (diagnostic) => {
@@ -140,7 +140,7 @@ async function performOnce(
   const drainWithin = options.drainWithin ?? { seconds: 30 };
   const deadline = startDeadline(stop, drainWithin, scheduler, report, fail, () => leftToDo(ledger, ended));
   try {
-    const isOpen = await isDoneBefore(stop, failure.orFor(sinks.open()));
+    const isOpen = await isDoneBefore(stop, failure.unlessFailed(sinks.open()));
     // Nothing has been read: what is still being opened is closed once it is.
     if (!isOpen) return await (over.aborted ? failure.failed : ledger.counts());
     const context: SourceContext = {
@@ -171,9 +171,9 @@ async function performOnce(
     // A drain has a limit of its own.
     const looks = interval(LOOK_EVERY_MS, scheduler).subscribe(() => stop.aborted || watch.look(scheduler.now()));
     try {
-      await failure.orFor(allTaken);
+      await failure.unlessFailed(allTaken);
       ended.steps = true;
-      await failure.orFor(sinks.drain());
+      await failure.unlessFailed(sinks.drain());
     } finally {
       ticks.unsubscribe();
       looks.unsubscribe();

@@ -2,7 +2,8 @@ import type { PostgresConnection } from './connection.ts';
 
 /**
  * Fails where what answers cannot be loaded as a Postgres is: a pooler that gives each message another session (`pool_mode=statement`), through which
- * loads of one message go and those of several, as a refused row makes them, do not; and Redshift, which speaks as one does, and takes no rows that way.
+ * loads of one message go and those of several, as a refused row makes them, do not; and Redshift, which speaks as one does, and takes no rows that way
+ * (https://docs.aws.amazon.com/redshift/latest/dg/copy-parameters-data-source.html).
  */
 export async function expectPostgres(connection: PostgresConnection): Promise<void> {
   let version: unknown;
@@ -18,7 +19,5 @@ export async function expectPostgres(connection: PostgresConnection): Promise<vo
     throw error;
   }
   if (/\bRedshift\b/.test(String(version)))
-    throw new Error(
-      'expected Postgres, got Amazon Redshift, whose COPY takes no rows from who is connected. It can load the objects of the archive: COPY … FROM the archive’s s3://…',
-    );
+    throw new Error('expected Postgres, got Amazon Redshift, whose COPY takes no rows from who is connected');
 }

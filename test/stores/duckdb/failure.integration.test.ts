@@ -150,31 +150,32 @@ test('several users of one file in one process take turns', async () => {
   for (const store of stores) await store.close();
 });
 
-test('a file that is opened while a store that still loads is closed holds what both have stored', async () => {
+/** Closes a store that has 200,000 rows under way; what is given is done with both. */
+async function closedWhileItLoads(): Promise<{ done: Promise<unknown> }> {
   const store = await database.declare().open({ report });
   await store.createTable(numbers);
   await store.acquire(owner, 'a');
   const lines = Array.from({ length: 200_000 }, (_, i) => Buffer.from(String(i)));
   const loading = store.commit(owner, { rows: { table: numbers, lines }, positions: new Map([['a', at(1)]]) });
   const closing = store.close();
+  return { done: Promise.all([loading, closing]) };
+}
+
+test('a file that is opened while a store that still loads is closed holds what both have stored', async () => {
+  const { done } = await closedWhileItLoads();
   const next = await database.declare().open({ report });
   expect(await next.acquire(owner, 'a')).toEqual(at(1));
   await next.commit(owner, { rows: { table: numbers, lines: [Buffer.from('-1')] }, positions: new Map([['a', at(2)]]) });
-  await Promise.all([loading, closing]);
+  await done;
   expect(await database.query('SELECT CAST(count(*) AS integer) AS n FROM numbers')).toEqual([{ n: 200_001 }]);
   await next.close();
 });
 
 test('a file that is looked at while a store that still loads is closed is closed behind that', async () => {
   const other = await duckdb(`${database.path}.other`).open({ report });
-  const store = await database.declare().open({ report });
-  await store.createTable(numbers);
-  await store.acquire(owner, 'a');
-  const lines = Array.from({ length: 200_000 }, (_, i) => Buffer.from(String(i)));
-  const loading = store.commit(owner, { rows: { table: numbers, lines }, positions: new Map([['a', at(1)]]) });
-  const closing = store.close();
+  const { done } = await closedWhileItLoads();
   expect(await database.declare().stands!(owner)).toEqual([{ shard: 'a', epoch: 1, resume: at(1) }]);
-  await Promise.all([loading, closing]);
+  await done;
   await openElsewhere();
   await other.close();
 });

@@ -149,7 +149,7 @@ test('Redshift is told from a Postgres by --check and by a run', async () => {
   await query('CREATE SCHEMA redshift');
   await query(`CREATE FUNCTION redshift.version() RETURNS text LANGUAGE sql AS $$ SELECT '${version}' $$`);
   const like = `${url}?options=-csearch_path%3Dredshift,pg_catalog`;
-  const told = /^expected Postgres, got Amazon Redshift, whose COPY takes no rows from who is connected\. /;
+  const told = /^expected Postgres, got Amazon Redshift, whose COPY takes no rows from who is connected$/;
   await expect(postgres(like).check!()).rejects.toThrow(told);
   await expect(postgres(like).open({ report: () => {} })).rejects.toThrow(told);
 });
